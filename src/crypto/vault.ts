@@ -1,0 +1,36 @@
+// What the adapters of the store need of keys, without holding one: boxes, search tags, digests, data keys (KEYS.md).
+// Implemented by keys/; everything here is synchronous once `ready` has resolved for the organization.
+
+import type { OrganizationName } from '../domain/ids.ts';
+
+/** Place of a boxed value; part of its authenticated data. */
+export type BoxPlace = {
+  readonly organization: OrganizationName;
+  readonly table: string;
+  readonly row: string;
+  readonly column: string;
+};
+
+export class VaultError extends Error {
+  readonly code: 'no key' | 'does not open';
+  constructor(code: VaultError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface Vault {
+  /** Makes the keys of an organization for the month of `at`, durable before it resolves; cheap when they exist. */
+  ready(organization: OrganizationName, at: number): Promise<void>;
+  /** Key id ‖ nonce ‖ ciphertext ‖ tag, under the organization's `fields` key of the month of `at`. */
+  box(place: BoxPlace, plain: Uint8Array, at: number): Uint8Array;
+  /** Throws VaultError. */
+  open(place: BoxPlace, box: Uint8Array): Uint8Array;
+  /** 16 bytes: HMAC-SHA-256(`index`, column, normalised value). */
+  tag(organization: OrganizationName, column: string, value: string): Uint8Array;
+  /** HMAC-SHA-256 of a sealed object's plain bytes, streamed. */
+  digest(organization: OrganizationName): { update(chunk: Uint8Array): void; end(): Uint8Array };
+  /** A new data key and its box under the organization key, for the object. */
+  newDataKey(organization: OrganizationName, object: string): { readonly key: Uint8Array; readonly box: Uint8Array };
+  openDataKey(organization: OrganizationName, object: string, box: Uint8Array): Uint8Array;
+}

@@ -1,0 +1,87 @@
+// The audit chain, read. Entries are written only by the verbs of the other ports, in their transactions, and by
+// `append` for what changes no queue row (start, reload, operators, log searches).
+
+import type { AuditEvent } from '../../domain/events.ts';
+import type { DeliveryId, OrganizationName, QueueId, Time } from '../../domain/ids.ts';
+import type { Actor, DeliveryState } from '../../domain/types.ts';
+
+/** An entry as people see it: the boxed detail opened. */
+export type AuditEntry = {
+  readonly node: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly at: Time;
+  readonly organization: OrganizationName;
+  readonly message: QueueId | null;
+  readonly delivery: DeliveryId | null;
+  readonly actor: Actor;
+  readonly event: AuditEvent;
+  /** Clear detail: times, sizes, codes, levels, rule names, domains. Never an address. */
+  readonly detail: Readonly<Record<string, unknown>>;
+  /** Boxed detail, opened; null when its key was deleted. */
+  readonly boxed: Readonly<Record<string, unknown>> | null;
+  /** hex */
+  readonly hash: string;
+};
+
+/** Conditions of `log search`; one result is one delivery's life, newest first. Addresses are compared normalised. */
+export type LogQuery = {
+  readonly since?: Time;
+  readonly until?: Time;
+  readonly organization?: OrganizationName;
+  readonly sender?: string;
+  readonly recipient?: string;
+  readonly domain?: string;
+  readonly message?: QueueId;
+  readonly states?: readonly DeliveryState[];
+  /** A protection name, `none` for connections without TLS. */
+  readonly protection?: string;
+  readonly rule?: string;
+  readonly limit: number;
+  /** Cursor of the page before: the delivery id of its last row. */
+  readonly before?: DeliveryId;
+};
+export type LogRow = {
+  readonly delivery: DeliveryId;
+  readonly message: QueueId;
+  readonly organization: OrganizationName;
+  readonly acceptedAt: Time;
+  readonly endedAt: Time | null;
+  readonly sender: string;
+  readonly recipient: string;
+  readonly destination: string;
+  readonly size: number;
+  readonly protection: string | null;
+  readonly level: string | null;
+  readonly state: DeliveryState;
+  readonly status: string;
+  readonly rule: string;
+};
+
+/** What `log verify` says. */
+export type Verification = {
+  readonly entries: number;
+  readonly intact: boolean;
+  /** The first entry that does not fit, and what is wrong with it. */
+  readonly bad?: { readonly node: string; readonly epoch: number; readonly seq: number; readonly what: string };
+  readonly head: { readonly node: string; readonly epoch: number; readonly seq: number; readonly hash: string } | null;
+};
+
+export interface Audit {
+  append(entries: readonly NewEntry[]): Promise<void>;
+  search(query: LogQuery): Promise<readonly LogRow[]>;
+  /** All entries of a message in order of the chain. */
+  trace(message: QueueId): Promise<readonly AuditEntry[]>;
+  /** Entries after `seq` in pages, for export. */
+  read(after: { epoch: number; seq: number } | null, limit: number): Promise<readonly AuditEntry[]>;
+  verify(progress?: (checked: number, total: number) => void): Promise<Verification>;
+}
+export type NewEntry = {
+  readonly organization: OrganizationName;
+  readonly actor: Actor;
+  readonly event: AuditEvent;
+  readonly message?: QueueId;
+  readonly delivery?: DeliveryId;
+  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly boxed?: Readonly<Record<string, unknown>>;
+};

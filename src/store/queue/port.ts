@@ -1,0 +1,164 @@
+// The durable queue as verbs. Each verb is one transaction, writes its own audit entries, and may be repeated: it
+// carries an id chosen by its caller, and the same id gives the same answer. No row, SQL or transaction leaves.
+
+import type { Address, DeliveryId, OrganizationName, Owner, QueueId, Time } from '../../domain/ids.ts';
+import type {
+  Actor,
+  Cause,
+  Decision,
+  Delivery,
+  DeliveryState,
+  Examination,
+  Lease,
+  Message,
+  MessageLease,
+  NewMessage,
+  Protection,
+  Settlement,
+  Stage,
+  Transaction,
+} from '../../domain/types.ts';
+
+/** 16 random bytes as hex; repeat a call of unknown outcome with the same one. */
+export type VerbId = string;
+
+/** Thrown when a verb does not fit the present state: `code` for callers, message for people, no addresses in it. */
+export class QueueError extends Error {
+  readonly code: 'not found' | 'wrong state' | 'outdated lease' | 'below floor' | 'full' | 'closed';
+  constructor(code: QueueError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export type Accepted = {
+  /** The id under which it stands: that of the first accept when the cause was consumed before. */
+  readonly id: QueueId;
+  readonly repeated: boolean;
+  /** Set when the caller asked to examine it at once. */
+  readonly lease?: MessageLease;
+};
+
+/** A decision for one delivery; `decided` stores them all or none. */
+export type Decided = { readonly delivery: DeliveryId; readonly decision: Decision };
+
+/** Deliveries that an operator's verb means. All given conditions must hold. Values are compared normalised. */
+export type Selection = {
+  readonly deliveries?: readonly DeliveryId[];
+  readonly messages?: readonly QueueId[];
+  readonly organization?: OrganizationName;
+  readonly domain?: string;
+  readonly sender?: string;
+  readonly recipient?: string;
+  readonly states?: readonly DeliveryState[];
+  readonly olderThan?: Time;
+};
+/** `changed` stay unchanged in a dry run; `refused` says why one could not be changed. */
+export type Changed = {
+  readonly changed: readonly DeliveryId[];
+  readonly refused: readonly { readonly delivery: DeliveryId; readonly why: string }[];
+};
+export type Operation = {
+  readonly verb: VerbId;
+  readonly actor: Actor;
+  readonly reason: string;
+  readonly dryRun?: boolean;
+};
+
+/** A finished or held matter of which somebody has to be told, once. */
+export type Notification = {
+  readonly kind: 'bounced' | 'held' | 'delayed' | 'warned';
+  readonly message: Message;
+  readonly deliveries: readonly Delivery[];
+};
+
+export interface Queue {
+  // ── the line ──
+  /** Durable when it resolves (the body is the caller's to sync, side by side). `examine`: lease it at once. */
+  accept(verb: VerbId, message: NewMessage, cause: Cause, examine?: { owner: Owner; until: Time }): Promise<Accepted>;
+  /** Accepted (or examined with an unknown fact, when due) messages, attempt counted, leased. */
+  toExamine(owner: Owner, limit: number, until: Time): Promise<MessageLease[]>;
+  /** Stores what the examiner found while a fact is unknown; due again at `notBefore`. Ends the lease. */
+  examined(verb: VerbId, message: QueueId, lease: Lease, examination: Examination, notBefore: Time): Promise<void>;
+  /** Ends an examine lease without a result: due again at `notBefore`. */
+  examineFailed(verb: VerbId, message: QueueId, lease: Lease, why: string, notBefore: Time): Promise<void>;
+  /** Stores examination (null: could not be examined) and all decisions; deliverable ones become ready and, when `lease`
+   *  is given and their lane has room, come back leased. */
+  decided(
+    verb: VerbId,
+    message: QueueId,
+    lease: Lease,
+    examination: Examination | null,
+    decisions: readonly Decided[],
+    take?: { owner: Owner; until: Time; limit: number },
+  ): Promise<Transaction[]>;
+  /** Due deliveries, attempt counted and next time set, leased. At most `limit` transactions, at most `recipients` each.
+   *  `notDestinations` are at their bound of connections now. */
+  lease(
+    owner: Owner,
+    limit: number,
+    until: Time,
+    options: { recipients: number; notDestinations?: readonly string[] },
+  ): Promise<Transaction[]>;
+  /** Extends leases still held; returns the transactions' lease numbers that were not lost. */
+  renew(
+    owner: Owner,
+    deliveries: readonly { id: DeliveryId; no: number }[],
+    until: Time,
+  ): Promise<readonly DeliveryId[]>;
+  /** Records outcomes. With an outdated lease number the outcome is recorded and `in doubt`, and delivered still wins. */
+  settle(verb: VerbId, lease: Lease, settlements: readonly Settlement[]): Promise<void>;
+  /** What has to be told, leased to `owner` until `until`; telling is `accept` with the cause, then `told`. */
+  toNotify(owner: Owner, limit: number, until: Time, now: Time, delayAfter: number): Promise<Notification[]>;
+  /** Marks as told without a mail (no one may be told: null reverse-path, NOTIFY=NEVER, origin dsn). Accepting a
+   *  message with cause `dsn of`/`note of` marks what its key names in the same transaction. */
+  told(verb: VerbId, deliveries: readonly DeliveryId[], kind: Notification['kind'], how: string): Promise<void>;
+  /** Messages all of whose deliveries ended and were told, whose body may go. */
+  finished(limit: number): Promise<readonly Message[]>;
+  /** The body is gone. */
+  bodiless(verb: VerbId, message: QueueId): Promise<void>;
+  /** The body cannot be opened: stage `corrupt`, its open deliveries held. */
+  corrupt(verb: VerbId, message: QueueId, why: string): Promise<void>;
+  /** Earliest time at which something is due in each stage; null when nothing waits. */
+  nextDue(): Promise<{ examine: Time | null; deliver: Time | null; notify: Time | null }>;
+  /** Clears the leases of other owners of this node (its dead processes); their open attempts are `in doubt`. */
+  clearLeases(verb: VerbId, owner: Owner): Promise<{ messages: number; deliveries: number }>;
+
+  // ── operators ──
+  hold(op: Operation, what: Selection): Promise<Changed>;
+  /** Ready again under its decision's list, clocks at zero; `deliver` names the protection where the decision is hold.
+   *  `meets` judges whether a protection meets the floors of that delivery. */
+  release(
+    op: Operation,
+    what: Selection,
+    deliver?: Protection,
+    meets?: (delivery: Delivery, protection: Protection) => string | null,
+  ): Promise<Changed>;
+  retryNow(op: Operation, what: Selection): Promise<Changed>;
+  giveUp(op: Operation, what: Selection): Promise<Changed>;
+  drop(op: Operation, what: Selection): Promise<Changed>;
+  /** Puts undelivered deliveries' messages back to `accepted` to be decided under the present policy. */
+  redecide(op: Operation, what: Selection): Promise<Changed>;
+
+  // ── reading (never on the writer) ──
+  message(id: QueueId): Promise<{ message: Message; deliveries: readonly Delivery[] } | null>;
+  /** Newest first, keyset pages: pass the last id of a page as `before`. */
+  list(
+    what: Selection & { stage?: Stage; before?: DeliveryId; limit: number },
+  ): Promise<
+    readonly (Delivery & { reversePath: string; sender: readonly Address[]; size: number; acceptedAt: Time })[]
+  >;
+  counts(): Promise<{
+    readonly stages: Readonly<Record<Stage, number>>;
+    readonly states: Readonly<Record<DeliveryState, number>>;
+    readonly oldest: Time | null;
+    readonly lanes: readonly {
+      organization: OrganizationName;
+      destination: string;
+      waiting: number;
+      nextDue: Time | null;
+    }[];
+  }>;
+  /** Facts and decisions of the last `limit` decided messages, for the comparison at reload. */
+  lastDecided(limit: number): Promise<readonly { message: Message; deliveries: readonly Delivery[] }[]>;
+}
