@@ -1,6 +1,7 @@
-// Boxed keys, as rows. Boxes go in and out; no key is ever plain here.
+// Boxed keys, as rows. Boxes go in and out; no key is ever plain here. Stands in keys/ because the ring uses it and the
+// store implements it (store/keyring/).
 
-import type { OrganizationName, Time } from '../../domain/ids.ts';
+import type { OrganizationName, Time } from '../domain/ids.ts';
 
 export type KeyRow = {
   readonly organization: OrganizationName;
