@@ -1,0 +1,158 @@
+// Runs CPU-heavy jobs in worker threads, each under a bound of time and memory. The pool knows no job: worker.ts does.
+// A worker that overruns, dies or runs out of memory is replaced; the job that it was at is rejected, those that waited
+// behind it are given to another. Logs nothing. Cannot confine native faults: those end the process (DESIGN.md P6).
+
+import { Worker } from 'node:worker_threads';
+
+export type PoolOptions = {
+  /** The worker's entry: answers `{id, name, input}` with `{id, output}` or `{id, error}`. */
+  readonly entry: URL;
+  readonly workers: number;
+  /** V8 heap and memory outside it (Buffers) that a job may take, in octets. */
+  readonly heap: number;
+  readonly external: number;
+  /** Jobs that may wait before `run` rejects with `busy`. */
+  readonly waiting: number;
+};
+
+/** Why a job gave no result. `failed`: it threw; `time`, `memory`, `died`: its worker was lost with it. */
+export class WorkError extends Error {
+  readonly code: 'busy' | 'failed' | 'time' | 'memory' | 'died' | 'closed';
+  constructor(code: WorkError['code'], message: string = code) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export type Pool = {
+  /** `limit` in milliseconds counts from the start of the job, not from its waiting. */
+  run<Output>(name: string, input: unknown, limit: number): Promise<Output>;
+  waiting(): number;
+  close(): Promise<void>;
+};
+
+type Job = {
+  readonly id: number;
+  readonly name: string;
+  readonly input: unknown;
+  readonly limit: number;
+  readonly resolve: (output: never) => void;
+  readonly reject: (error: WorkError) => void;
+};
+
+/** A worker and the jobs it was given; the first is running. Two keep it from idling between answers. */
+type Seat = { readonly worker: Worker; readonly jobs: Job[]; since: number; lost: boolean };
+const DEPTH = 2;
+const WATCH_MS = 100;
+
+export function createPool(options: PoolOptions): Pool {
+  const queue: Job[] = [];
+  const seats: Seat[] = [];
+  let lastId = 0;
+  let closed = false;
+  let watching: NodeJS.Timeout | null = null;
+
+  function seat(): Seat {
+    const worker = new Worker(options.entry, {
+      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(options.heap / 1_048_576) },
+      env: {},
+      stdin: false,
+    });
+    worker.unref();
+    const made: Seat = { worker, jobs: [], since: 0, lost: false };
+    worker.on('message', (answer: { id: number; output?: unknown; error?: string }) => finish(made, answer));
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      lose(made, error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : 'died');
+    });
+    worker.on('exit', () => lose(made, 'died'));
+    return made;
+  }
+
+  function finish(from: Seat, answer: { id: number; output?: unknown; error?: string }): void {
+    const job = from.jobs[0];
+    if (from.lost || job?.id !== answer.id) return;
+    from.jobs.shift();
+    from.since = performance.now();
+    if (answer.error === undefined) job.resolve(answer.output as never);
+    else job.reject(new WorkError('failed', answer.error));
+    fill();
+  }
+
+  function lose(from: Seat, code: 'time' | 'memory' | 'died'): void {
+    if (from.lost) return;
+    from.lost = true;
+    void from.worker.terminate();
+    seats.splice(seats.indexOf(from), 1);
+    const [running, ...behind] = from.jobs;
+    queue.unshift(...behind);
+    running?.reject(new WorkError(closed ? 'closed' : code));
+    if (!closed) fill();
+  }
+
+  function fill(): void {
+    for (let job = queue[0]; job !== undefined; job = queue[0]) {
+      const place = freest();
+      if (place === null) return;
+      queue.shift();
+      if (place.jobs.length === 0) place.since = performance.now();
+      place.jobs.push(job);
+      place.worker.postMessage({ id: job.id, name: job.name, input: job.input });
+      watching ??= setInterval(watch, WATCH_MS).unref();
+    }
+  }
+
+  function freest(): Seat | null {
+    let best: Seat | null = null;
+    for (const one of seats) if (best === null || one.jobs.length < best.jobs.length) best = one;
+    if ((best === null || best.jobs.length > 0) && seats.length < options.workers) {
+      best = seat();
+      seats.push(best);
+    }
+    return best !== null && best.jobs.length < DEPTH ? best : null;
+  }
+
+  function watch(): void {
+    let busy = false;
+    for (const one of [...seats]) {
+      const job = one.jobs[0];
+      if (job === undefined) continue;
+      busy = true;
+      const ran = performance.now() - one.since;
+      if (ran > job.limit) lose(one, 'time');
+      else if (ran > WATCH_MS) void weigh(one);
+    }
+    if (!busy && watching !== null) {
+      clearInterval(watching);
+      watching = null;
+    }
+  }
+
+  async function weigh(one: Seat): Promise<void> {
+    const heap = await one.worker.getHeapStatistics().catch(() => null);
+    if (heap !== null && heap.external_memory > options.external) lose(one, 'memory');
+  }
+
+  return {
+    run: (name, input, limit) =>
+      new Promise((resolve, reject) => {
+        if (closed) return reject(new WorkError('closed'));
+        if (queue.length >= options.waiting) return reject(new WorkError('busy'));
+        lastId += 1;
+        queue.push({ id: lastId, name, input, limit, resolve, reject });
+        fill();
+      }),
+    waiting: () => queue.length,
+    close: async () => {
+      closed = true;
+      if (watching !== null) clearInterval(watching);
+      for (const job of queue.splice(0)) job.reject(new WorkError('closed'));
+      await Promise.all(
+        [...seats].map((one) => {
+          const gone = one.worker.terminate();
+          lose(one, 'died');
+          return gone;
+        }),
+      );
+    },
+  };
+}

@@ -1,0 +1,25 @@
+// Jobs that misbehave, for the pool's tests.
+
+import { serve } from '../../src/work/serve.ts';
+
+serve({
+  double: (n: number) => n * 2,
+  fail: (text: string) => {
+    throw Object.assign(new Error(text), { code: 'EWHAT' });
+  },
+  hang: () => {
+    for (;;);
+  },
+  exit: () => process.exit(3),
+  heap: () => {
+    const all: string[][] = [];
+    for (;;) all.push(Array.from({ length: 10_000 }, (_, i) => `${i}${all.length}`));
+  },
+  buffers: () => {
+    const all: Buffer[] = [];
+    for (;;) {
+      all.push(Buffer.alloc(8 << 20, 1));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  },
+});

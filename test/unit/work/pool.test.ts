@@ -1,0 +1,49 @@
+import { createPool, type Pool, type WorkError } from '../../../src/work/pool.ts';
+
+let pool: Pool;
+
+beforeEach(() => {
+  pool = createPool({
+    entry: new URL('../../support/jobs.ts', import.meta.url),
+    workers: 1,
+    heap: 64 << 20,
+    external: 128 << 20,
+    waiting: 10,
+  });
+});
+afterEach(() => pool.close());
+
+async function code(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'done',
+    (error: WorkError) => error.code,
+  );
+}
+
+test('gives a job its answer', async () => {
+  expect(await pool.run('double', 21, 1000)).toBe(42);
+});
+
+test('says that a job threw by its code, never by its text', async () => {
+  const error = await pool.run('fail', 'secret', 1000).catch((e: WorkError) => e);
+  expect(error).toMatchObject({ code: 'failed', message: 'EWHAT' });
+});
+
+test.each([
+  ['hang', 'time'],
+  ['exit', 'died'],
+  ['heap', 'memory'],
+  ['buffers', 'memory'],
+])('a job that does %s is lost alone, for %s', async (name, expected) => {
+  const bad = code(pool.run(name, null, name === 'hang' ? 300 : 20_000));
+  const behind = pool.run('double', 1, 1000);
+  expect(await bad).toBe(expected);
+  expect(await behind).toBe(2);
+  expect(await pool.run('double', 2, 1000)).toBe(4);
+});
+
+test('refuses what waits beyond its bound', async () => {
+  const all = Array.from({ length: 40 }, () => code(pool.run('double', 1, 1000)));
+  const codes = await Promise.all(all);
+  expect(codes.filter((c) => c === 'busy').length).toBe(40 - 10 - 2);
+});
