@@ -115,6 +115,8 @@ export interface Queue {
   told(verb: VerbId, deliveries: readonly DeliveryId[], kind: Notification['kind'], how: string): Promise<void>;
   /** Messages all of whose deliveries ended and were told, whose body may go. */
   finished(limit: number): Promise<readonly Message[]>;
+  /** Which of these object ids (32 hex) a message owns. */
+  knownObjects(objects: readonly string[]): Promise<ReadonlySet<string>>;
   /** The body is gone. */
   bodiless(verb: VerbId, message: QueueId): Promise<void>;
   /** The body cannot be opened: stage `corrupt`, its open deliveries held. */
