@@ -1,0 +1,123 @@
+// What the schema cannot see: keys that contradict each other, files that are not there, what live mode refuses. A
+// problem refuses the configuration, a warning is said and logged.
+
+import type { Source } from './document.ts';
+import { type ConfigDeps, whyUntrusted } from './files.ts';
+import { type Cidr, isLoopback } from './names.ts';
+import type { ConfigProblem, KeyPath } from './problem.ts';
+import type { ParsedConfig } from './schema.ts';
+import type { Secrets } from './secrets.ts';
+import { durationText, sizeText } from './units.ts';
+
+type Say = (path: KeyPath, message: string, at?: 'key' | 'value') => void;
+type Report = { readonly problem: Say; readonly warn: Say };
+
+function checkOrganizations(config: ParsedConfig, { problem, warn }: Report): void {
+  const names = new Map<string, number>();
+  const domains = new Map<string, string>();
+  for (const [index, organization] of config.organizations.entries()) {
+    const at = ['organizations', index] as const;
+    const first = names.get(organization.name.toLowerCase());
+    if (first !== undefined) problem([...at, 'name'], `organizations[${first}] has the same name`);
+    names.set(organization.name.toLowerCase(), index);
+    for (const [place, domain] of organization.domains.entries()) {
+      const owner = domains.get(domain);
+      if (owner !== undefined) problem([...at, 'domains', place], `${domain} already belongs to ${owner}`);
+      domains.set(domain, organization.name);
+    }
+    organization.from.networks.forEach((network: Cidr, place) => {
+      if (network.prefix >= (network.family === 4 ? 8 : 16)) return;
+      problem([...at, 'from', 'networks', place], `${network.text} is a large part of the Internet and proves nothing`);
+    });
+    if (organization.from.networks.length === 0 && !config.listen.submit) {
+      warn(at, 'nobody can send for it: no networks, and no listen.submit', 'value');
+    }
+  }
+}
+
+function checkListeners(config: ParsedConfig, { problem, warn }: Report): void {
+  const seen = new Map<string, string>();
+  for (const name of ['smtp', 'submit', 'web'] as const) {
+    const listener = config.listen[name];
+    if (!listener) continue;
+    const place = `${listener.address} port ${listener.port}`;
+    const other = seen.get(place);
+    if (other !== undefined) problem(['listen', name, 'port'], `listen.${other} has the same address and port`);
+    seen.set(place, name);
+    if (config.mode === 'evaluation' && !isLoopback(listener.address)) {
+      warn(['listen', name, 'address'], 'evaluation mode listens beyond this machine');
+    }
+    if ('max_size' in listener && listener.max_size > config.limits.data_bytes) {
+      problem(['listen', name, 'max_size'], `is more than limits.data_bytes, ${sizeText(config.limits.data_bytes)}`);
+    }
+  }
+  if (config.listen.smtp.tls === 'optional') {
+    warn(['listen', 'smtp', 'tls'], 'clients may hand over messages without TLS');
+  }
+}
+
+function checkQueue(config: ParsedConfig, { problem }: Report): void {
+  const { lifetime, warn_sender_after: warning, undecided_for: undecided } = config.queue;
+  if (warning >= lifetime)
+    problem(['queue', 'warn_sender_after'], `must be less than lifetime, ${durationText(lifetime)}`);
+  if (undecided >= lifetime)
+    problem(['queue', 'undecided_for'], `must be less than lifetime, ${durationText(lifetime)}`);
+  const { connections, per_destination: each } = config.delivery;
+  if (each > connections) problem(['delivery', 'per_destination'], `must be at most connections, ${connections}`);
+}
+
+function checkMode(config: ParsedConfig, { problem }: Report): void {
+  config.overrides?.hosts.forEach((host, index) => {
+    if ((host.name === undefined) === (host.address === undefined)) {
+      problem(['overrides', 'hosts', index], 'must have either a name or an address');
+    }
+  });
+  if (config.mode !== 'live') return;
+  if (config.overrides) problem(['overrides'], 'live mode has no overrides; remove the key', 'key');
+  if (!config.keys.master) {
+    problem(['keys'], 'live mode wants keys.master; make one with: sealrelay keys master create FILE', 'key');
+  }
+  if (!config.certificates.files) problem(['certificates'], 'live mode wants certificates.files', 'key');
+}
+
+/** Checks that need no file but this one. */
+export function checkTogether(config: ParsedConfig, report: Report): void {
+  checkOrganizations(config, report);
+  checkListeners(config, report);
+  checkQueue(config, report);
+  checkMode(config, report);
+}
+
+type Files = Pick<ConfigDeps, 'read' | 'stat' | 'user'> & { readonly secrets: Secrets };
+
+/** Checks of the files that the configuration names. */
+export async function checkFiles(config: ParsedConfig, report: Report, deps: Files): Promise<void> {
+  const live = config.mode === 'live';
+  const present = async (path: KeyPath, file: string): Promise<boolean> => {
+    const found = await deps.stat(file);
+    if (!found?.isFile) report.problem(path, found ? `${file} is not a file` : `there is no file ${file}`);
+    else if ((await deps.read(file)) === null) report.problem(path, `${file} cannot be read`);
+    else return true;
+    return false;
+  };
+  if ((await present(['protection', 'policy'], config.protection.policy)) && live) {
+    const why = await whyUntrusted(config.protection.policy, deps);
+    if (why) report.problem(['protection', 'policy'], `${config.protection.policy} ${why}`);
+  }
+  const { files } = config.certificates;
+  if (files) await present(['certificates', 'files', 'cert'], files.cert);
+  if (files && (await present(['certificates', 'files', 'key'], files.key))) {
+    const wrong = await deps.secrets.check({ file: files.key });
+    if (wrong) (live ? report.problem : report.warn)(['certificates', 'files', 'key'], wrong);
+  }
+  for (const [index, file] of (config.overrides?.ca ?? []).entries()) await present(['overrides', 'ca', index], file);
+  const master = config.keys.master;
+  const wrong = master && ((await deps.secrets.check(master)) ?? (live ? await deps.secrets.checkLive(master) : null));
+  if (wrong) report.problem(['keys', 'master'], wrong);
+}
+
+/** In live mode, why the configuration file itself must not be trusted. */
+export async function checkOwner(source: Source, file: string, live: boolean, deps: Files): Promise<ConfigProblem[]> {
+  const why = live ? await whyUntrusted(file, deps) : null;
+  return why ? [{ file: source.file, line: 1, column: 1, path: '', message: why }] : [];
+}

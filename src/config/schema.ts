@@ -1,0 +1,340 @@
+// Every key of config/gateway.yaml, once: from here come the type `Config`, the checks and their messages, the JSON Schema
+// for editors (`config schema`) and the key reference in config/README.md. A `describe` text is the manual's sentence for
+// its key; a `prefault` is its default, written as a person would write it. A key whose capability is not built yet is
+// absent, not ignored.
+
+import { z } from 'zod';
+import * as v from './values.ts';
+
+const organizationSchema = () =>
+  z.strictObject({
+    name: v.organizationName().describe('Name of the organization, in commands, log and audit.'),
+    domains: z
+      .array(v.domain())
+      .min(1)
+      .describe('Domains of its staff. Header From and a reverse-path of its mail must lie in them.'),
+    from: z
+      .strictObject({
+        networks: z
+          .array(v.cidr())
+          .prefault([])
+          .describe('Networks whose connections prove the organization: printers, EHR, on-premises servers.'),
+      })
+      .prefault({})
+      .describe('What proves that mail comes from this organization.'),
+    time_zone: v.timeZone().prefault('UTC').describe('Time zone of its notices and reports.'),
+    languages: z
+      .array(z.enum(['en', 'es']))
+      .min(1)
+      .prefault(['en'])
+      .describe('Languages of its notices; the first is its own.'),
+    help: z
+      .strictObject({
+        phone: v.text('a telephone number').exactOptional().describe('Telephone number of the help desk.'),
+        url: v.url().exactOptional().describe('Page of the help desk.'),
+      })
+      .exactOptional()
+      .describe('Where staff find help; stands in notices.'),
+    admin: v.address().exactOptional().describe('Address that gets staff notes about held mail, besides the sender.'),
+    return: z
+      .strictObject({
+        smart_host: v.hostPort().describe('Host and port that takes mail for its staff: mail.clinic.example:25.'),
+      })
+      .exactOptional()
+      .describe('Way back for our own mail to its staff (notices, DSNs); without it the MX of the domain.'),
+    floor: v.protection().exactOptional().describe('Least protection of all its mail, such as {tls: verify}.'),
+  });
+
+const listenSchema = () =>
+  z.strictObject({
+    smtp: z
+      .strictObject({
+        address: v.ip().prefault('127.0.0.1').describe('IP address to listen on; "::" or 0.0.0.0 for all.'),
+        port: v.port().prefault(25).describe('Port.'),
+        tls: z
+          .enum(['required', 'optional'])
+          .prefault('required')
+          .describe('Whether a client must use STARTTLS before it may send.'),
+        max_size: v.size().prefault('150MB').describe('Largest message accepted.'),
+      })
+      .describe(
+        'Listener for the mail platform and for hosts of the organizations. Absent: not listening; here required.',
+      ),
+    submit: z
+      .strictObject({
+        address: v.ip().prefault('127.0.0.1').describe('IP address to listen on; "::" or 0.0.0.0 for all.'),
+        port: v.port().prefault(587).describe('Port. STARTTLS is always required here.'),
+        auth: z.enum(['required']).prefault('required').describe('Submission takes mail only after SMTP AUTH.'),
+        max_size: v.size().prefault('150MB').describe('Largest message accepted.'),
+      })
+      .exactOptional()
+      .describe(
+        'Listener for applications and devices with a login of `sealrelay submission add`. Absent: not listening.',
+      ),
+    web: z
+      .strictObject({
+        address: v.ip().prefault('127.0.0.1').describe('IP address to listen on.'),
+        port: v.port().prefault(8025).describe('Port.'),
+      })
+      .exactOptional()
+      .describe('Health and metrics over HTTP. Absent: not listening.'),
+  });
+
+const certificatesSchema = (files: ReturnType<typeof v.fileValues>) =>
+  z
+    .strictObject({
+      provider: z.enum(['files']).prefault('files').describe('Where certificates come from.'),
+      files: z
+        .strictObject({
+          cert: files.path().describe('PEM file with the certificate and its chain.'),
+          key: files.path().describe('PEM file with the private key, mode 0600.'),
+        })
+        .exactOptional()
+        .describe('Certificate and key of the listeners. Absent in evaluation mode: a self-made certificate.'),
+    })
+    .prefault({})
+    .describe('Certificate that the listeners show.');
+
+const protectionSchema = (files: ReturnType<typeof v.fileValues>) =>
+  z
+    .strictObject({
+      policy: files.path().prefault('policies/default.yaml').describe('The policy file (policies/README.md).'),
+      tls: z
+        .strictObject({
+          minimum: z
+            .enum(['1.2', '1.3'])
+            .prefault('1.2')
+            .describe('Least TLS version, of listeners and of deliveries.'),
+        })
+        .prefault({})
+        .describe('TLS, in both directions.'),
+      clocks: z
+        .strictObject({
+          lacking: v
+            .duration(1000, '1 second')
+            .prefault('15 minutes')
+            .describe(
+              'How long a next hop may lack what a protection demands before the next one in the list is tried.',
+            ),
+          attempts: v.whole(1, 100).prefault(3).describe('How many attempts it gets at least in that time.'),
+        })
+        .prefault({})
+        .describe('When a protection that is not possible gives way to the next one that the decision allows.'),
+    })
+    .prefault({})
+    .describe('How mail is protected.');
+
+const floorsSchema = () =>
+  z
+    .strictObject({
+      domains: z
+        .record(v.domainPattern(), v.protection())
+        .prefault({})
+        .describe('Least protection to a recipient domain: example.org, or *.example.org for all below it.'),
+    })
+    .prefault({})
+    .describe('Floors: what every protection of a delivery must at least be, whatever a rule says.');
+
+const tagsSchema = () =>
+  z
+    .record(
+      z.string().regex(/^[a-z0-9][a-z0-9 _-]{0,31}$/),
+      z.strictObject({
+        floor: v.protection().exactOptional().describe('Least protection of a message that carries the tag.'),
+      }),
+    )
+    .prefault({ secure: { floor: { tls: 'encrypt' } }, encrypt: { floor: { tls: 'encrypt' } } })
+    .describe(
+      'Subject tags, in lower case without brackets: [secure] is `secure`. Stripped from what leaves; facts for rules.',
+    );
+
+const deliverySchema = () =>
+  z
+    .strictObject({
+      smart_host: z
+        .strictObject({
+          host: v.host().describe('Host name or address.'),
+          port: v.port().prefault(25).describe('Port.'),
+          level: v
+            .level()
+            .exactOptional()
+            .describe('Least TLS level that it must show, besides what a decision demands.'),
+        })
+        .exactOptional()
+        .describe('One next hop for all mail. Absent: the MX of the recipient domain.'),
+      connections: v.whole(1, 1000).prefault(20).describe('Connections at the same time, to all destinations.'),
+      per_destination: v.whole(1, 100).prefault(5).describe('Connections at the same time to one destination.'),
+      recipients: v.whole(1, 1000).prefault(100).describe('Recipients in one transaction.'),
+      connect_timeout: v
+        .duration(1000, '1 second')
+        .prefault('30s')
+        .describe('How long a connection may take to be made.'),
+    })
+    .prefault({})
+    .describe('How mail is handed on.');
+
+const overridesSchema = (files: ReturnType<typeof v.fileValues>) =>
+  z
+    .strictObject({
+      hosts: z
+        .array(
+          z.strictObject({
+            name: v.host().exactOptional().describe('Host name of a next hop (of an MX record or smart host).'),
+            address: v.cidr().exactOptional().describe('IP address or network.'),
+            port: v.port().exactOptional().describe('Port used for it instead of 25.'),
+          }),
+        )
+        .prefault([])
+        .describe('Hosts, each by name or address, that evaluation mode connects to besides loopback.'),
+      smtp_port: v.port().exactOptional().describe('Port of MX hosts instead of 25.'),
+      ca: z
+        .array(files.path())
+        .prefault([])
+        .describe('PEM files of certificate authorities trusted besides the system’s.'),
+    })
+    .exactOptional()
+    .describe('For evaluation and tests only; refused in live mode.');
+
+const queueSchema = () =>
+  z
+    .strictObject({
+      lifetime: v
+        .duration(60_000, '1 minute')
+        .prefault('5 days')
+        .describe('How long a delivery is tried before it bounces.'),
+      warn_sender_after: v
+        .duration()
+        .prefault('4 hours')
+        .describe('When the sender is told that a delivery is delayed.'),
+      undecided_for: v
+        .duration()
+        .prefault('1 hour')
+        .describe('How long a message waits for a fact that cannot be fetched; then it is held.'),
+      max_hops: v
+        .whole(5, 100)
+        .prefault(25)
+        .describe('Received fields above which a message is refused as a mail loop.'),
+    })
+    .prefault({})
+    .describe('The queue.');
+
+const limitsSchema = () =>
+  z
+    .strictObject({
+      sessions: v.whole(1, 10_000).prefault(200).describe('Sessions at the same time; more get 421.'),
+      connections_per_address: v
+        .whole(1, 10_000)
+        .prefault(50)
+        .describe('Sessions at the same time from one IP address.'),
+      connections_per_minute: v.whole(1, 100_000).prefault(600).describe('New sessions a minute from one IP address.'),
+      command_time: v
+        .duration(1000, '1 second')
+        .prefault('5 minutes')
+        .describe('How long a client may take for a command.'),
+      data_time: v
+        .duration(1000, '1 second')
+        .prefault('30 minutes')
+        .describe('How long the mail data of a message may take.'),
+      data_bytes: v.size().prefault('1GB').describe('Octets in DATA at the same time; above it MAIL gets 452.'),
+      recipients: v.whole(1, 10_000).prefault(1000).describe('Recipients of one message; more get 452.'),
+      store_batch: v.whole(1, 10_000).prefault(256).describe('Changes that share one commit.'),
+      examine_waiting: v
+        .whole(1, 1_000_000)
+        .prefault(1000)
+        .describe('Messages that wait for examination; above it MAIL gets 452.'),
+      examine_time: v
+        .duration(100, '100 ms')
+        .prefault('1 minute')
+        .describe('How long a worker may take for one message.'),
+      workers: v.whole(1, 64).prefault(2).describe('Workers that examine messages and make variants.'),
+      worker_queue: v.whole(1, 10_000).prefault(64).describe('Jobs that wait for a worker.'),
+      worker_memory: v.size().prefault('256MB').describe('Heap of a worker; one that needs more is ended.'),
+      deliveries_in_flight: v.whole(1, 10_000).prefault(100).describe('Deliveries leased at the same time.'),
+      temporary_bytes: v.size().prefault('2GB').describe('Octets of variants on disk.'),
+      reserve_disk: v.size().prefault('256MB').describe('Disk space kept free; MAIL gets 452 when less is left.'),
+    })
+    .prefault({})
+    .describe('The bound of every stage.');
+
+const controlSchema = (files: ReturnType<typeof v.fileValues>) =>
+  z
+    .strictObject({
+      path: files.path().exactOptional().describe('Folder of the two local sockets. Absent: the storage folder.'),
+      admin_group: v.text('the name of a group').exactOptional().describe('Group that may use the control socket.'),
+      read_group: v.text('the name of a group').exactOptional().describe('Group that may use the read socket.'),
+    })
+    .prefault({})
+    .describe('The local sockets of the command `sealrelay`.');
+
+/** The schema of a file whose relative paths `resolve` makes absolute. */
+export function configSchema(resolve: (path: string) => string) {
+  const files = v.fileValues(resolve);
+  return z.strictObject({
+    version: z.literal(1).describe('Version of this file’s form.'),
+    mode: z
+      .enum(['evaluation', 'live'])
+      .describe('evaluation: connects only to loopback and to hosts of `overrides`, holds the rest. live: delivers.'),
+    hostname: v.host().describe('Name in EHLO, in the certificate and in connectors.'),
+    node: v
+      .nodeName()
+      .exactOptional()
+      .describe('Name of this gateway in the audit. Absent: the first label of `hostname`.'),
+    organizations: z.array(organizationSchema()).min(1).describe('Who may relay through this gateway.'),
+    listen: listenSchema().describe('Where it listens.'),
+    certificates: certificatesSchema(files),
+    protection: protectionSchema(files),
+    floors: floorsSchema(),
+    tags: tagsSchema(),
+    delivery: deliverySchema(),
+    resolver: z
+      .strictObject({
+        servers: z
+          .array(v.resolverAddress())
+          .prefault([])
+          .describe('DNS servers, address or address:port. Empty: those of the system.'),
+      })
+      .prefault({})
+      .describe('DNS.'),
+    overrides: overridesSchema(files),
+    keys: z
+      .strictObject({
+        master: files
+          .secret()
+          .exactOptional()
+          .describe('The master key: {file: PATH} or {env: NAME}. Absent in evaluation mode: a throw-away key.'),
+      })
+      .prefault({})
+      .describe('Keys.'),
+    storage: z
+      .strictObject({
+        path: files.path().prefault('~/.local/state/sealrelay').describe('Folder of queue, bodies and audit.'),
+      })
+      .prefault({})
+      .describe('Where state is kept.'),
+    queue: queueSchema(),
+    limits: limitsSchema(),
+    control: controlSchema(files),
+    log: z
+      .strictObject({
+        level: z
+          .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+          .prefault('info')
+          .describe('Least level of log lines.'),
+      })
+      .prefault({})
+      .describe('The log, one JSON object a line on standard output.'),
+  });
+}
+
+type DeepReadonly<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : T extends readonly (infer U)[]
+    ? readonly DeepReadonly<U>[]
+    : { readonly [K in keyof T]: DeepReadonly<T[K]> };
+
+export type ParsedConfig = DeepReadonly<z.output<ReturnType<typeof configSchema>>>;
+
+/** The configuration as the gateway uses it: durations in ms, sizes in octets, networks parsed, paths absolute, secrets
+ *  as references, names of domains in lower-case A-labels. Keys are those of the file. */
+export type Config = Omit<ParsedConfig, 'node'> & { readonly node: string };
+export type Organization = Config['organizations'][number];

@@ -1,0 +1,109 @@
+// Durations and sizes as people write them: `4 hours`, `30s`, `150MB`. A number without a unit is refused, since nobody
+// remembers which unit a bare number had.
+
+/** A value, or what is wrong with it, in words that follow the key. */
+export type Reading<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly wrong: string; readonly hint?: string };
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: SECOND,
+  second: SECOND,
+  seconds: SECOND,
+  min: MINUTE,
+  minute: MINUTE,
+  minutes: MINUTE,
+  h: HOUR,
+  hour: HOUR,
+  hours: HOUR,
+  d: DAY,
+  day: DAY,
+  days: DAY,
+  week: 7 * DAY,
+  weeks: 7 * DAY,
+};
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, kB: 1024, KB: 1024, MB: 1_048_576, GB: 1_073_741_824 };
+
+/** One year: longer waits than this are typing errors, and timers overflow far above. */
+const LONGEST = 366 * DAY;
+
+function quantity(value: unknown, what: string, example: string): Reading<{ count: number; unit: string }> {
+  if (value === null || value === undefined)
+    return { ok: false, wrong: `is empty; ${what} such as ${example} is wanted` };
+  if (typeof value === 'number') {
+    return { ok: false, wrong: `${value} has no unit; write ${what} such as ${example}` };
+  }
+  if (typeof value !== 'string') return { ok: false, wrong: `must be ${what} such as ${example}` };
+  const match = /^(\d{1,15})\s*([A-Za-z]+)$/.exec(value.trim());
+  if (match) return { ok: true, value: { count: Number(match[1]), unit: match[2]! } };
+  if (/^\d+$/.test(value.trim())) {
+    return { ok: false, wrong: `"${value}" has no unit; write ${what} such as ${example}` };
+  }
+  return { ok: false, wrong: `"${value}" is not ${what}; write a whole number and a unit, such as ${example}` };
+}
+
+/** Milliseconds of a duration in words: `30s`, `15 minutes`, `4 hours`, `5 days`. */
+export function parseDuration(value: unknown): Reading<number> {
+  const read = quantity(value, 'a duration', '30s, 15 minutes, 4 hours or 5 days');
+  if (!read.ok) return read;
+  const factor = Object.hasOwn(DURATION_UNITS, read.value.unit) ? DURATION_UNITS[read.value.unit] : undefined;
+  if (factor === undefined) {
+    const hint = read.value.unit === 'm' ? { hint: `${read.value.count} minutes` } : {};
+    return {
+      ok: false,
+      wrong: `unknown unit "${read.value.unit}"; durations end in s, minutes, hours or days`,
+      ...hint,
+    };
+  }
+  const ms = read.value.count * factor;
+  return ms > LONGEST ? { ok: false, wrong: 'is longer than a year' } : { ok: true, value: ms };
+}
+
+/** Octets of a size: `150MB`, `64 kB`. 1 kB = 1,024, 1 MB = 1,048,576, 1 GB = 1,073,741,824. */
+export function parseSize(value: unknown): Reading<number> {
+  const read = quantity(value, 'a size', '64kB, 150MB or 2GB');
+  if (!read.ok) return read;
+  const { count, unit } = read.value;
+  const factor = Object.hasOwn(SIZE_UNITS, unit) ? SIZE_UNITS[unit] : undefined;
+  if (factor === undefined) {
+    const known = Object.keys(SIZE_UNITS).find((name) => name[0]!.toLowerCase() === unit[0]!.toLowerCase());
+    const hint = known === undefined ? {} : { hint: `${count}${known}` };
+    return { ok: false, wrong: `unknown unit "${unit}"; sizes end in B, kB, MB or GB`, ...hint };
+  }
+  const octets = count * factor;
+  return Number.isSafeInteger(octets) ? { ok: true, value: octets } : { ok: false, wrong: 'is too large' };
+}
+
+/** The shortest exact writing, in words: 14400000 → `4 hours`. */
+export function durationText(ms: number): string {
+  const units: readonly (readonly [string, number])[] = [
+    ['day', DAY],
+    ['hour', HOUR],
+    ['minute', MINUTE],
+    ['second', SECOND],
+  ];
+  for (const [name, factor] of units) {
+    if (ms >= factor && ms % factor === 0) return `${ms / factor} ${name}${ms === factor ? '' : 's'}`;
+  }
+  return `${ms} ms`;
+}
+
+/** The shortest exact writing: 157286400 → `150MB`. */
+export function sizeText(octets: number): string {
+  const units: readonly (readonly [string, number])[] = [
+    ['GB', 1_073_741_824],
+    ['MB', 1_048_576],
+    ['kB', 1024],
+  ];
+  for (const [name, factor] of units) {
+    if (octets >= factor && octets % factor === 0) return `${octets / factor}${name}`;
+  }
+  return `${octets}B`;
+}

@@ -1,0 +1,108 @@
+// The kinds of value that keys take: each reads what stands in the file and says in words what is wrong with it. The
+// checks of numbers, words from a list and maps are zod's own; their messages are made in issues.ts.
+
+import { z } from 'zod';
+import { readAddress, readCidr, readDomain, readDomainPattern, readHost, readHostPort, readIp } from './names.ts';
+import { didYouMean } from './problem.ts';
+import { readProtection } from './protection.ts';
+import { readSecret } from './secrets.ts';
+import { parseDuration, parseSize, type Reading } from './units.ts';
+
+/** A value in words of its own; `json` says to editors what it looks like. */
+export function reading<T>(json: Record<string, unknown>, read: (value: unknown) => Reading<T>) {
+  return z
+    .any()
+    .meta(json)
+    .transform((value, context): T => {
+      const result = value === undefined ? ({ ok: false, wrong: 'is missing' } as const) : read(value);
+      if (result.ok) return result.value;
+      const hint = 'hint' in result ? result.hint : undefined;
+      context.addIssue({ code: 'custom', message: `${result.wrong}${didYouMean(hint)}` });
+      return z.NEVER;
+    });
+}
+
+export const text = (what: string) =>
+  reading({ type: 'string' }, (value): Reading<string> => {
+    if (value === null) return { ok: false, wrong: `is empty; ${what} is wanted` };
+    if (typeof value === 'number') return { ok: false, wrong: `must be text; put it in quotes: "${value}"` };
+    if (typeof value !== 'string') return { ok: false, wrong: `must be ${what}` };
+    return value.trim() === '' ? { ok: false, wrong: `is empty; ${what} is wanted` } : { ok: true, value };
+  });
+export const duration = (least = 0, leastText = '') =>
+  reading({ type: 'string' }, (value) => {
+    const read = parseDuration(value);
+    return read.ok && read.value < least ? { ok: false, wrong: `must be at least ${leastText}` } : read;
+  });
+export const size = () =>
+  reading({ type: 'string' }, (value) => {
+    const read = parseSize(value);
+    return read.ok && read.value === 0 ? { ok: false, wrong: 'must be more than nothing' } : read;
+  });
+export const domain = () => reading({ type: 'string' }, readDomain);
+export const host = () => reading({ type: 'string' }, readHost);
+export const ip = () => reading({ type: 'string' }, readIp);
+export const address = () => reading({ type: 'string' }, readAddress);
+export const hostPort = (port?: number) => reading({ type: 'string' }, (value) => readHostPort(value, port));
+export const level = () => z.enum(['may', 'encrypt', 'verify', 'sts', 'dane']);
+export const protection = () => reading({ type: ['string', 'object'] }, readProtection);
+export const whole = (least: number, most: number) => z.int().min(least).max(most);
+export const port = () => whole(1, 65535);
+
+export const timeZone = () =>
+  reading({ type: 'string' }, (value): Reading<string> => {
+    try {
+      if (typeof value !== 'string') return { ok: false, wrong: 'must be a time zone such as America/New_York' };
+      return { ok: true, value: new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone };
+    } catch {
+      return { ok: false, wrong: `"${value}" is not a time zone; write one such as America/New_York` };
+    }
+  });
+
+export const organizationName = () =>
+  reading({ type: 'string' }, (value): Reading<string> => {
+    if (typeof value !== 'string' || value.trim() === '') return { ok: false, wrong: 'must be a name' };
+    if (value === '-') return { ok: false, wrong: '"-" is the gateway itself; give the organization another name' };
+    // It travels in log lines, metric labels and header fields.
+    if (value.length > 64 || /[\p{Cc}"\\]/u.test(value))
+      return { ok: false, wrong: 'must be at most 64 printable characters' };
+    return { ok: true, value };
+  });
+
+export const nodeName = () =>
+  reading({ type: 'string' }, (value): Reading<string> => {
+    if (typeof value === 'string' && /^[a-z0-9][a-z0-9-]{0,31}$/.test(value)) return { ok: true, value };
+    return { ok: false, wrong: 'must be up to 32 lower-case letters, digits and hyphens' };
+  });
+
+export const url = () =>
+  reading({ type: 'string' }, (value): Reading<string> => {
+    const parsed = typeof value === 'string' ? URL.parse(value) : null;
+    return parsed && (parsed.protocol === 'https:' || parsed.protocol === 'http:')
+      ? { ok: true, value: parsed.href }
+      : { ok: false, wrong: 'must be an address of a page, such as https://clinic.example/help' };
+  });
+
+export const cidr = () => reading({ type: 'string' }, readCidr);
+export const resolverAddress = () => reading({ type: 'string' }, (value) => readHostPort(value, 53, true));
+
+/** Key of a map: a domain, or `*.` and a domain. Zod takes only plain text here, so the reading stands in a check. */
+export const domainPattern = () =>
+  z.string().transform((value, context) => {
+    const read = readDomainPattern(value);
+    if (read.ok) return read.value;
+    context.addIssue({ code: 'custom', message: `${read.wrong}${didYouMean(read.hint)}` });
+    return z.NEVER;
+  });
+
+/** Kinds of value that name a file; `resolve` makes a path absolute. */
+export function fileValues(resolve: (path: string) => string) {
+  return {
+    path: () =>
+      reading({ type: 'string' }, (value): Reading<string> => {
+        if (typeof value !== 'string' || value === '') return { ok: false, wrong: 'must be a path' };
+        return { ok: true, value: resolve(value) };
+      }),
+    secret: () => reading({ type: 'object' }, (value) => readSecret(value, resolve)),
+  };
+}
