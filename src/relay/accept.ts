@@ -1,0 +1,201 @@
+// The first step: bytes come in, and the 250 means that they are ours. The header section is read first, since it
+// proves the organization; then everything is sealed as it arrives. Body and rows are synced side by side, and only
+// when both are on stable storage is the message acknowledged (P1). Logs the queue id and the organization.
+
+import { type Address, domainOf, queueId, type Time } from '../domain/ids.ts';
+import type { Envelope, EnvelopeRecipient, NewDelivery, NewMessage, Reply, Trace } from '../domain/types.ts';
+import { countReceived, HEADER_MAX, type HeaderSection, headerEnd, parseHeader } from '../mail/header.ts';
+import { addressesOf } from '../mail/mailboxes.ts';
+import { DataGone, DataRefused } from '../smtp/data.ts';
+import type { Client } from '../smtp/listener.ts';
+import { BodyError, type BodyWriter } from '../store/bodies/port.ts';
+import { QueueError } from '../store/queue/port.ts';
+import { examineInBackground, roomToExamine } from './examine.ts';
+import { codeOf, destinationOf, LEASE, type Line, organizationOf, type Proof, verbId } from './line.ts';
+
+const REPLY = {
+  failed: { code: 451, enhanced: '4.3.0', text: 'Local error, try again later' },
+  full: { code: 452, enhanced: '4.3.1', text: 'Insufficient storage, try again later' },
+  loop: { code: 554, enhanced: '5.4.6', text: 'Too many hops: this message loops' },
+  header: { code: 554, enhanced: '5.6.0', text: 'Header section is malformed or larger than 1 MB' },
+  notHere: { code: 550, enhanced: '5.1.1', text: 'No such mailbox at this gateway' },
+  noDomain: { code: 550, enhanced: '5.1.2', text: 'Recipient domain is not a fully qualified name' },
+} as const satisfies Record<string, Reply>;
+
+/** Refuses at RCPT what can never be delivered; the rest is decided when the data is here. */
+export function checkRecipient(line: Line, recipient: Address): Reply | null {
+  const domain = domainOf(recipient);
+  if (isPostmaster(line, recipient)) return null;
+  if (domain === line.settings().hostname.toLowerCase()) return REPLY.notHere;
+  if (domain.startsWith('[') || !domain.includes('.')) return REPLY.noDomain;
+  return null;
+}
+
+function isPostmaster(line: Line, recipient: string): boolean {
+  const lower = recipient.toLowerCase();
+  return lower === 'postmaster' || lower === `postmaster@${line.settings().hostname.toLowerCase()}`;
+}
+
+/** Takes one message's data and gives the reply to it; 250 only when it is durable. Reads `body` to its end. */
+export async function acceptData(
+  line: Line,
+  client: Client,
+  envelope: Envelope,
+  body: AsyncIterable<Uint8Array>,
+): Promise<Reply> {
+  const chunks = body[Symbol.asyncIterator]();
+  let reply: Reply;
+  try {
+    reply = await takeData(line, client, envelope, chunks);
+  } catch (error) {
+    reply = replyTo(line, error);
+  }
+  if (reply.code !== 250) {
+    line.meter.refused(reply.code);
+    await drain(chunks);
+  }
+  return reply;
+}
+
+function replyTo(line: Line, error: unknown): Reply {
+  if (error instanceof DataRefused) return error.reply;
+  if (error instanceof DataGone) return REPLY.failed;
+  if ((error instanceof BodyError || error instanceof QueueError) && error.code === 'full') return REPLY.full;
+  line.log.error({ code: codeOf(error) }, 'a message could not be accepted');
+  return REPLY.failed;
+}
+
+async function drain(chunks: AsyncIterator<Uint8Array>): Promise<void> {
+  try {
+    while (!(await chunks.next()).done);
+  } catch {
+    // The reply is known already; what else is wrong with the rest does not matter.
+  }
+}
+
+async function takeData(
+  line: Line,
+  client: Client,
+  envelope: Envelope,
+  chunks: AsyncIterator<Uint8Array>,
+): Promise<Reply> {
+  const head = await readHead(chunks);
+  if (head === null) return REPLY.header;
+  const header = parseHeader(head);
+  if (header.fault === 'too large') return REPLY.header;
+  if (countReceived(header) >= line.settings().maxHops) return REPLY.loop;
+  const sender = senderOf(header);
+  const proof = line.prove(client, sender, envelope.reversePath);
+  if ('refused' in proof) {
+    line.log.warn({ code: proof.refused.code, because: proof.because, listener: client.listener }, 'sender not proven');
+    return proof.refused;
+  }
+  await line.ready(proof.organization);
+  const writer = line.bodies.create(proof.organization, head.length);
+  try {
+    await writer.write(head);
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) await writer.write(next.value);
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  return commit(line, client, envelope, sender, proof, writer);
+}
+
+/** What has come up to and including the chunk that ends the header section; null when that is longer than its limit. */
+async function readHead(chunks: AsyncIterator<Uint8Array>): Promise<Buffer | null> {
+  let bytes = Buffer.alloc(0);
+  for (;;) {
+    const next = await chunks.next();
+    if (!next.done) bytes = bytes.length === 0 ? Buffer.from(next.value) : Buffer.concat([bytes, next.value]);
+    const end = headerEnd(bytes);
+    if (end > HEADER_MAX || (end < 0 && bytes.length > HEADER_MAX)) return null;
+    if (end >= 0 || next.done) return bytes;
+  }
+}
+
+/** Addresses of header From. None when there is no such field, more than one, or one that two readers would read
+ *  differently: nothing is proven by it. */
+function senderOf(header: HeaderSection): readonly Address[] {
+  const fields = header.fields.filter((field) => field.name === 'from');
+  if (fields.length !== 1) return [];
+  const mailboxes = addressesOf(fields[0]?.value ?? '');
+  return 'ok' in mailboxes ? mailboxes.ok : [];
+}
+
+async function commit(
+  line: Line,
+  client: Client,
+  envelope: Envelope,
+  sender: readonly Address[],
+  proof: Proof,
+  writer: BodyWriter,
+): Promise<Reply> {
+  const { organization } = proof;
+  const now = line.clock.now();
+  const id = queueId(now, line.random.bytes(9));
+  const trace = traceOf(client, proof);
+  const written = writer.end(
+    Buffer.from(JSON.stringify({ id, at: now, organization, sender, envelope, trace, origin: originOf(client) })),
+  );
+  const message: NewMessage = {
+    id,
+    organization,
+    reversePath: envelope.reversePath,
+    sender,
+    size: written.size,
+    digest: written.digest,
+    acceptedAt: now,
+    acceptedBy: line.settings().node,
+    cause: { kind: 'smtp', key: id },
+    origin: originOf(client),
+    trace,
+    dsn: envelope.dsn,
+    smtpUtf8: envelope.smtpUtf8,
+    body: written.ref,
+    deliveries: envelope.recipients.map((one) => newDelivery(line, one, proof, now)),
+  };
+  const examine = roomToExamine(line) > 0 ? { owner: line.owner, until: now + LEASE } : undefined;
+  const [accepted] = await Promise.all([
+    line.queue.accept(verbId(line), message, message.cause, examine),
+    written.durable,
+  ]);
+  line.meter.accepted(organization, written.size);
+  line.log.info({ queueId: id, organization, size: written.size, recipients: message.deliveries.length }, 'accepted');
+  if (accepted.lease === undefined) line.wake('examine');
+  else examineInBackground(line, accepted.lease);
+  return { code: 250, enhanced: '2.6.0', text: `Queued as ${id}` };
+}
+
+function originOf(client: Client): 'relayed' | 'submitted' {
+  return client.login === undefined ? 'relayed' : 'submitted';
+}
+
+function traceOf(client: Client, proof: Proof): Trace {
+  return {
+    helo: client.helo,
+    ip: client.ip,
+    with: client.with,
+    ...(client.tls !== undefined && { tls: client.tls }),
+    ...(client.login !== undefined && { login: client.login }),
+    proof: proof.proof,
+  };
+}
+
+function newDelivery(line: Line, given: EnvelopeRecipient, proof: Proof, now: Time): NewDelivery {
+  const settings = line.settings();
+  const recipient = isPostmaster(line, given.address) ? postmasterOf(line, proof.organization) : given.address;
+  return {
+    recipient,
+    dsn: given.dsn,
+    destination: destinationOf(settings, recipient),
+    priority: proof.priority,
+    expiresAt: now + settings.lifetime,
+  };
+}
+
+/** RFC 5321 §4.5.1: the gateway's postmaster is the organization's admin. */
+function postmasterOf(line: Line, name: string): Address {
+  const organization = organizationOf(line, name);
+  return organization?.admin ?? (`postmaster@${organization?.domains[0] ?? name}` as Address);
+}

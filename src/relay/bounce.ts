@@ -1,0 +1,167 @@
+// Tells whom it concerns: a DSN for what bounced or is late, a staff note for what is held or was warned of. Mail of
+// ours goes only to an address of the proven organization, and never causes mail itself (P7). What cannot be told by
+// mail is marked as told, with the reason in the audit. Logs queue ids.
+
+import { type Address, domainOf, normalAddress, queueId } from '../domain/ids.ts';
+import type { Delivery, NewMessage } from '../domain/types.ts';
+import { composeDsn } from '../mail/dsn.ts';
+import { composeNote } from '../mail/note.ts';
+import { staffDecision } from '../policy/staff.ts';
+import type { Notification } from '../store/queue/port.ts';
+import { codeOf, isOurs, type Line, type OrganizationSettings, organizationOf, verbId } from './line.ts';
+
+export function notifyInBackground(line: Line, notification: Notification): void {
+  line.load.notifying += 1;
+  void notify(line, notification)
+    .catch((error) => {
+      // The lease runs out and it is told later.
+      line.meter.alarm('stage failed');
+      line.log.error({ queueId: notification.message.id, stage: 'notify', code: codeOf(error) }, 'telling failed');
+    })
+    .finally(() => {
+      line.load.notifying -= 1;
+      line.freed('notify');
+    });
+}
+
+/** Accepts the mail that tells, or records why nobody is told; either way once. */
+export async function notify(line: Line, notification: Notification): Promise<void> {
+  const { message, deliveries, kind } = notification;
+  const organization = organizationOf(line, message.organization);
+  const to = addressee(notification, organization);
+  if ('nobody' in to) {
+    await line.queue.told(
+      verbId(line),
+      deliveries.map((one) => one.id),
+      kind,
+      to.nobody,
+    );
+    return;
+  }
+  const text = compose(line, notification, to.address, to.organization);
+  await line.ready(message.organization);
+  const writer = line.bodies.create(message.organization, text.length);
+  await writer.write(text);
+  const now = line.clock.now();
+  const id = queueId(now, line.random.bytes(9));
+  const written = writer.end(
+    Buffer.from(
+      JSON.stringify({ id, at: now, organization: message.organization, origin: originOf(kind), to: to.address }),
+    ),
+  );
+  const own = ownMessage(line, notification, to, { id, now, ...written });
+  const tells = { deliveries: deliveries.map((one) => one.id), kind };
+  await Promise.all([line.queue.accept(verbId(line), own, own.cause, undefined, tells), written.durable]);
+  line.log.info({ queueId: id, organization: message.organization, parent: message.id, kind }, 'told');
+  line.wake('deliver');
+}
+
+type Addressee = { readonly address: Address; readonly organization: OrganizationSettings };
+
+function addressee(
+  { message, kind }: Notification,
+  organization: OrganizationSettings | undefined,
+): Addressee | { nobody: string } {
+  if (organization === undefined) return { nobody: 'the organization is no longer configured' };
+  if (isOurs(message)) return { nobody: 'mail of ours causes no mail' };
+  // RFC 3464 §2, RFC 5321 §4.5.5: a DSN answers the reverse-path, and never a null one.
+  const address = message.reversePath === '' ? undefined : (message.reversePath as Address);
+  if (address === undefined) return { nobody: 'the reverse-path is null' };
+  if (kind !== 'bounced' && kind !== 'delayed' && message.examination?.autoSubmitted === true) {
+    return { nobody: 'the message was sent by a machine' };
+  }
+  if (!organization.domains.includes(domainOf(address)))
+    return { nobody: 'the reverse-path is outside the organization' };
+  return { address, organization };
+}
+
+function originOf(kind: Notification['kind']): 'dsn' | 'note' {
+  return kind === 'bounced' || kind === 'delayed' ? 'dsn' : 'note';
+}
+
+function compose(
+  line: Line,
+  { kind, message, deliveries }: Notification,
+  to: Address,
+  organization: OrganizationSettings,
+): Buffer {
+  const { hostname, lifetime } = line.settings();
+  const common = {
+    hostname,
+    to,
+    date: line.clock.now(),
+    messageId: `<${queueId(line.clock.now(), line.random.bytes(9))}@${hostname}>`,
+    message: {
+      queueId: message.id,
+      messageId: message.examination?.messageId ?? '',
+      acceptedAt: message.acceptedAt,
+      sender: message.sender,
+    },
+  };
+  if (kind === 'bounced' || kind === 'delayed') {
+    return composeDsn({
+      ...common,
+      ...(message.dsn.envid !== undefined && { envelopeId: message.dsn.envid }),
+      action: kind === 'bounced' ? 'failed' : 'delayed',
+      recipients: deliveries.map((one) => ({
+        recipient: one.recipient,
+        ...(one.dsn.orcpt !== undefined && { originalRecipient: one.dsn.orcpt }),
+        status: one.status,
+        diagnostic: one.because,
+        ...(kind === 'delayed' && { willRetryUntil: one.expiresAt }),
+      })),
+      lifetime,
+    });
+  }
+  return composeNote({
+    ...common,
+    kind: kind === 'held' ? 'held' : 'warn',
+    recipients: deliveries.map((one) => ({ recipient: one.recipient, why: whyOf(kind, one) })),
+    ...(organization.admin !== null && { admin: organization.admin }),
+    timeZone: organization.timeZone,
+  });
+}
+
+function whyOf(kind: Notification['kind'], delivery: Delivery): string {
+  const { decision } = delivery;
+  if (kind === 'warned') return decision?.warn ?? '';
+  return decision?.action.kind === 'hold' ? decision.because : delivery.because;
+}
+
+function ownMessage(
+  line: Line,
+  { kind, message, deliveries }: Notification,
+  to: Addressee,
+  made: { id: NewMessage['id']; now: number; ref: NewMessage['body']; size: number; digest: Uint8Array },
+): NewMessage {
+  const settings = line.settings();
+  const first = deliveries[0] as Delivery;
+  return {
+    id: made.id,
+    organization: message.organization,
+    reversePath: '',
+    sender: [`postmaster@${settings.hostname}` as Address],
+    size: made.size,
+    digest: made.digest,
+    acceptedAt: made.now,
+    acceptedBy: settings.node,
+    // One telling of a kind for these deliveries: the first of them and how often it was attempted name it.
+    cause: { kind: originOf(kind) === 'dsn' ? 'dsn of' : 'note of', key: `${kind} ${first.id} ${first.attempts}` },
+    parent: message.id,
+    origin: originOf(kind),
+    trace: { helo: settings.hostname, ip: '', with: 'LOCAL', proof: [] },
+    dsn: {},
+    smtpUtf8: false,
+    body: made.ref,
+    deliveries: [
+      {
+        recipient: to.address,
+        dsn: { notify: ['NEVER'] },
+        destination: to.organization.returnHost ?? domainOf(normalAddress(to.address) as Address),
+        priority: 'urgent',
+        expiresAt: made.now + settings.lifetime,
+        decision: staffDecision(),
+      },
+    ],
+  };
+}

@@ -1,0 +1,151 @@
+// What every step of the line is given: ports, collaborators and the settings in force. main.ts fills it.
+
+import { type Address, type Duration, domainOf, type OrganizationName, type Owner, type Time } from '../domain/ids.ts';
+import type {
+  Clock,
+  Decision,
+  Examination,
+  Facts,
+  Level,
+  Message,
+  Outcome,
+  Priority,
+  ProtectionName,
+  Random,
+  Reply,
+} from '../domain/types.ts';
+import type { Route } from '../route/resolve.ts';
+import type { Send } from '../smtp/client.ts';
+import type { Client } from '../smtp/listener.ts';
+import type { Bodies, BodyHandle } from '../store/bodies/port.ts';
+import type { Queue } from '../store/queue/port.ts';
+import type { Clocks } from './settle.ts';
+
+export type Settings = {
+  readonly hostname: string;
+  readonly node: string;
+  readonly organizations: readonly OrganizationSettings[];
+  /** A fixed next hop for everything, as the route understands it; null: by MX. */
+  readonly smartHost: string | null;
+  readonly lifetime: Duration;
+  readonly warnAfter: Duration;
+  readonly undecidedFor: Duration;
+  readonly maxHops: number;
+  readonly clocks: Clocks;
+  readonly built: readonly ProtectionName[];
+  readonly examineWaiting: number;
+  readonly deliveriesInFlight: number;
+  readonly perDestination: number;
+  readonly recipientsPerTransaction: number;
+};
+
+export type OrganizationSettings = {
+  readonly name: OrganizationName;
+  readonly domains: readonly string[];
+  /** Who gets what concerns nobody else: postmaster mail, notes about messages without a sender. */
+  readonly admin: Address | null;
+  /** The way back for our mail to staff; null: by MX. */
+  readonly returnHost: string | null;
+  readonly timeZone: string;
+};
+
+/** Whose mail it is, by evidence in words. */
+export type Proof = {
+  readonly organization: OrganizationName;
+  readonly proof: readonly string[];
+  readonly priority: Priority;
+};
+/** `because` names the failing factor, no address. */
+export type NoProof = { readonly refused: Reply; readonly because: string };
+
+export type Decide = (facts: Facts) => Decision | { readonly kind: 'undecided'; readonly unknown: readonly string[] };
+
+/** Fields never hold an address, a subject or a peer's text. */
+export type Log = {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+};
+
+export type Meter = {
+  accepted(organization: OrganizationName, size: number): void;
+  refused(code: number): void;
+  examined(seconds: number): void;
+  outcome(kind: Outcome['kind'], level: Level | null): void;
+  /** A closed list of names. */
+  alarm(name: AlarmName): void;
+};
+export type AlarmName =
+  | 'corrupt body'
+  | 'examiner lost'
+  | 'staff mail held'
+  | 'store failed'
+  | 'own outage'
+  | 'stage failed';
+
+export type Load = {
+  examining: number;
+  delivering: number;
+  notifying: number;
+  readonly perDestination: Map<string, number>;
+};
+
+export type Stage = 'examine' | 'deliver' | 'notify';
+
+export type Line = {
+  readonly queue: Queue;
+  readonly bodies: Bodies;
+  /** Makes the organization's keys before its first message; cheap afterwards. */
+  readonly ready: (organization: OrganizationName) => Promise<void>;
+  readonly prove: (client: Client, from: readonly Address[], reversePath: string) => Proof | NoProof;
+  readonly examine: (body: BodyHandle, size: number) => Promise<Examination>;
+  readonly decide: Decide;
+  readonly resolve: (destination: string) => Promise<Route>;
+  readonly send: (what: Send) => Promise<readonly Outcome[]>;
+  readonly settings: () => Settings;
+  /** What is in memory now; compared with the bounds of the settings. */
+  readonly load: Load;
+  readonly owner: Owner;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly meter: Meter;
+  /** Says that a stage may have work now. */
+  readonly wake: (stage: Stage) => void;
+  /** Says that a stage has work at that time. */
+  readonly wakeAt: (stage: Stage, at: Time) => void;
+  /** Says that a stage has room again; asks the queue only when more may be waiting. */
+  readonly freed: (stage: Stage) => void;
+};
+
+const MINUTE = 60_000;
+
+/** How long a stage holds what it took. A holder renews while it works. */
+export const LEASE: Duration = 20 * MINUTE;
+/** RFC 5321 §4.5.3.2.6: the peer may take ten minutes after the final dot. */
+export const BEFORE_DOT: Duration = 11 * MINUTE;
+
+/** Where a recipient's mail goes: the smart host that stands for all, or the recipient domain. */
+export function destinationOf(settings: Settings, recipient: Address): string {
+  return settings.smartHost ?? domainOf(recipient);
+}
+
+/** Mail that the gateway wrote itself; it causes no further mail. */
+export function isOurs(message: Pick<Message, 'origin'>): boolean {
+  return message.origin === 'dsn' || message.origin === 'note';
+}
+
+/** What may be logged of an error: its code or its name, never its text. */
+export function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error) return String(error.code);
+  return error instanceof Error ? error.name : 'unknown';
+}
+
+/** Name for one call of a verb. */
+export function verbId(line: Pick<Line, 'random'>): string {
+  return Buffer.from(line.random.bytes(16)).toString('hex');
+}
+
+export function organizationOf(line: Pick<Line, 'settings'>, name: OrganizationName): OrganizationSettings | undefined {
+  return line.settings().organizations.find((one) => one.name === name);
+}

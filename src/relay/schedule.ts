@@ -1,0 +1,156 @@
+// Gives each stage its work: takes what is due from the queue as far as there is room, and sleeps until the next time.
+// It remembers only whether more may be waiting; what is due, and when, the queue knows.
+
+import type { Time } from '../domain/ids.ts';
+import { notifyInBackground } from './bounce.ts';
+import { deliverInBackground, fullDestinations, roomToDeliver } from './deliver.ts';
+import { examineInBackground, roomToExamine } from './examine.ts';
+import { codeOf, LEASE, type Line, type Stage } from './line.ts';
+
+/** Asked for anew this often, so that a wake that was missed costs minutes, not days. */
+const POLL = 30_000;
+const NOTIFICATIONS = 20;
+
+type Pump = {
+  /** Takes up to the room there is; says whether it got all it asked for, so that more may be waiting. */
+  readonly take: (line: Line) => Promise<boolean>;
+  maybeMore: boolean;
+  running: boolean;
+  timer: NodeJS.Timeout | null;
+  at: Time;
+};
+
+export type Schedule = {
+  readonly wake: Line['wake'];
+  readonly wakeAt: Line['wakeAt'];
+  readonly freed: Line['freed'];
+  start(line: Line): void;
+  /** Takes nothing more; resolves when what is in hand has ended, or after `grace` ms. */
+  stop(grace: number): Promise<void>;
+};
+
+export function createSchedule(): Schedule {
+  const pumps: Readonly<Record<Stage, Pump>> = {
+    examine: pump(takeExamine),
+    deliver: pump(takeDeliveries),
+    notify: pump(takeNotifications),
+  };
+  let line: Line | null = null;
+  let stopped = false;
+  let poll: NodeJS.Timeout | null = null;
+
+  async function run(stage: Stage): Promise<void> {
+    const one = pumps[stage];
+    if (line === null || stopped || one.running) return;
+    one.running = true;
+    try {
+      while (one.maybeMore && !stopped) {
+        one.maybeMore = false;
+        one.maybeMore = (await one.take(line)) || one.maybeMore;
+        if (one.maybeMore && !hasRoom(line, stage)) break;
+      }
+    } catch (error) {
+      line.meter.alarm('stage failed');
+      line.log.error({ stage, code: codeOf(error) }, 'nothing could be taken from the queue');
+      wakeAt(stage, line.clock.now() + 1_000);
+    } finally {
+      one.running = false;
+    }
+  }
+
+  function wake(stage: Stage): void {
+    pumps[stage].maybeMore = true;
+    void run(stage);
+  }
+
+  function wakeAt(stage: Stage, at: Time): void {
+    const one = pumps[stage];
+    if (line === null || stopped || (one.timer !== null && one.at <= at)) return;
+    if (one.timer !== null) clearTimeout(one.timer);
+    one.at = at;
+    one.timer = setTimeout(
+      () => {
+        one.timer = null;
+        wake(stage);
+      },
+      Math.min(Math.max(at - line.clock.now(), 0), POLL),
+    ).unref();
+  }
+
+  async function look(): Promise<void> {
+    if (line === null) return;
+    const due = await line.queue.nextDue();
+    for (const stage of ['examine', 'deliver', 'notify'] as const) {
+      const at = due[stage];
+      if (at !== null) wakeAt(stage, at);
+    }
+  }
+
+  return {
+    wake,
+    wakeAt,
+    freed: (stage) => {
+      if (pumps[stage].maybeMore) void run(stage);
+    },
+    start: (given) => {
+      line = given;
+      for (const stage of ['examine', 'deliver', 'notify'] as const) wake(stage);
+      void look().catch(() => {});
+      poll = setInterval(() => void look().catch(() => {}), POLL).unref();
+    },
+    stop: async (grace) => {
+      stopped = true;
+      if (poll !== null) clearInterval(poll);
+      for (const one of Object.values(pumps)) if (one.timer !== null) clearTimeout(one.timer);
+      if (line !== null) await idle(line, grace);
+    },
+  };
+}
+
+function pump(take: Pump['take']): Pump {
+  return { take, maybeMore: false, running: false, timer: null, at: 0 };
+}
+
+async function idle(line: Line, grace: number): Promise<void> {
+  const end = line.clock.now() + grace;
+  while ((line.load.examining > 0 || line.load.delivering > 0 || line.load.notifying > 0) && line.clock.now() < end) {
+    await line.clock.sleep(20);
+  }
+}
+
+function hasRoom(line: Line, stage: Stage): boolean {
+  if (stage === 'examine') return roomToExamine(line) > 0;
+  if (stage === 'deliver') return roomToDeliver(line) > 0;
+  return line.load.notifying < NOTIFICATIONS;
+}
+
+async function takeExamine(line: Line): Promise<boolean> {
+  const room = roomToExamine(line);
+  if (room === 0) return true;
+  const leases = await line.queue.toExamine(line.owner, room, line.clock.now() + LEASE);
+  for (const lease of leases) examineInBackground(line, lease);
+  return leases.length === room;
+}
+
+async function takeDeliveries(line: Line): Promise<boolean> {
+  const room = roomToDeliver(line);
+  if (room === 0) return true;
+  const full = fullDestinations(line);
+  const transactions = await line.queue.lease(line.owner, room, line.clock.now() + LEASE, {
+    recipients: line.settings().recipientsPerTransaction,
+    notDestinations: full,
+  });
+  for (const transaction of transactions) deliverInBackground(line, transaction);
+  // A destination that was left out may have more: it is asked for again when one of its connections is free.
+  return transactions.length === room || full.length > 0;
+}
+
+async function takeNotifications(line: Line): Promise<boolean> {
+  const room = NOTIFICATIONS - line.load.notifying;
+  if (room <= 0) return true;
+  const now = line.clock.now();
+  const { warnAfter } = line.settings();
+  const notifications = await line.queue.toNotify(line.owner, room, now + LEASE, now, warnAfter);
+  for (const notification of notifications) notifyInBackground(line, notification);
+  return notifications.length === room;
+}

@@ -1,0 +1,115 @@
+// What becomes of a delivery after an attempt: pure. Only a proven lack runs a step's clock; what could not be reached
+// runs the message's lifetime (DESIGN.md section 7). An unrecognised failure is temporary.
+
+import type { Duration, Time } from '../domain/ids.ts';
+import { protectionText } from '../domain/protection.ts';
+import type { Delivery, Next, Outcome, Protection, ProtectionName, Settlement } from '../domain/types.ts';
+
+export type Clocks = {
+  /** How long, and how many attempts, a lack is endured before the next protection is taken: both must have passed. */
+  readonly lacking: Duration;
+  readonly attempts: number;
+};
+
+export type SettleOptions = {
+  readonly now: Time;
+  readonly clocks: Clocks;
+  /** Protections that this gateway can make. */
+  readonly built: readonly ProtectionName[];
+  /** 0 ≤ x < 1, for the jitter of the wait. */
+  readonly fraction: number;
+};
+
+const MINUTE = 60_000;
+/** Waits after the first, second … attempt; the last one repeats. RFC 5321 §4.5.4.1 asks for at least 30 minutes once
+ *  the first tries have failed. */
+const WAITS: readonly Duration[] = [1, 2, 5, 10, 20, 30, 45, 60].map((minutes) => minutes * MINUTE);
+
+/** Time of the next attempt, ± 20 % so that what failed together does not return together. */
+export function nextAttempt(attempts: number, now: Time, fraction: number): Time {
+  const wait = WAITS[Math.min(Math.max(attempts, 1), WAITS.length) - 1] ?? MINUTE;
+  return now + Math.round(wait * (0.8 + 0.4 * fraction));
+}
+
+export function settle(delivery: Delivery, outcome: Outcome, options: SettleOptions): Settlement {
+  const { next, because, status } = judge(delivery, outcome, options);
+  return { delivery: delivery.id, outcome, next, because, status };
+}
+
+type Judgement = Pick<Settlement, 'next' | 'because' | 'status'>;
+
+function judge(delivery: Delivery, outcome: Outcome, options: SettleOptions): Judgement {
+  switch (outcome.kind) {
+    case 'delivered':
+      return { next: { state: 'delivered' }, because: replyText(outcome.reply), status: outcome.reply.enhanced };
+    case 'refused': {
+      const { reply } = outcome;
+      if (reply.code >= 500 && reply.code < 600) {
+        return { next: { state: 'bounced' }, because: replyText(reply), status: reply.enhanced };
+      }
+      return later(delivery, options, replyText(reply), reply.enhanced);
+    }
+    case 'lacking':
+      return lacking(delivery, outcome, options);
+    case 'unreached':
+    case 'in doubt':
+      return later(delivery, options, outcome.reason, outcome.status);
+  }
+}
+
+function replyText(reply: { code: number; enhanced: string; text: string }): string {
+  return `${reply.code} ${reply.enhanced} ${reply.text}`.trim();
+}
+
+/** Tried again on the same step, or given up when the message's lifetime is over. */
+function later(delivery: Delivery, options: SettleOptions, because: string, status: string): Judgement {
+  if (options.now >= delivery.expiresAt) {
+    return {
+      next: { state: 'bounced' },
+      because: `not delivered within its lifetime; last: ${because}`,
+      status: '5.4.7',
+    };
+  }
+  const next: Next = {
+    state: 'ready',
+    notBefore: Math.min(nextAttempt(delivery.attempts, options.now, options.fraction), delivery.expiresAt),
+    step: delivery.step,
+    stepSince: delivery.stepSince,
+    stepAttempts: delivery.stepAttempts,
+  };
+  return { next, because, status };
+}
+
+function lacking(delivery: Delivery, outcome: Outcome & { kind: 'lacking' }, options: SettleOptions): Judgement {
+  const since = delivery.stepSince ?? options.now;
+  const attempts = delivery.stepAttempts + 1;
+  const over = attempts >= options.clocks.attempts && options.now - since >= options.clocks.lacking;
+  if (!outcome.atOnce && !over) {
+    const again = later(delivery, options, outcome.reason, outcome.status);
+    if (again.next.state !== 'ready') return again;
+    return { ...again, next: { ...again.next, stepSince: since, stepAttempts: attempts } };
+  }
+  const list = protectionsOf(delivery);
+  const tried = list[delivery.step];
+  const step = possibleStep(list, delivery.step + 1, options.built);
+  const words = `${tried === undefined ? 'protection' : protectionText(tried)}: ${outcome.reason}`;
+  if (step === null)
+    return { next: { state: 'held' }, because: `${words}; no other protection is left`, status: outcome.status };
+  const next: Next = { state: 'ready', notBefore: options.now, step, stepSince: null, stepAttempts: 0 };
+  return { next, because: `${words} → ${protectionText(list[step] as Protection)}`, status: outcome.status };
+}
+
+export function protectionsOf(delivery: Delivery): readonly Protection[] {
+  const action = delivery.decision?.action;
+  return action?.kind === 'deliver' ? action.protections : [];
+}
+
+/** First index from `from` on whose protection can be made; null when none is left. */
+export function possibleStep(
+  list: readonly Protection[],
+  from: number,
+  built: readonly ProtectionName[],
+): number | null {
+  for (let i = from; i < list.length; i++) if (built.includes((list[i] as Protection).name)) return i;
+  return null;
+}
