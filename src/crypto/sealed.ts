@@ -14,6 +14,17 @@ const TAGGED = { authTagLength: TAG } as const;
 
 /** Plain octets of a chunk. */
 export const CHUNK = 1 << LOG2_CHUNK;
+
+const EMPTY = Buffer.alloc(0);
+/** First size of a sealer's buffer. */
+const SMALL = 8192;
+/** Buffers for reuse, by size: to allocate one costs ten times what it costs to fill it. */
+const SPARE = new Map<number, Buffer[]>([
+  [SMALL, []],
+  [CHUNK, []],
+]);
+const MOST_SPARE = 64;
+
 /** Octets of a full chunk as it is stored. */
 export const SEALED_CHUNK = CHUNK + TAG;
 /** Octets of the header. */
@@ -39,10 +50,12 @@ export function sealedLength(plain: number): number {
 }
 
 /** Header, chunk key and authenticated data that writing and reading share. */
-function frame(identity: SealedIdentity): { header: Buffer; key: KeyObject; bound: Buffer } {
+type Frame = { header: Buffer; key: KeyObject; bound: Buffer; derive: (info: string) => Buffer };
+
+function frame(identity: SealedIdentity): Frame {
   const derive = deriver(identity.dataKey);
   const organization = Buffer.from(identity.organization);
-  const bound = Buffer.alloc(SEALED_HEADER + organization.length);
+  const bound = Buffer.allocUnsafe(SEALED_HEADER + organization.length).fill(0, 0, 8);
   bound.set(MAGIC, 0);
   bound[4] = identity.kind;
   bound[5] = LOG2_CHUNK;
@@ -53,14 +66,20 @@ function frame(identity: SealedIdentity): { header: Buffer; key: KeyObject; boun
     header: bound.subarray(0, SEALED_HEADER),
     key: createSecretKey(derive('sealrelay/1 chunk')),
     bound,
+    derive,
   };
 }
 
 function nonceOf(index: number, last: boolean): Buffer {
-  const nonce = Buffer.alloc(12);
+  const nonce = Buffer.allocUnsafe(12).fill(0);
   nonce.writeUIntBE(index, 5, 6);
   nonce[11] = last ? 1 : 0;
   return nonce;
+}
+
+function giveBack(buffer: Buffer): void {
+  const spare = SPARE.get(buffer.length);
+  if (spare && spare.length < MOST_SPARE) spare.push(buffer);
 }
 
 /** Seals a stream: bytes in by `write`, sealed pieces out, in order; `end` gives the rest. Copies what it is given, so
@@ -68,14 +87,17 @@ function nonceOf(index: number, last: boolean): Buffer {
 export class Sealer {
   readonly #key: KeyObject;
   readonly #bound: Buffer;
-  #pending: Buffer = Buffer.alloc(0);
+  #pending: Buffer = EMPTY;
   #filled = 0;
   #index = 0;
   /** Stands before everything `write` gives. */
   readonly header: Buffer;
+  /** HKDF(data key, info), for what is sealed beside the object. */
+  readonly derive: (info: string) => Buffer;
 
   constructor(identity: SealedIdentity) {
-    const { header, key, bound } = frame(identity);
+    const { header, key, bound, derive } = frame(identity);
+    this.derive = derive;
     this.header = header;
     this.#key = key;
     this.#bound = bound;
@@ -105,7 +127,8 @@ export class Sealer {
   end(): Buffer[] {
     const out: Buffer[] = [];
     this.#seal(this.#pending.subarray(0, this.#filled), true, out);
-    this.#pending = Buffer.alloc(0);
+    giveBack(this.#pending);
+    this.#pending = EMPTY;
     return out;
   }
 
@@ -114,14 +137,14 @@ export class Sealer {
     this.#filled = 0;
   }
 
-  /** Grows by doubling: most messages are far smaller than a chunk. */
+  /** Two sizes: most messages are far smaller than a chunk. */
   #room(wanted: number): void {
     if (wanted <= this.#pending.length) return;
-    let size = Math.max(8192, this.#pending.length);
-    while (size < wanted) size *= 2;
-    const grown = Buffer.allocUnsafeSlow(size);
-    grown.set(this.#pending.subarray(0, this.#filled));
-    this.#pending = grown;
+    const before = this.#pending;
+    const size = wanted <= SMALL ? SMALL : CHUNK;
+    this.#pending = SPARE.get(size)!.pop() ?? Buffer.allocUnsafeSlow(size);
+    this.#pending.set(before.subarray(0, this.#filled));
+    giveBack(before);
   }
 
   #seal(plain: Uint8Array, last: boolean, out: Buffer[]): void {

@@ -6,6 +6,7 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { type BoxKey, boxKey, keyOfBox, makeBox, openBox } from '../crypto/box.ts';
 import { join } from '../crypto/derive.ts';
+import { nonces } from '../crypto/nonces.ts';
 import { type BoxPlace, type Vault, VaultError } from '../crypto/vault.ts';
 import type { OrganizationName, Time } from '../domain/ids.ts';
 import type { Random } from '../domain/types.ts';
@@ -60,11 +61,11 @@ export class Ring implements Vault {
   readonly #making = new Map<OrganizationName, Promise<void>>();
   /** The month last asked for: [from, to) in milliseconds and its name. */
   #month = { from: 0, to: 0, name: '' };
-  #nonces: Uint8Array = new Uint8Array(0);
-  #nextNonce = 0;
+  readonly #nonce: () => Uint8Array;
 
   constructor(deps: RingDeps) {
     this.#deps = deps;
+    this.#nonce = nonces(deps.random, 12);
   }
 
   // ── making and taking keys ──
@@ -222,16 +223,6 @@ export class Ring implements Vault {
     const to = Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1);
     this.#month = { from, to, name: monthOf(at) };
     return this.#month.name;
-  }
-
-  /** Random for 256 nonces is drawn at once: a call for twelve octets costs as much as for all. */
-  #nonce(): Uint8Array {
-    if (this.#nextNonce === this.#nonces.length) {
-      this.#nonces = this.#deps.random.bytes(12 * 256);
-      this.#nextNonce = 0;
-    }
-    this.#nextNonce += 12;
-    return this.#nonces.subarray(this.#nextNonce - 12, this.#nextNonce);
   }
 }
 

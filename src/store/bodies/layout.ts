@@ -7,9 +7,9 @@
 //
 // Pure; logs nothing.
 
+import { createSecretKey } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { type BoxKey, boxKey } from '../../crypto/box.ts';
-import { hkdf } from '../../crypto/derive.ts';
+import type { BoxKey } from '../../crypto/box.ts';
 import type { BoxPlace } from '../../crypto/vault.ts';
 import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { BodyRef } from '../../domain/types.ts';
@@ -34,7 +34,7 @@ export type RecordHeader = {
 };
 
 export function encodeHeader(header: RecordHeader): Buffer {
-  const out = Buffer.alloc(HEADER);
+  const out = Buffer.allocUnsafe(HEADER).fill(0);
   out.writeUInt32BE(MAGIC, 0);
   out[4] = header.own ? 2 : 1;
   out.writeUInt16BE(header.organizationLength, 6);
@@ -73,7 +73,7 @@ export type KeySlot = {
 
 export function encodeSlot(slot: KeySlot): Buffer {
   if (slot.keyBox.length > MOST_KEY) throw new Error('the key box does not fit its slot');
-  const out = Buffer.alloc(SLOT);
+  const out = Buffer.allocUnsafe(SLOT).fill(0);
   out.write(slot.object, 0, 'hex');
   out.writeUIntBE(slot.createdAt, 18, 6);
   out.writeUIntBE(slot.record, 26, 6);
@@ -126,8 +126,12 @@ export function classify(file: string): { kind: 'segment' | 'keys' | 'own'; name
   return { kind: match[2] as 'segment' | 'keys', name: match[1]! };
 }
 
-export function envelopeKey(dataKey: Uint8Array): BoxKey {
-  return boxKey(hkdf(dataKey, 'sealrelay/1 envelope'));
+export const ENVELOPE_INFO = 'sealrelay/1 envelope';
+const NO_ID = Buffer.alloc(4);
+
+/** Key of the envelope's box, from what HKDF gave. It has no id: nothing else is boxed by it. */
+export function envelopeKey(derived: Uint8Array): BoxKey {
+  return { id: NO_ID, secret: createSecretKey(derived) };
 }
 
 export function envelopePlace(organization: OrganizationName, object: string): BoxPlace {

@@ -5,6 +5,7 @@
 // Logs nothing; `onFailed` is told once, with a system error code, when the disk failed: the process must stop, because a
 // repeated sync can lie. It cannot shrink a segment: one held message keeps up to a segment's size.
 
+import { nonces } from '../../crypto/nonces.ts';
 import { type Vault, VaultError } from '../../crypto/vault.ts';
 import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { BodyRef, Clock, Random } from '../../domain/types.ts';
@@ -65,6 +66,7 @@ export class SegmentBodies implements Bodies {
   readonly #removal: Removal;
   readonly #writerDeps: WriterDeps;
   readonly #segmentDeps: SegmentDeps;
+  readonly #objectId: () => Uint8Array;
   #current: Segment | undefined;
   #closed = false;
 
@@ -73,6 +75,7 @@ export class SegmentBodies implements Bodies {
     this.#dir = deps.dir;
     const io = deps.io ?? realIo;
     this.#io = io;
+    this.#objectId = nonces(deps.random, 16);
     this.#limits = { ...BODY_LIMITS, ...deps.limits };
     const { dir, clock } = deps;
     this.#space = new Space({ io, dir, clock, reserve: this.#limits.reserve });
@@ -91,7 +94,7 @@ export class SegmentBodies implements Bodies {
       small: this.#limits.small,
       ownFile: (object, wrote) => new OwnFile({ io, dir, path: ownFile(dir, object), wrote, fail }),
       segment: () => this.#segmentToFill(),
-      nonce: () => deps.random.bytes(12),
+      nonce: nonces(deps.random, 12),
       gone: (object) => this.#writers.delete(object),
     };
   }
@@ -154,7 +157,7 @@ export class SegmentBodies implements Bodies {
   create(organization: OrganizationName, expected = 0): BodyWriter {
     const failure = this.#closed ? new BodyError('failed', 'the body store is closed') : this.#appender.failure;
     if (failure) throw failure;
-    const object = Buffer.from(this.#deps.random.bytes(16)).toString('hex');
+    const object = Buffer.from(this.#objectId()).toString('hex');
     const createdAt: Time = this.#deps.clock.now();
     const writer = new Writer(this.#writerDeps, { organization, object, createdAt, expected });
     this.#writers.set(object, writer);

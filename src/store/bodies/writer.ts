@@ -8,6 +8,7 @@ import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { BodyRef } from '../../domain/types.ts';
 import type { Appender, Item } from './append.ts';
 import {
+  ENVELOPE_INFO,
   encodeHeader,
   encodePlace,
   encodeSlot,
@@ -154,7 +155,7 @@ export class Writer implements BodyWriter {
     const { organization, object, createdAt } = this.#body;
     const own = this.#own !== undefined;
     const name = Buffer.from(organization);
-    const key = envelopeKey(this.#dataKey.key);
+    const key = envelopeKey(this.#sealer.derive(ENVELOPE_INFO));
     const box = makeBox(key, envelopePlace(organization, object), envelope, this.#deps.nonce());
     const length = HEADER + name.length + (own ? 0 : this.#sealed) + box.length;
     const segment = this.#deps.segment();
