@@ -2,7 +2,7 @@
 
 import { domainMatches } from '../config/names.ts';
 import type { Coverage, Fact, Facts, Findings, Unknown } from '../domain/types.ts';
-import { type Answer, CONFIDENCES, type Condition } from './rule.ts';
+import { type Answer, CONFIDENCES, type Condition, type FindingCondition } from './rule.ts';
 
 export function isUnknown<T>(fact: Fact<T>): fact is Unknown {
   return typeof fact === 'object' && fact !== null && 'unknown' in fact;
@@ -35,8 +35,8 @@ function addressMatches(patterns: readonly string[], address: string): boolean {
 }
 
 /** Distinct values at the least confidence or above. */
-export function countOf(findings: Findings, want: { type: string; min: string }): number {
-  const least = CONFIDENCES.findIndex((one) => one === want.min);
+export function countOf(findings: Findings, want: FindingCondition): number {
+  const least = CONFIDENCES.indexOf(want.min);
   return findings.counts
     .filter((count) => count.type === want.type && CONFIDENCES.indexOf(count.confidence) >= least)
     .reduce((sum, count) => sum + count.distinct, 0);
