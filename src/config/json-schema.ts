@@ -7,6 +7,8 @@ import { configSchema } from './schema.ts';
 /** The part of JSON Schema that the configuration uses. */
 export type JsonSchema = {
   readonly type?: string | readonly string[];
+  /** Kind of a text: duration, size, network … */
+  readonly 'x-kind'?: string;
   readonly description?: string;
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, JsonSchema>>;

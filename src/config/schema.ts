@@ -57,9 +57,7 @@ const listenSchema = () =>
           .describe('Whether a client must use STARTTLS before it may send.'),
         max_size: v.size().prefault('150MB').describe('Largest message accepted.'),
       })
-      .describe(
-        'Listener for the mail platform and for hosts of the organizations. Absent: not listening; here required.',
-      ),
+      .describe('Listener for the mail platform and for hosts of the organizations.'),
     submit: z
       .strictObject({
         address: v.ip().prefault('127.0.0.1').describe('IP address to listen on; "::" or 0.0.0.0 for all.'),

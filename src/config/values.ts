@@ -8,6 +8,11 @@ import { readProtection } from './protection.ts';
 import { readSecret } from './secrets.ts';
 import { parseDuration, parseSize, type Reading } from './units.ts';
 
+/** What kind of text it is, for the manual and for writing it again; editors ignore the keyword. */
+function kind(name: string, type: string | readonly string[] = 'string') {
+  return { type, 'x-kind': name };
+}
+
 /** A value in words of its own; `json` says to editors what it looks like. */
 export function reading<T>(json: Record<string, unknown>, read: (value: unknown) => Reading<T>) {
   return z
@@ -30,22 +35,22 @@ export const text = (what: string) =>
     return value.trim() === '' ? { ok: false, wrong: `is empty; ${what} is wanted` } : { ok: true, value };
   });
 export const duration = (least = 0, leastText = '') =>
-  reading({ type: 'string' }, (value) => {
+  reading(kind('duration'), (value) => {
     const read = parseDuration(value);
     return read.ok && read.value < least ? { ok: false, wrong: `must be at least ${leastText}` } : read;
   });
 export const size = () =>
-  reading({ type: 'string' }, (value) => {
+  reading(kind('size'), (value) => {
     const read = parseSize(value);
     return read.ok && read.value === 0 ? { ok: false, wrong: 'must be more than nothing' } : read;
   });
-export const domain = () => reading({ type: 'string' }, readDomain);
-export const host = () => reading({ type: 'string' }, readHost);
-export const ip = () => reading({ type: 'string' }, readIp);
-export const address = () => reading({ type: 'string' }, readAddress);
-export const hostPort = (port?: number) => reading({ type: 'string' }, (value) => readHostPort(value, port));
+export const domain = () => reading(kind('domain'), readDomain);
+export const host = () => reading(kind('host'), readHost);
+export const ip = () => reading(kind('IP address'), readIp);
+export const address = () => reading(kind('address'), readAddress);
+export const hostPort = (port?: number) => reading(kind('host:port'), (value) => readHostPort(value, port));
 export const level = () => z.enum(['may', 'encrypt', 'verify', 'sts', 'dane']);
-export const protection = () => reading({ type: ['string', 'object'] }, readProtection);
+export const protection = () => reading(kind('protection', ['string', 'object']), readProtection);
 export const whole = (least: number, most: number) => z.int().min(least).max(most);
 export const port = () => whole(1, 65535);
 
@@ -83,8 +88,8 @@ export const url = () =>
       : { ok: false, wrong: 'must be an address of a page, such as https://clinic.example/help' };
   });
 
-export const cidr = () => reading({ type: 'string' }, readCidr);
-export const resolverAddress = () => reading({ type: 'string' }, (value) => readHostPort(value, 53, true));
+export const cidr = () => reading(kind('network'), readCidr);
+export const resolverAddress = () => reading(kind('host:port'), (value) => readHostPort(value, 53, true));
 
 /** Key of a map: a domain, or `*.` and a domain. Zod takes only plain text here, so the reading stands in a check. */
 export const domainPattern = () =>
@@ -99,10 +104,10 @@ export const domainPattern = () =>
 export function fileValues(resolve: (path: string) => string) {
   return {
     path: () =>
-      reading({ type: 'string' }, (value): Reading<string> => {
+      reading(kind('path'), (value): Reading<string> => {
         if (typeof value !== 'string' || value === '') return { ok: false, wrong: 'must be a path' };
         return { ok: true, value: resolve(value) };
       }),
-    secret: () => reading({ type: 'object' }, (value) => readSecret(value, resolve)),
+    secret: () => reading(kind('secret', 'object'), (value) => readSecret(value, resolve)),
   };
 }
