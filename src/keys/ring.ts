@@ -123,7 +123,7 @@ export class Ring implements Vault {
 
   /** Opens a row and keeps its key. */
   take(row: KeyRow): void {
-    const bytes = openBox(this.#wrapping(row), placeOf(row), row.box);
+    const bytes = openRow(this.#wrapping(row), row);
     const key = boxKey(bytes);
     if (key.id.toString('hex') !== row.id) {
       throw new MasterKeyError(`key ${row.id} of organization ${row.organization} is not the key it says it is`);
@@ -223,6 +223,15 @@ export class Ring implements Vault {
     const to = Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1);
     this.#month = { from, to, name: monthOf(at) };
     return this.#month.name;
+  }
+}
+
+function openRow(wrapping: BoxKey, row: KeyRow): Buffer {
+  try {
+    return openBox(wrapping, placeOf(row), row.box);
+  } catch {
+    const what = `key ${row.id} (${row.purpose}) of organization ${row.organization}`;
+    throw new MasterKeyError(`${what} does not open: its row was changed or is damaged`);
   }
 }
 
