@@ -74,8 +74,15 @@ export type Notification = {
 
 export interface Queue {
   // ── the line ──
-  /** Durable when it resolves (the body is the caller's to sync, side by side). `examine`: lease it at once. */
-  accept(verb: VerbId, message: NewMessage, cause: Cause, examine?: { owner: Owner; until: Time }): Promise<Accepted>;
+  /** Durable when it resolves (the body is the caller's to sync, side by side). `examine`: lease it at once.
+   *  `tells`: what this mail of ours tells, marked as told in the same transaction. */
+  accept(
+    verb: VerbId,
+    message: NewMessage,
+    cause: Cause,
+    examine?: { owner: Owner; until: Time },
+    tells?: { deliveries: readonly DeliveryId[]; kind: Notification['kind'] },
+  ): Promise<Accepted>;
   /** Accepted (or examined with an unknown fact, when due) messages, attempt counted, leased. */
   toExamine(owner: Owner, limit: number, until: Time): Promise<MessageLease[]>;
   /** Stores what the examiner found while a fact is unknown; due again at `notBefore`. Ends the lease. */

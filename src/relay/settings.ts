@@ -1,0 +1,47 @@
+// The configuration in force → what the line goes by.
+
+import type { Config } from '../config/schema.ts';
+import type { Address } from '../domain/ids.ts';
+import type { ProtectionName } from '../domain/types.ts';
+import type { Settings } from './line.ts';
+
+/** Protections that this gateway can make now; a decision for others only is held. */
+export const BUILT: readonly ProtectionName[] = ['tls'];
+
+export function settingsOf(config: Config): Settings {
+  const { delivery, queue, limits, protection } = config;
+  return {
+    hostname: config.hostname,
+    node: config.node,
+    organizations: config.organizations.map((one) => ({
+      name: one.name,
+      domains: one.domains,
+      admin: (one.admin ?? null) as Address | null,
+      returnHost: one.return === undefined ? null : hostPort(one.return.smart_host),
+      timeZone: one.time_zone,
+    })),
+    smartHost: delivery.smart_host === undefined ? null : hostPort(delivery.smart_host),
+    lifetime: queue.lifetime,
+    warnAfter: queue.warn_sender_after,
+    undecidedFor: queue.undecided_for,
+    maxHops: queue.max_hops,
+    clocks: protection.clocks,
+    built: BUILT,
+    examineWaiting: limits.examine_waiting,
+    deliveriesInFlight: Math.min(limits.deliveries_in_flight, delivery.connections),
+    perDestination: delivery.per_destination,
+    recipientsPerTransaction: delivery.recipients,
+  };
+}
+
+/** A smart host as it stands in the destination column: `host:port`. */
+export function hostPort(host: { readonly host: string; readonly port: number }): string {
+  return `${host.host}:${host.port}`;
+}
+
+/** The smart host that a destination names; null when it is a domain. */
+export function smartHostOf(destination: string): { host: string; port: number } | null {
+  const colon = destination.lastIndexOf(':');
+  if (colon < 0) return null;
+  return { host: destination.slice(0, colon), port: Number(destination.slice(colon + 1)) };
+}

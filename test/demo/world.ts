@@ -1,0 +1,91 @@
+// The demo's world on loopback: a certificate authority, mail servers of five domains, their DNS, and the real gateway.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DnsServer, startDns, type Zones } from '../support/dns.ts';
+import { type GatewayFiles, type Running, startGateway, writeGateway } from '../support/gateway.ts';
+import { makeCa } from '../support/pki.ts';
+import { freePort } from '../support/smtp-sink.ts';
+import { type Destination, openDestination } from './destinations.ts';
+
+/** Recipient domain → whether its mail server offers STARTTLS. */
+const DOMAINS = { 'dane.demo': true, 'sts.demo': true, 'pgp.demo': true, 'smime.demo': true, 'oldmail.demo': false };
+
+/** What the clinic's policy says. Protections are chosen by domain, so that each of them is seen once. */
+const POLICY = `version: 1
+rules:
+  - name: partners with keys for PGP
+    when: { recipient_domain: pgp.demo }
+    then: { deliver: [pgp] }
+  - name: partners with certificates
+    when: { recipient_domain: smime.demo }
+    then: { deliver: [smime] }
+  - name: health information
+    when: { finding: { phi: true } }
+    then: { deliver: [{ tls: verify }, portal] }
+  - name: all other mail
+    then: { deliver: [{ tls: encrypt }, portal] }
+tests:
+  - name: a finding demands authenticated TLS
+    given: { recipient: ann@dane.demo, phi: true }
+    expect: { deliver: [{ tls: verify }, portal] }
+`;
+
+export type World = {
+  readonly files: GatewayFiles;
+  readonly gateway: Running;
+  readonly port: number;
+  readonly destinations: readonly Destination[];
+  close(): Promise<void>;
+};
+
+export async function openServers(): Promise<{ folder: string; dns: DnsServer; destinations: Destination[] }> {
+  const folder = mkdtempSync(join(tmpdir(), 'sealrelay-demo-'));
+  const ca = makeCa('Sealrelay demo CA');
+  writeFileSync(join(folder, 'ca.pem'), ca.cert);
+  const names = Object.keys(DOMAINS).map((domain) => `mx.${domain}`);
+  const certificate = ca.issue({ names });
+  const destinations = await Promise.all(
+    Object.entries(DOMAINS).map(([domain, tls]) => openDestination(`mx.${domain}`, tls ? certificate : null)),
+  );
+  const zones: Record<string, Zones[string]> = {};
+  for (const domain of Object.keys(DOMAINS)) {
+    zones[domain] = { MX: [[10, `mx.${domain}`]] };
+    zones[`mx.${domain}`] = { A: ['127.0.0.1'] };
+  }
+  return { folder, dns: await startDns(zones), destinations };
+}
+
+export async function openGateway(servers: Awaited<ReturnType<typeof openServers>>): Promise<World> {
+  const { folder, dns, destinations } = servers;
+  const port = await freePort();
+  const files = writeGateway(folder, configOf(folder, port, dns, destinations), POLICY);
+  const gateway = await startGateway(files);
+  return {
+    files,
+    gateway,
+    port,
+    destinations,
+    close: async () => {
+      await gateway.stop();
+      await Promise.all([...destinations.map((one) => one.close()), dns.close()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function configOf(folder: string, port: number, dns: DnsServer, destinations: readonly Destination[]) {
+  return {
+    version: 1,
+    mode: 'evaluation',
+    hostname: 'gw.clinic.demo',
+    organizations: [{ name: 'Clinic', domains: ['clinic.demo'], from: { networks: ['127.0.0.1/32'] } }],
+    listen: { smtp: { address: '127.0.0.1', port, tls: 'required' } },
+    resolver: { servers: [dns.server] },
+    overrides: {
+      hosts: destinations.map((one) => ({ name: one.host, port: one.port })),
+      ca: [join(folder, 'ca.pem')],
+    },
+  };
+}
