@@ -33,7 +33,7 @@ export function recipientFault(address: string): Reply | null {
 /** Equal to its parsed self: no route, no brackets, no capital in the domain, nothing that the parser would alter. */
 function isMailbox(address: string): boolean {
   const path = parsePath(address, { smtpUtf8: true });
-  return 'ok' in path && path.ok === address && !/[\r\n\0]/.test(address);
+  return 'ok' in path && path.ok !== '' && path.ok === address && !/[\r\n\0]/.test(address);
 }
 
 /** Our name for EHLO; throws when it is no name, which is a fault of the configuration. */

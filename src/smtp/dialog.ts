@@ -150,8 +150,10 @@ export class Dialog {
   /** Hands the connection to TLS, after the reply to STARTTLS. Rejects with DialogError; the dialog is over then. */
   async secure(options: tls.ConnectionOptions, ms: Duration): Promise<tls.TLSSocket> {
     // RFC 3207 §4.2: what the peer sent before the handshake was never protected and must not be read as if it were.
-    if (this.#parser.pending || this.#arrived.length > 0) {
-      this.#fail(new DialogError('tls', 'plaintext behind the reply to STARTTLS'));
+    if (this.#parser.pending || this.#arrived.length > 0 || this.#error?.unasked) {
+      const injected = new DialogError('tls', 'plaintext behind the reply to STARTTLS');
+      this.#fail(injected);
+      throw injected;
     }
     if (this.#error !== null) throw this.#error;
     this.#detach();
