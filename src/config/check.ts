@@ -60,8 +60,7 @@ function checkQueue(config: ParsedConfig, { problem }: Report): void {
   const { lifetime, warn_sender_after: warning, undecided_for: undecided } = config.queue;
   if (warning >= lifetime)
     problem(['queue', 'warn_sender_after'], `must be less than lifetime, ${durationText(lifetime)}`);
-  if (undecided >= lifetime)
-    problem(['queue', 'undecided_for'], `must be less than lifetime, ${durationText(lifetime)}`);
+  if (undecided > lifetime) problem(['queue', 'undecided_for'], `must be at most lifetime, ${durationText(lifetime)}`);
   const { connections, per_destination: each } = config.delivery;
   if (each > connections) problem(['delivery', 'per_destination'], `must be at most connections, ${connections}`);
 }

@@ -1,6 +1,6 @@
 // Two configurations in force, compared key by key, for `reload` to say what it changed.
 
-import { effective } from './effective.ts';
+import { effectiveValue } from './effective.ts';
 import { pathText } from './problem.ts';
 import { yamlFlow } from './reference.ts';
 import type { Config } from './schema.ts';
@@ -19,8 +19,8 @@ function leaves(value: unknown, path: readonly (string | number)[]): [string, st
 
 /** Every key whose value differs; null where one side does not have it. */
 export function compareConfigs(before: Config, after: Config): Change[] {
-  const old = new Map(leaves(effective(before), []));
-  const now = new Map(leaves(effective(after), []));
+  const old = new Map(leaves(effectiveValue(before), []));
+  const now = new Map(leaves(effectiveValue(after), []));
   const keys = [...new Set([...old.keys(), ...now.keys()])];
   return keys
     .map((key) => ({ key, before: old.get(key) ?? null, after: now.get(key) ?? null }))

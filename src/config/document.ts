@@ -27,7 +27,7 @@ const WORDS: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'this key stands here twice; keep one',
   TAB_AS_INDENT: 'a tab indents this line; use spaces',
   MULTIPLE_DOCS: 'a second document starts here; one file is one document',
-  BAD_INDENT: 'this line is indented differently from its neighbours',
+  TAG_RESOLVE_FAILED: 'this value carries a tag (!); write the value alone',
 };
 
 type Positions = { readonly line: (offset: number) => Place };

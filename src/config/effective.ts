@@ -44,12 +44,12 @@ function written(value: unknown, schema: JsonSchema | undefined): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, written(one, inside(key))]));
 }
 
-export function effective(config: Config): Effective {
+export function effectiveValue(config: Config): Effective {
   const { version, mode, hostname, node, ...rest } = written(config, configJsonSchema()) as Record<string, unknown>;
   return { version, mode, hostname, node, ...rest };
 }
 
 /** As YAML that the gateway would read again. */
-export function effectiveYaml(config: Config): string {
-  return stringify(effective(config), { lineWidth: 0 });
+export function effectiveText(config: Config): string {
+  return stringify(effectiveValue(config), { lineWidth: 0 });
 }

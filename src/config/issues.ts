@@ -33,6 +33,7 @@ function ofType(issue: Extract<Issue, { code: 'invalid_type' }>, value: unknown)
   if (value === null) return 'is empty; give it a value or remove the key';
   const words = KINDS[issue.expected] ?? `must be ${issue.expected}`;
   if (issue.expected === 'string' && typeof value === 'number') return `must be text; put it in quotes: "${value}"`;
+  if (typeof value === 'string' && /^\d+$/.test(value) && words === KINDS.int) return `${words}, without quotes`;
   return `${words}${quoted(value)}`;
 }
 

@@ -89,3 +89,12 @@ export function withReference(readme: string): string {
     return `${readme.trimEnd()}\n\n${REFERENCE_BEGIN}\n\n${referenceTable()}\n\n${REFERENCE_END}\n`;
   return `${readme.slice(0, begin)}${REFERENCE_BEGIN}\n\n${referenceTable()}\n\n${readme.slice(end)}`;
 }
+
+/** The same for a terminal: a key with its value and default, its meaning below. */
+export function referenceText(): string {
+  const entry = (one: KeyReference) => {
+    const fallback = one.default === '–' ? '' : one.default === 'required' ? '; required' : `; default ${one.default}`;
+    return `${one.key}  (${one.value}${fallback})\n    ${one.text}\n`.replaceAll('`', '');
+  };
+  return keyReferences().map(entry).join('');
+}

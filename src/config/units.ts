@@ -1,6 +1,8 @@
 // Durations and sizes as people write them: `4 hours`, `30s`, `150MB`. A number without a unit is refused, since nobody
 // remembers which unit a bare number had.
 
+import { nearest } from './problem.ts';
+
 /** A value, or what is wrong with it, in words that follow the key. */
 export type Reading<T> =
   | { readonly ok: true; readonly value: T }
@@ -55,7 +57,9 @@ export function parseDuration(value: unknown): Reading<number> {
   if (!read.ok) return read;
   const factor = Object.hasOwn(DURATION_UNITS, read.value.unit) ? DURATION_UNITS[read.value.unit] : undefined;
   if (factor === undefined) {
-    const hint = read.value.unit === 'm' ? { hint: `${read.value.count} minutes` } : {};
+    const unit =
+      read.value.unit === 'm' ? 'minutes' : nearest(read.value.unit, ['seconds', 'minutes', 'hours', 'days', 'weeks']);
+    const hint = unit === null ? {} : { hint: `${read.value.count} ${unit}` };
     return {
       ok: false,
       wrong: `unknown unit "${read.value.unit}"; durations end in s, minutes, hours or days`,

@@ -105,7 +105,8 @@ export function fileValues(resolve: (path: string) => string) {
   return {
     path: () =>
       reading(kind('path'), (value): Reading<string> => {
-        if (typeof value !== 'string' || value === '') return { ok: false, wrong: 'must be a path' };
+        if (value === null || value === '') return { ok: false, wrong: 'is empty; a path is wanted' };
+        if (typeof value !== 'string') return { ok: false, wrong: 'must be a path' };
         return { ok: true, value: resolve(value) };
       }),
     secret: () => reading(kind('secret', 'object'), (value) => readSecret(value, resolve)),

@@ -28,7 +28,8 @@ export function parseAction(reader: Reader, value: unknown, path: KeyPath): Acti
   return map ? parseDeliver(reader, map.deliver, [...path, 'deliver']) : null;
 }
 
-function parseDeliver(reader: Reader, value: unknown, path: KeyPath): Action | null {
+/** The list of `deliver`, or one protection. */
+export function parseDeliver(reader: Reader, value: unknown, path: KeyPath): Action | null {
   const isList = Array.isArray(value);
   const list: readonly unknown[] = isList ? value : [value];
   if (value === undefined) {

@@ -5,7 +5,7 @@ import { didYouMean, type KeyPath } from '../config/problem.ts';
 import { parseSize } from '../config/units.ts';
 import type { Address } from '../domain/ids.ts';
 import type { Coverage, Fact, Facts, FindingCount, Findings } from '../domain/types.ts';
-import { parseAction } from './parse-action.ts';
+import { parseAction, parseDeliver } from './parse-action.ts';
 import { type Reader, readMap, readText, readWord, say } from './reader.ts';
 import { CONFIDENCES, COVERAGE_STATES, FINDING_TYPES, type PolicyTest, UNREAD_REASONS } from './rule.ts';
 
@@ -39,8 +39,7 @@ function parseExpect(reader: Reader, value: unknown, path: KeyPath): PolicyTest[
   const isAction = value === undefined || value === 'hold' || value === 'bounce';
   const isMap = value !== null && typeof value === 'object' && 'deliver' in value;
   if (isAction || isMap) return parseAction(reader, value, path);
-  // A problem inside the short form is said at its own place: the path of `deliver` leads nowhere and ends at `expect`.
-  return parseAction(reader, { deliver: value }, path);
+  return parseDeliver(reader, value, path);
 }
 
 function parseGiven(reader: Reader, value: unknown, path: KeyPath): Facts | null {
