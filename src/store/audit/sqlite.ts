@@ -1,0 +1,175 @@
+// The audit on SQLite: entries that change no queue row are boxed and appended here; reading opens boxed detail, and gives
+// null for it when its key was deleted. Verifying needs no key.
+
+import { type BoxPlace, type Vault, VaultError } from '../../crypto/vault.ts';
+import type { AuditEvent } from '../../domain/events.ts';
+import type { DeliveryId, QueueId } from '../../domain/ids.ts';
+import { compareHead, type Head, start } from '../../record/verify.ts';
+import { deliveryOrNothing, fixedOrNothing } from '../queue/reading.ts';
+import { boxJson, openJson, place } from '../queue/rows.ts';
+import { type Access, readyVault, tagsOf } from '../sqlite/access.ts';
+import type { AuditRow, EntryCall } from '../sqlite/protocol.ts';
+import type { KeptHead, VerifySlice } from '../sqlite/queries/audit.ts';
+import type { SearchCall, SearchPage, SearchRow } from '../sqlite/queries/search.ts';
+import type { Audit, AuditEntry, LogQuery, LogRow, NewEntry, Verification } from './port.ts';
+
+/** Entries checked by one call on the reader. */
+const SLICE = 2_000;
+
+/** Where the boxed detail of an entry was boxed: entries quote the box of the row they tell of. */
+function placeOf({ organization, message, delivery, event }: Omit<AuditRow, 'detail'>): BoxPlace {
+  if (event === 'message.accepted' && message !== null) return place.fixed(organization, message);
+  if (delivery === null) return place.entry(organization, message ?? '-', event);
+  return event === 'delivery.decided' ? place.decision(organization, delivery) : place.because(organization, delivery);
+}
+
+function entryFrom(vault: Vault, row: AuditRow): AuditEntry {
+  return {
+    node: row.node,
+    epoch: row.epoch,
+    seq: row.seq,
+    at: row.at,
+    organization: row.organization,
+    message: row.message as QueueId | null,
+    delivery: row.delivery as DeliveryId | null,
+    actor: row.actor,
+    event: row.event as AuditEvent,
+    detail: JSON.parse(row.detail) as Record<string, unknown>,
+    boxed: openDetail(vault, row),
+    hash: Buffer.from(row.hash).toString('hex'),
+  };
+}
+
+function openDetail(vault: Vault, row: AuditRow): Record<string, unknown> | null {
+  if (row.boxed === null) return {};
+  try {
+    return openJson(vault, placeOf(row), row.boxed);
+  } catch (error) {
+    if (error instanceof VaultError) return null;
+    throw error;
+  }
+}
+
+async function entryCall(access: Access, entry: NewEntry): Promise<EntryCall> {
+  const { organization, actor, event, message = null, delivery = null, detail = {}, boxed } = entry;
+  let box: string | null = null;
+  if (boxed) {
+    const at = access.clock.now();
+    const vault = await readyVault(access, organization, at);
+    const where =
+      delivery === null ? place.entry(organization, message ?? '-', event) : place.because(organization, delivery);
+    box = boxJson(vault, where, boxed, at);
+  }
+  return [organization, message, delivery, actor, event, JSON.stringify(detail), box];
+}
+
+/** The protection that the delivery left by, or tries now; null while none is decided. */
+function protectionOf(row: SearchRow): string | null {
+  return row.list === '' ? null : (row.list.split(', ')[row.step] ?? null);
+}
+
+function hasProtection(row: SearchRow, wanted: string | undefined): boolean {
+  if (wanted === undefined || wanted === 'none') return true;
+  const protection = protectionOf(row);
+  return protection === wanted || protection?.startsWith(`${wanted}: `) === true;
+}
+
+function logRow(vault: Vault, row: SearchRow): LogRow {
+  const fixed = fixedOrNothing(vault, row.message);
+  const delivery = deliveryOrNothing(vault, row.message, fixed, { ...row, decision: null, because: null });
+  return {
+    delivery: delivery.id,
+    message: delivery.message,
+    organization: delivery.organization,
+    acceptedAt: row.message.accepted_at,
+    endedAt: row.ended_at,
+    sender: fixed.sender[0] ?? fixed.reversePath,
+    recipient: delivery.recipient,
+    destination: row.destination,
+    size: row.message.size,
+    protection: protectionOf(row),
+    level: row.level,
+    state: row.state,
+    status: row.status,
+    rule: row.rule,
+  };
+}
+
+async function search(access: Access, query: LogQuery): Promise<LogRow[]> {
+  const { sender, recipient, domain, limit, ...rest } = query;
+  const senderTags = await tagsOf(access, 'sender', sender, query.organization);
+  const recipientTags = await tagsOf(access, 'recipient', recipient, query.organization);
+  if (senderTags?.length === 0 || recipientTags?.length === 0) return [];
+  const vault = access.vault();
+  const found: LogRow[] = [];
+  let before: SearchCall['before'] = query.before;
+  while (found.length < limit) {
+    const wanted = limit - found.length;
+    const call: SearchCall = {
+      ...rest,
+      limit: wanted,
+      ...(domain !== undefined && { domain: domain.toLowerCase() }),
+      ...(senderTags && { senderTags }),
+      ...(recipientTags && { recipientTags }),
+      ...(before !== undefined && { before }),
+    };
+    const page = await access.read<SearchPage>('search', call);
+    const rows = page.rows.map((row) => ({ row, log: logRow(vault, row) }));
+    found.push(...rows.filter(({ row }) => hasProtection(row, query.protection)).map(({ log }) => log));
+    if (page.next === null) break;
+    before = page.rows.length === wanted ? rows.at(-1)!.log.delivery : page.next;
+  }
+  return found;
+}
+
+async function verify(access: Access, progress: Parameters<Audit['verify']>[0]): Promise<Verification> {
+  const { heads, last } = await access.read<{ heads: KeptHead[]; last: number }>('heads', null);
+  const total = heads.reduce((sum, one) => sum + one.seq, 0);
+  const newest = heads.at(-1);
+  const head = newest ? named(newest) : null;
+  let entries = 0;
+  for (const kept of heads) {
+    let at: Head = start(kept.node, kept.epoch);
+    for (let from = kept.base; from < kept.base + kept.seq; from += SLICE) {
+      const to = Math.min(from + SLICE, kept.base + kept.seq);
+      const slice = await access.read<VerifySlice>('verifySlice', [at, from, to]);
+      entries += slice.checked;
+      if (slice.bad) return { entries, intact: false, bad: slice.bad, head };
+      at = slice.head;
+      progress?.(entries, total);
+    }
+    const bad = compareHead(at, kept);
+    if (bad) return { entries, intact: false, bad, head };
+  }
+  if (newest && last > newest.base + newest.seq) {
+    const { node, epoch, seq } = newest;
+    const what = 'was added behind the end of the chain';
+    return { entries, intact: false, bad: { node, epoch, seq: seq + 1, what }, head };
+  }
+  return { entries, intact: true, head };
+}
+
+function named({ node, epoch, seq, hash }: KeptHead): Verification['head'] {
+  return { node, epoch, seq, hash: Buffer.from(hash).toString('hex') };
+}
+
+export function openAudit(access: Access): Audit {
+  return {
+    async append(entries) {
+      const calls: EntryCall[] = [];
+      for (const entry of entries) calls.push(await entryCall(access, entry));
+      await access.write('append', Buffer.from(access.random.bytes(16)).toString('hex'), calls);
+    },
+    search: (query) => search(access, query),
+    async trace(message) {
+      const vault = access.vault();
+      return (await access.read<AuditRow[]>('trace', [message])).map((row) => entryFrom(vault, row));
+    },
+    async read(after, limit) {
+      const vault = access.vault();
+      const rows = await access.read<AuditRow[]>('read', [after?.epoch ?? 0, after?.seq ?? 0, limit]);
+      return rows.map((row) => entryFrom(vault, row));
+    },
+    verify: (progress) => verify(access, progress),
+  };
+}

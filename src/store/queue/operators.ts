@@ -1,0 +1,132 @@
+// What operators do to the queue: select on the reader, judge here (decisions are opened here), apply on the writer, which
+// refuses what is in another state by then. Applied in slices; the operation's id makes each of them repeatable.
+
+import type { DeliveryId } from '../../domain/ids.ts';
+import { isEnded } from '../../domain/states.ts';
+import type { Decision, Delivery, Protection } from '../../domain/types.ts';
+import { type Access, readyVault } from '../sqlite/access.ts';
+import type { OperateCall, OperateOne } from '../sqlite/protocol.ts';
+import type { Changed, Operation, Queue, Selection } from './port.ts';
+import { makeReading } from './reading.ts';
+import { boxJson, decisionCall, place } from './rows.ts';
+
+type Kind = OperateCall[0];
+type Meets = (delivery: Delivery, protection: Protection) => string | null;
+/** A refusal in words, or what is to be done, with the decision that a release brings. */
+type Judged = { readonly refused: string } | { readonly decision: Decision | null };
+
+const SLICE = 500;
+const MAY: Record<Kind, readonly Delivery['state'][]> = {
+  hold: ['undecided', 'ready'],
+  release: ['held'],
+  retry: ['ready'],
+  'give up': ['undecided', 'ready', 'held'],
+  drop: ['undecided', 'ready', 'held'],
+  redecide: ['ready', 'held'],
+};
+
+function judgeState(kind: Kind, { state }: Delivery): string | null {
+  if (MAY[kind].includes(state)) return null;
+  if (state === 'leased') return 'it is being tried now';
+  if (isEnded(state)) return `it ended: ${state}`;
+  if (state === 'undecided') return 'it is not decided yet';
+  return `it is ${state}`;
+}
+
+function judgeRelease(delivery: Delivery, reason: string, deliver?: Protection, meets?: Meets): Judged {
+  const { decision } = delivery;
+  if (!deliver) {
+    if (decision?.action.kind === 'deliver') return { decision: null };
+    return { refused: 'its decision is to hold: name the protection it shall leave with' };
+  }
+  if (!decision) return { refused: 'it has no decision that could be changed: decide it again' };
+  const why = meets ? meets(delivery, deliver) : 'its floors cannot be judged here';
+  if (why !== null) return { refused: why };
+  const action = { kind: 'deliver', protections: [deliver] } as const;
+  return { decision: { ...decision, action, because: `released by an operator: ${reason}` } };
+}
+
+export function makeOperators(
+  access: Access,
+): Pick<Queue, 'hold' | 'release' | 'retryNow' | 'giveUp' | 'drop' | 'redecide'> {
+  const { list } = makeReading(access);
+
+  async function prepare(op: Operation, delivery: Delivery, decision: Decision | null): Promise<OperateOne> {
+    const { id, organization, state } = delivery;
+    const at = access.clock.now();
+    const vault = await readyVault(access, organization, at);
+    const because = boxJson(vault, place.because(organization, id), { because: op.reason, actor: op.actor }, at);
+    const call = decision ? decisionCall(vault, organization, { delivery: id, decision }, at) : null;
+    return [id, state, because, call];
+  }
+
+  /** One slice. When the operation's own id was used for another slice before, this one gets an id of its own. */
+  async function apply(kind: Kind, op: Operation, slice: readonly OperateOne[], into: Result): Promise<void> {
+    const sent = new Set(slice.map((one) => one[0]));
+    const answer = await access.write('operate', op.verb, [kind, op.actor, slice]);
+    into.add(answer);
+    const others = [...answer.changed, ...answer.refused.map((one) => one.delivery)].some((id) => !sent.has(id));
+    if (!others || slice.length === 0) return;
+    into.add(await access.write('operate', `${op.verb} ${slice[0]![0]}`, [kind, op.actor, slice]));
+  }
+
+  async function operate(
+    kind: Kind,
+    op: Operation,
+    what: Selection,
+    judge: (delivery: Delivery) => Judged = () => ({ decision: null }),
+  ): Promise<Changed> {
+    const result = new Result();
+    let before: DeliveryId | undefined;
+    let slices = 0;
+    for (;;) {
+      const page = await list({ ...what, limit: SLICE, ...(before !== undefined && { before }) });
+      const slice: OperateOne[] = [];
+      for (const delivery of page) {
+        const wrong = judgeState(kind, delivery);
+        const judged = wrong === null ? judge(delivery) : { refused: wrong };
+        if ('refused' in judged) result.refuse(delivery.id, judged.refused);
+        else if (op.dryRun) result.add({ changed: [delivery.id], refused: [] });
+        else slice.push(await prepare(op, delivery, judged.decision));
+      }
+      // Also with nothing to do: a repeated call finds nothing to change, and gets the first answer.
+      if (!op.dryRun && (slice.length > 0 || slices === 0)) await apply(kind, op, slice, result);
+      slices += 1;
+      if (page.length < SLICE) return result.answer();
+      before = page.at(-1)!.id;
+    }
+  }
+
+  return {
+    hold: (op, what) => operate('hold', op, what),
+    release: (op, what, deliver, meets) =>
+      operate('release', op, what, (delivery) => judgeRelease(delivery, op.reason, deliver, meets)),
+    retryNow: (op, what) => operate('retry', op, what),
+    giveUp: (op, what) => operate('give up', op, what),
+    drop: (op, what) => operate('drop', op, what),
+    redecide: (op, what) => operate('redecide', op, what),
+  };
+}
+
+class Result {
+  readonly #changed = new Set<string>();
+  readonly #refused = new Map<string, string>();
+
+  add({ changed, refused }: { changed: readonly string[]; refused: readonly { delivery: string; why: string }[] }) {
+    for (const id of changed) {
+      this.#changed.add(id);
+      this.#refused.delete(id);
+    }
+    for (const { delivery, why } of refused) this.refuse(delivery, why);
+  }
+
+  refuse(delivery: string, why: string): void {
+    if (!this.#changed.has(delivery)) this.#refused.set(delivery, why);
+  }
+
+  answer(): Changed {
+    const changed = [...this.#changed] as DeliveryId[];
+    const refused = [...this.#refused].map(([delivery, why]) => ({ delivery: delivery as DeliveryId, why }));
+    return { changed, refused: refused.filter((one) => !this.#changed.has(one.delivery)) };
+  }
+}

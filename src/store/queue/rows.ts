@@ -1,0 +1,263 @@
+// Rows and boxes ↔ the values of the domain, on the main thread. What is done follows the boxes: reverse-path, recipients
+// and decision come out of them, clear columns serve search and order only. A box that does not open throws VaultError.
+
+import type { BoxPlace, Vault } from '../../crypto/vault.ts';
+import { type Address, deliveryId, domainOf, type QueueId } from '../../domain/ids.ts';
+import { protectionText } from '../../domain/protection.ts';
+import type {
+  BodyRef,
+  Cause,
+  Decision,
+  Delivery,
+  DsnEnvelope,
+  DsnRecipient,
+  Examination,
+  Level,
+  Message,
+  NewMessage,
+  Outcome,
+  Settlement,
+  Trace,
+} from '../../domain/types.ts';
+import {
+  DELIVERIES,
+  type DecisionCall,
+  type DeliveryRow,
+  type MessageRow,
+  MUTE,
+  type Octets,
+  type SettleOne,
+  TELL,
+  toOctets,
+} from '../sqlite/protocol.ts';
+import type { Decided } from './port.ts';
+
+/** In the box `fixed` of a message: everything of it that names a person, and never changes. */
+export type Fixed = {
+  readonly reversePath: string;
+  readonly sender: readonly Address[];
+  readonly recipients: readonly { readonly address: Address; readonly dsn: DsnRecipient }[];
+  readonly dsn: DsnEnvelope;
+  readonly trace: Trace;
+};
+/** In the box `because` of a delivery and of the audit entry that put it in its state. */
+export type Because = { readonly because: string; readonly outcome?: Outcome };
+
+export const place = {
+  fixed: (organization: string, id: string): BoxPlace => ({ organization, table: 'message', row: id, column: 'fixed' }),
+  examination: (organization: string, id: string): BoxPlace => ({
+    organization,
+    table: 'message',
+    row: id,
+    column: 'examination',
+  }),
+  decision: (organization: string, id: string): BoxPlace => ({
+    organization,
+    table: 'delivery',
+    row: id,
+    column: 'decision',
+  }),
+  because: (organization: string, id: string): BoxPlace => ({
+    organization,
+    table: 'delivery',
+    row: id,
+    column: 'because',
+  }),
+  /** Boxed detail of entries that belong to no delivery; column is the event. */
+  entry: (organization: string, row: string, event: string): BoxPlace => ({
+    organization,
+    table: 'audit',
+    row,
+    column: event,
+  }),
+};
+
+export function boxJson(vault: Vault, where: BoxPlace, value: unknown, at: number): Octets {
+  return toOctets(vault.box(where, Buffer.from(JSON.stringify(value)), at));
+}
+
+export function openJson<T>(vault: Vault, where: BoxPlace, box: Uint8Array): T {
+  const plain = vault.open(where, box);
+  return JSON.parse(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString()) as T;
+}
+
+export function fixedOf(message: NewMessage): Fixed {
+  const { reversePath, sender, dsn, trace } = message;
+  const recipients = message.deliveries.map((one) => ({ address: one.recipient, dsn: one.dsn }));
+  return { reversePath, sender, recipients, dsn, trace };
+}
+
+/** Of whom something may be told for a delivery: RFC 3461 §4.1, and P7: nothing answers a null reverse-path. */
+export function mayTell(message: NewMessage, dsn: DsnRecipient): number {
+  if (message.origin === 'dsn' || message.origin === 'note') return MUTE.ours;
+  if (message.reversePath === '') return MUTE.nullPath;
+  const notes = TELL.held | TELL.warned;
+  const { notify } = dsn;
+  if (notify === undefined) return notes | TELL.bounced | TELL.delayed;
+  const failure = notify.includes('FAILURE') ? TELL.bounced : MUTE.notify;
+  return notes | failure | (notify.includes('DELAY') ? TELL.delayed : 0);
+}
+
+export function causeText(cause: Cause): string {
+  return `${cause.kind}: ${cause.key}`;
+}
+
+function causeFrom(text: string): Cause {
+  const colon = text.indexOf(': ');
+  return { kind: text.slice(0, colon) as Cause['kind'], key: text.slice(colon + 2) };
+}
+
+/** Clear audit detail of an acceptance: sizes, counts, protocol; no address. */
+export function acceptedDetail(message: NewMessage): string {
+  const { trace, size, origin, parent, deliveries } = message;
+  const detail = { size, recipients: deliveries.length, origin, with: trace.with, parent, tls: trace.tls?.version };
+  return JSON.stringify(detail);
+}
+
+export function decisionCall(
+  vault: Vault,
+  organization: string,
+  { delivery, decision }: Decided,
+  at: number,
+): DecisionCall {
+  const { action, rule, policyVersion, engineVersion, warn } = decision;
+  const list = action.kind === 'deliver' ? action.protections.map(protectionText).join(', ') : '';
+  const detail = { action: action.kind, rule, list, policyVersion, engineVersion };
+  return [
+    Number(delivery.slice(delivery.lastIndexOf('.') + 1)),
+    action.kind,
+    rule,
+    list,
+    policyVersion,
+    warn === undefined ? 0 : 1,
+    JSON.stringify(detail),
+    boxJson(vault, place.decision(organization, delivery), decision, at),
+  ];
+}
+
+export function settleCall(vault: Vault, organization: string, one: Settlement, at: number): SettleOne {
+  const { delivery, outcome, next, status, because } = one;
+  const evidence = outcome.kind === 'delivered' ? outcome.evidence : (outcome.evidence ?? null);
+  const level = evidence?.level ?? null;
+  const ready = next.state === 'ready' ? next : null;
+  const detail = {
+    status,
+    outcome: outcome.kind,
+    level: evidence ? (level ?? 'none') : undefined,
+    mx: evidence?.mx,
+    tls: evidence?.version,
+    cipher: evidence?.cipher,
+    certificate: evidence?.certificate,
+    notBefore: ready?.notBefore,
+  };
+  const boxed: Because = { because, outcome };
+  return [
+    delivery,
+    outcome.kind,
+    next.state,
+    status,
+    level,
+    ready?.notBefore ?? 0,
+    ready?.step ?? 0,
+    ready?.stepSince ?? null,
+    ready?.stepAttempts ?? 0,
+    JSON.stringify(detail),
+    boxJson(vault, place.because(organization, delivery), boxed, at),
+  ];
+}
+
+export function fixedFrom(vault: Vault, row: MessageRow): Fixed {
+  return openJson<Fixed>(vault, place.fixed(row.organization, row.id), row.fixed);
+}
+
+export function messageFrom(vault: Vault, row: MessageRow, fixed: Fixed): Message {
+  const examination =
+    row.examination === null
+      ? undefined
+      : openJson<Examination>(vault, place.examination(row.organization, row.id), row.examination);
+  return {
+    id: row.id as QueueId,
+    organization: row.organization,
+    reversePath: fixed.reversePath,
+    sender: fixed.sender,
+    size: row.size,
+    digest: row.digest,
+    acceptedAt: row.accepted_at,
+    acceptedBy: row.accepted_by,
+    cause: causeFrom(row.cause),
+    ...(row.parent !== null && { parent: row.parent as QueueId }),
+    origin: row.origin,
+    trace: fixed.trace,
+    dsn: fixed.dsn,
+    smtpUtf8: row.smtp_utf8 === 1,
+    body: JSON.parse(row.body) as BodyRef,
+    stage: row.stage,
+    examineAttempts: row.examine_attempts,
+    ...(examination !== undefined && { examination }),
+  };
+}
+
+export function deliveryFrom(vault: Vault, message: MessageRow, fixed: Fixed, row: DeliveryRow): Delivery {
+  const index = row.n - message.n * DELIVERIES;
+  const id = deliveryId(message.id as QueueId, index);
+  const { organization } = message;
+  const recipient = fixed.recipients[index]!;
+  const decision =
+    row.decision === null ? undefined : openJson<Decision>(vault, place.decision(organization, id), row.decision);
+  const because = row.because === null ? null : openJson<Because>(vault, place.because(organization, id), row.because);
+  return {
+    id,
+    message: message.id as QueueId,
+    organization,
+    recipient: recipient.address,
+    dsn: recipient.dsn,
+    destination: row.destination,
+    priority: row.priority,
+    state: row.state,
+    ...(decision !== undefined && { decision }),
+    because: because?.because ?? decision?.because ?? '',
+    status: row.status,
+    step: row.step,
+    stepSince: row.step_since,
+    stepAttempts: row.step_attempts,
+    attempts: row.attempts,
+    notBefore: row.not_before,
+    expiresAt: row.expires_at,
+    toldAt: row.told_at,
+    level: row.level as Level | null,
+    inDoubt: row.in_doubt === 1,
+  };
+}
+
+/** A new message as it stands right after `accept`, without reading it back. */
+export function acceptedMessage(message: NewMessage): { message: Message; deliveries: Delivery[] } {
+  const { deliveries, ...rest } = message;
+  return {
+    message: { ...rest, stage: 'accepted', examineAttempts: 1 },
+    deliveries: deliveries.map((one, index) => ({
+      id: deliveryId(message.id, index),
+      message: message.id,
+      organization: message.organization,
+      recipient: one.recipient,
+      dsn: one.dsn,
+      destination: one.destination,
+      priority: one.priority,
+      state: 'undecided',
+      because: '',
+      status: '',
+      step: 0,
+      stepSince: null,
+      stepAttempts: 0,
+      attempts: 0,
+      notBefore: 0,
+      expiresAt: one.expiresAt,
+      toldAt: null,
+      level: null,
+      inDoubt: false,
+    })),
+  };
+}
+
+export function recipientDomain(address: Address): string {
+  return domainOf(address).toLowerCase();
+}

@@ -1,0 +1,17 @@
+// The schema as numbered steps. A step only widens (new tables, columns, indexes), so that a gateway of the release
+// before still works on it; what it leaves behind is removed a release later.
+
+import { STEP_0001 } from './0001.ts';
+
+/** SQL of step i + 1. Append only; a step that was released is never edited. */
+export const STEPS: readonly string[] = [STEP_0001];
+
+/** Steps still to run on a database that is at `version`; throws when the database is newer than this gateway. */
+export function stepsAfter(version: number): readonly string[] {
+  if (version > STEPS.length) {
+    throw new Error(
+      `the database has schema ${version}, this gateway knows ${STEPS.length}: start the newer gateway, or restore`,
+    );
+  }
+  return STEPS.slice(version);
+}

@@ -1,0 +1,83 @@
+// Opens the store on SQLite: one writer thread, one reader thread, and the ports over them. One process at a time; a
+// second one is refused in plain words. Logs nothing; what went wrong is told by `onFailed` and `alarm`.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Vault } from '../../crypto/vault.ts';
+import type { Clock, Random } from '../../domain/types.ts';
+import type { Keyring } from '../../keys/port.ts';
+import type { Accounts } from '../accounts/port.ts';
+import { openAccounts } from '../accounts/sqlite.ts';
+import type { Audit } from '../audit/port.ts';
+import { openAudit } from '../audit/sqlite.ts';
+import { openKeyring } from '../keyring/sqlite.ts';
+import type { Queue } from '../queue/port.ts';
+import { openQueue } from '../queue/sqlite.ts';
+import { accessOf } from './access.ts';
+import { type Faults, startThread } from './thread.ts';
+
+export type StoreDeps = {
+  /** Folder of `queue.db` and `lock.db`; made when it is missing. */
+  readonly path: string;
+  /** Name of this node, which names its audit chain. */
+  readonly node: string;
+  /** Asked for at every use: the vault's keys are made through this store's keyring. */
+  readonly vault: () => Vault;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Recipients in one transaction for what is leased with its decision; 50 unless told. */
+  readonly recipients?: number;
+  /** The disk failed: the store refuses everything, the process has to end. */
+  readonly onFailed?: (why: string) => void;
+  /** Something needs a person: words with queue ids, without addresses. */
+  readonly alarm?: (what: string) => void;
+  readonly faults?: Faults;
+};
+
+export type StoreStats = {
+  /** Calls that wait for their answer. */
+  readonly waiting: number;
+  readonly calls: number;
+  /** Commits so far (batches answered). */
+  readonly batches: number;
+};
+
+export type Store = {
+  readonly queue: Queue;
+  readonly audit: Audit;
+  readonly accounts: Accounts;
+  readonly keyring: Keyring;
+  stats(): StoreStats;
+  /** Waits for what was called, empties the log into the database, gives the lock back. */
+  close(): Promise<void>;
+};
+
+/** Rejects with plain words: data in use by another process, schema too new, commits that would not be synced. */
+export async function openStore(deps: StoreDeps): Promise<Store> {
+  const { path, node, vault, clock, random, recipients = 50, faults } = deps;
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const database = join(path, 'queue.db');
+  const failed = deps.onFailed ?? (() => {});
+  const writerData = { path: database, lock: join(path, 'lock.db'), node, faults: faults !== undefined };
+  const writer = await startThread(new URL('./writer.ts', import.meta.url), writerData, failed, faults);
+  let reader: Awaited<ReturnType<typeof startThread>>;
+  try {
+    reader = await startThread(new URL('./reader.ts', import.meta.url), { path: database }, failed);
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
+  const alarm = deps.alarm ?? (() => {});
+  const access = accessOf({ clock, random, vault, alarm, recipients }, { writer, reader });
+  return {
+    queue: openQueue(access),
+    audit: openAudit(access),
+    accounts: openAccounts(access),
+    keyring: openKeyring(access),
+    stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
+    async close() {
+      await reader.close();
+      await writer.close();
+    },
+  };
+}

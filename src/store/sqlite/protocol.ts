@@ -1,0 +1,295 @@
+// What the adapters on the main thread and the two store threads say to each other. Calls and answers of the line's own
+// verbs are flat tuples of strings and numbers, which cross threads at the price of a memory copy; a box or tag crosses
+// as a latin1 string, one character an octet (a Uint8Array would drag its whole pool buffer along). Rows come back as
+// objects. Threads see boxes, tags and clear columns, never what is in a box.
+
+import type { DeliveryState, Origin, Priority, Stage } from '../../domain/types.ts';
+
+/** Octets of a box or tag, one per character. */
+export type Octets = string;
+
+export function toOctets(bytes: Uint8Array): Octets {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+export function fromOctets(octets: Octets): Buffer {
+  return Buffer.from(octets, 'latin1');
+}
+
+/** Deliveries of a message at most: a delivery's number is its message's × this + its index. */
+export const DELIVERIES = 65_536;
+export const DAY = 86_400_000;
+
+/** What a delivery's owner may be told, or waits to be told: bits of `may_tell`, `tell` and `told`. */
+export const TELL = { bounced: 1, held: 2, delayed: 4, warned: 8 } as const;
+/** Bits of `may_tell` that say why nobody is told. */
+export const MUTE = { nullPath: 16, ours: 32, notify: 64 } as const;
+
+export type AcceptDelivery = readonly [
+  destination: string,
+  domain: string,
+  priority: Priority,
+  expiresAt: number,
+  mayTell: number,
+  recipientTag: Octets,
+  decision: DecisionCall | null,
+];
+
+export type DecisionCall = readonly [
+  index: number,
+  action: 'deliver' | 'hold' | 'bounce',
+  rule: string,
+  /** Protections of a deliver, joined by `, `: deliveries of one transaction agree in it. */
+  list: string,
+  policyVersion: string,
+  warn: 0 | 1,
+  /** Clear audit detail, JSON. */
+  detail: string,
+  box: Octets,
+];
+
+export type AcceptCall = readonly [
+  id: string,
+  organization: string,
+  origin: Origin,
+  size: number,
+  digest: Octets,
+  acceptedAt: number,
+  acceptedBy: string,
+  cause: string,
+  parent: string | null,
+  smtpUtf8: 0 | 1,
+  body: string,
+  fixed: Octets,
+  /** 16 octets each. */
+  senderTags: Octets,
+  detail: string,
+  deliveries: readonly AcceptDelivery[],
+  examineOwner: string | null,
+  examineUntil: number,
+  tellKind: number,
+  tells: readonly string[] | null,
+];
+/** `lease` 0: not leased. */
+export type AcceptAnswer = readonly [id: string, repeated: 0 | 1, lease: number];
+
+export type DecideCall = readonly [
+  id: string,
+  owner: string,
+  lease: number,
+  examination: Octets | null,
+  /** Boxed and clear detail of `message.examined`. */
+  examinedBox: Octets | null,
+  examinedDetail: string,
+  decisions: readonly DecisionCall[],
+  takeOwner: string | null,
+  takeUntil: number,
+  takeLimit: number,
+  takeRecipients: number,
+];
+/** Each taken transaction: lease number, then index and attempts of each delivery in turn. */
+export type DecideAnswer = readonly (readonly number[])[];
+
+export type SettleCall = readonly [owner: string, lease: number, settlements: readonly SettleOne[]];
+export type SettleOne = readonly [
+  delivery: string,
+  outcome: string,
+  state: 'delivered' | 'ready' | 'held' | 'bounced',
+  status: string,
+  level: string | null,
+  notBefore: number,
+  step: number,
+  stepSince: number | null,
+  stepAttempts: number,
+  detail: string,
+  box: Octets,
+];
+
+export type EntryCall = readonly [
+  organization: string,
+  message: string | null,
+  delivery: string | null,
+  actor: string,
+  event: string,
+  detail: string,
+  boxed: Octets | null,
+];
+
+/** What an operator's verb does to one delivery, judged on the main thread; refused when `expected` is not its state. */
+export type OperateOne = readonly [
+  delivery: string,
+  expected: DeliveryState,
+  /** The operator's words, box of the delivery's `because`. */
+  because: Octets,
+  /** A new decision that a release brings. */
+  decision: DecisionCall | null,
+];
+export type OperateCall = readonly [
+  kind: 'hold' | 'release' | 'retry' | 'give up' | 'drop' | 'redecide',
+  actor: string,
+  deliveries: readonly OperateOne[],
+];
+export type OperateAnswer = { changed: string[]; refused: { delivery: string; why: string }[] };
+
+export type MessageRow = {
+  readonly n: number;
+  readonly id: string;
+  readonly organization: string;
+  readonly stage: Stage;
+  readonly origin: Origin;
+  readonly size: number;
+  readonly digest: Uint8Array;
+  readonly accepted_at: number;
+  readonly accepted_by: string;
+  readonly cause: string;
+  readonly parent: string | null;
+  readonly smtp_utf8: number;
+  readonly body: string;
+  readonly fixed: Uint8Array;
+  readonly examination: Uint8Array | null;
+  readonly examine_attempts: number;
+};
+export const MESSAGE_ROW = `n, id, organization, stage, origin, size, digest, accepted_at, accepted_by, cause, parent,
+  smtp_utf8, body, fixed, examination, examine_attempts`;
+
+export type DeliveryRow = {
+  readonly n: number;
+  readonly destination: string;
+  readonly priority: Priority;
+  readonly state: DeliveryState;
+  readonly status: string;
+  readonly rule: string;
+  readonly list: string;
+  readonly level: string | null;
+  readonly step: number;
+  readonly step_since: number | null;
+  readonly step_attempts: number;
+  readonly attempts: number;
+  readonly not_before: number;
+  readonly expires_at: number;
+  readonly ended_at: number | null;
+  readonly told_at: number | null;
+  readonly in_doubt: number;
+  readonly decision: Uint8Array | null;
+  readonly because: Uint8Array | null;
+};
+const DELIVERY_COLUMNS =
+  'n destination priority state status rule list level step step_since step_attempts attempts not_before expires_at ended_at told_at in_doubt decision because';
+/** Columns of a DeliveryRow, of the table named `prefix`. */
+export function deliveryRow(prefix: string): string {
+  return DELIVERY_COLUMNS.split(' ')
+    .map((column) => `${prefix}.${column}`)
+    .join(', ');
+}
+
+export type MessageLeaseRow = { lease: number; message: MessageRow; deliveries: DeliveryRow[] };
+export type NotificationRow = { kind: number; message: MessageRow; deliveries: DeliveryRow[] };
+
+export type AuditRow = {
+  readonly node: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly at: number;
+  readonly organization: string;
+  readonly message: string | null;
+  readonly delivery: string | null;
+  readonly actor: string;
+  readonly event: string;
+  readonly detail: string;
+  readonly boxed: Uint8Array | null;
+  readonly digest: Uint8Array;
+  readonly hash: Uint8Array;
+};
+export const AUDIT_ROW =
+  'node, epoch, seq, at, organization, message, delivery, actor, event, detail, boxed, digest, hash';
+
+export type LoginRow = { readonly name: string; readonly organization: string; readonly box: Uint8Array };
+export type OperatorRow = { readonly name: string; readonly box: Uint8Array };
+export type KeyRowCall = readonly [
+  organization: string,
+  purpose: string,
+  generation: number,
+  id: string,
+  wrappedBy: string,
+  box: Octets,
+  createdAt: number,
+];
+export type StoredKey = {
+  organization: string;
+  purpose: string;
+  generation: number;
+  id: string;
+  wrapped_by: string;
+  box: Uint8Array;
+  created_at: number;
+};
+
+/** Verbs of the writer thread: argument and answer of each. */
+export type WriterVerbs = {
+  accept: { args: AcceptCall; answer: AcceptAnswer };
+  toExamine: { args: readonly [owner: string, limit: number, until: number]; answer: MessageLeaseRow[] };
+  examined: {
+    args: readonly [id: string, owner: string, lease: number, box: Octets, notBefore: number];
+    answer: null;
+  };
+  examineFailed: {
+    args: readonly [id: string, owner: string, lease: number, box: Octets, notBefore: number];
+    answer: null;
+  };
+  decided: { args: DecideCall; answer: DecideAnswer };
+  lease: {
+    args: readonly [owner: string, limit: number, until: number, recipients: number, not: readonly string[]];
+    answer: MessageLeaseRow[];
+  };
+  renew: {
+    args: readonly [owner: string, until: number, deliveries: readonly string[], nos: readonly number[]];
+    answer: string[];
+  };
+  settle: { args: SettleCall; answer: null };
+  /** Holds what does not open; the box says so. */
+  unopened: { args: readonly [deliveries: readonly string[], boxes: readonly Octets[]]; answer: null };
+  toNotify: {
+    args: readonly [limit: number, until: number, now: number, delayAfter: number];
+    answer: NotificationRow[];
+  };
+  told: { args: readonly [deliveries: readonly string[], kind: number, how: string]; answer: null };
+  bodiless: { args: readonly [id: string]; answer: null };
+  corrupt: { args: readonly [id: string, why: string]; answer: null };
+  nextDue: { args: null; answer: readonly [examine: number | null, deliver: number | null, notify: number | null] };
+  clearLeases: { args: readonly [owner: string]; answer: readonly [messages: number, deliveries: number] };
+  operate: { args: OperateCall; answer: OperateAnswer };
+  append: { args: readonly EntryCall[]; answer: null };
+  addKey: { args: KeyRowCall; answer: StoredKey };
+  addOperator: {
+    args: readonly [name: string, box: Octets, actor: string, detail: string, reason: Octets];
+    answer: null;
+  };
+  removeOperator: { args: readonly [name: string, actor: string, reason: Octets]; answer: null };
+  addLogin: {
+    args: readonly [name: string, organization: string, box: Octets, actor: string, detail: string, reason: Octets];
+    answer: null;
+  };
+  removeLogin: { args: readonly [name: string, organization: string, actor: string, reason: Octets]; answer: null };
+  tally: { args: null; answer: Tally };
+  /** Only with fault injection: the next commit fails with this SQLite code. */
+  fault: { args: readonly [code: string]; answer: null };
+};
+export type WriterVerb = keyof WriterVerbs;
+
+export type Tally = {
+  stages: Record<string, number>;
+  states: Record<string, number>;
+  /** Last lease number given. */
+  lease: number;
+  /** Last place in the order in which lanes were served. */
+  served: number;
+};
+
+/** One call as it is posted; a batch is an array of them. */
+export type Call = readonly [no: number, verb: string, id: string, at: number, args: unknown];
+/** Answers of a batch, three places each: call number, 0 or an error's code, value or message. */
+export type Answers = readonly unknown[];
+export type ThreadMessage =
+  | { readonly ready: true; readonly synchronous: number }
+  | { readonly refused: string }
+  | { readonly failed: string };

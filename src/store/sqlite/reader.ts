@@ -1,0 +1,60 @@
+// The store's reader: a thread with a read-only connection for lists, searches, counts, traces and verification. Every
+// answer is one short statement or a bounded number of them, so that no snapshot outlives a second and the writer's
+// log can be emptied; what is long comes in pages that the caller asks for.
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type Database from 'better-sqlite3';
+import { openReading } from './database.ts';
+import type { Call } from './protocol.ts';
+import { auditQueries } from './queries/audit.ts';
+import { queueQueries } from './queries/queue.ts';
+import { searchQueries } from './queries/search.ts';
+
+export type ReaderData = { readonly path: string };
+
+type Query = (args: never) => unknown;
+
+function accountQueries(db: Database.Database): Record<string, Query> {
+  const operators = db.prepare('SELECT name, box FROM operator ORDER BY name');
+  const logins = db.prepare('SELECT name, organization, box FROM login ORDER BY name');
+  const keys = db.prepare('SELECT * FROM key');
+  return { operators: () => operators.all(), logins: () => logins.all(), keys: () => keys.all() };
+}
+
+function serve(port: MessagePort, db: Database.Database): void {
+  const queries: Record<string, Query> = {
+    ...queueQueries(db),
+    ...searchQueries(db),
+    ...auditQueries(db),
+    ...accountQueries(db),
+  };
+  port.on('message', (message: Call[] | 'close') => {
+    if (message === 'close') {
+      db.close();
+      port.close();
+      return;
+    }
+    const answers: unknown[] = [];
+    for (const [no, name, , , args] of message) {
+      try {
+        answers.push(no, 0, queries[name]!(args as never));
+      } catch (error) {
+        const { code, message: words } = error as Error & { code?: string };
+        answers.push(no, 'closed', `${name} failed (${code ?? words})`);
+      }
+    }
+    port.postMessage(answers);
+  });
+}
+
+function start(port: MessagePort, data: ReaderData): void {
+  try {
+    serve(port, openReading(data.path));
+    port.postMessage({ ready: true, synchronous: 0 });
+  } catch (error) {
+    port.postMessage({ refused: (error as Error).message });
+    port.close();
+  }
+}
+
+if (parentPort) start(parentPort, workerData as ReaderData);

@@ -1,0 +1,125 @@
+// The main thread's end of a store thread. Calls of one turn of the event loop leave in one message; answers come back
+// together. Faults can be injected here, where a network would be: latency, and answers that are lost.
+
+import { Worker } from 'node:worker_threads';
+import { QueueError } from '../queue/port.ts';
+import type { Answers, Call, ThreadMessage } from './protocol.ts';
+
+/** Test hooks. A lost answer rejects the call with code `lost`; its outcome is unknown, so it is repeated by its id. */
+export type Faults = {
+  /** Milliseconds before a batch is posted. */
+  readonly latency?: () => number;
+  readonly loseAnswer?: (verb: string) => boolean;
+  /** SQLite code with which the commit of the next batch fails. */
+  readonly failCommit?: () => string | null;
+};
+
+export class LostAnswer extends Error {
+  readonly code = 'lost';
+}
+
+type Waiting = {
+  readonly verb: string;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+};
+
+export type Thread = {
+  call(verb: string, id: string, at: number, args: unknown): Promise<never>;
+  readonly waiting: () => number;
+  /** Messages to and from the thread, and calls. */
+  readonly counts: { posted: number; calls: number; answered: number };
+  close(): Promise<void>;
+};
+
+/** Starts `file` and resolves when it is ready; rejects with its words when it refuses. */
+export async function startThread(
+  file: URL,
+  data: unknown,
+  onFailed: (why: string) => void,
+  faults?: Faults,
+): Promise<Thread> {
+  const worker = new Worker(file, {
+    workerData: data,
+    name: file.pathname.includes('writer') ? 'store writer' : 'store reader',
+  });
+  const waiting = new Map<number, Waiting>();
+  const counts = { posted: 0, calls: 0, answered: 0 };
+  let pending: Call[] = [];
+  let next = 1;
+  let dead: Error | null = null;
+
+  const die = (why: string) => {
+    if (dead) return;
+    dead = new QueueError('closed', why);
+    for (const one of waiting.values()) one.reject(dead);
+    waiting.clear();
+  };
+
+  const post = () => {
+    const batch = pending;
+    pending = [];
+    counts.posted += 1;
+    const code = faults?.failCommit?.() ?? null;
+    if (code !== null) batch.unshift([0, 'fault', '', 0, [code]]);
+    const latency = faults?.latency?.() ?? 0;
+    if (latency > 0) setTimeout(() => worker.postMessage(batch), latency);
+    else worker.postMessage(batch);
+  };
+
+  const answer = (answers: Answers) => {
+    counts.answered += 1;
+    for (let i = 0; i < answers.length; i += 3) {
+      const one = waiting.get(answers[i] as number);
+      if (!one) continue;
+      waiting.delete(answers[i] as number);
+      const code = answers[i + 1];
+      if (faults?.loseAnswer?.(one.verb)) one.reject(new LostAnswer(`the answer to ${one.verb} was lost`));
+      else if (code === 0) one.resolve(answers[i + 2] as never);
+      else one.reject(new QueueError(code as QueueError['code'], answers[i + 2] as string));
+    }
+  };
+
+  const ready = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  worker.on('message', (message: Answers | ThreadMessage) => {
+    if (Array.isArray(message)) answer(message);
+    else if ('ready' in message) ready.resolve();
+    else if ('refused' in message) ready.reject(new Error(message.refused));
+    else if ('failed' in message) onFailed(message.failed);
+  });
+  worker.on('error', (error) => {
+    ready.reject(error);
+    onFailed(`the store thread ended: ${error.message}`);
+    die('the store thread ended');
+  });
+  worker.on('exit', () => {
+    ready.reject(new Error('the store thread ended'));
+    die('the store is closed');
+    closed.resolve();
+  });
+  await ready.promise;
+
+  let closing = false;
+  return {
+    call(verb, id, at, args) {
+      if (dead) return Promise.reject(dead);
+      if (closing) return Promise.reject(new QueueError('closed', 'the store is closing'));
+      return new Promise<never>((resolve, reject) => {
+        const no = next++;
+        waiting.set(no, { verb, resolve, reject });
+        counts.calls += 1;
+        if (pending.length === 0) setImmediate(post);
+        pending.push([no, verb, id, at, args]);
+      });
+    },
+    waiting: () => waiting.size,
+    counts,
+    async close() {
+      closing = true;
+      while (waiting.size > 0 && !dead) await new Promise((resolve) => setTimeout(resolve, 5));
+      if (!dead) worker.postMessage('close');
+      await closed.promise;
+    },
+  };
+}

@@ -1,0 +1,63 @@
+// toExamine, examined, examineFailed: messages that wait for their examiner. While a message is leased its `due` is the
+// end of the lease, so that one whose holder died is due again by itself.
+
+import { fromOctets, type MessageLeaseRow, type Octets } from '../protocol.ts';
+import { Refusal, type Workbench } from '../workbench.ts';
+import type { MessageCore, Rows } from './rows.ts';
+
+export function makeExamine(w: Workbench, rows: Rows) {
+  const { db, ledger } = w;
+  const due = db
+    .prepare<[number, number], number>('SELECT n FROM message WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?')
+    .pluck();
+  const keepExamination = db.prepare('UPDATE message SET examination = ? WHERE n = ?');
+
+  function leased(id: string, owner: string, lease: number): MessageCore {
+    const m = rows.message(id);
+    if (m.lease_no === lease && m.lease_owner === owner) return m;
+    throw new Refusal('outdated lease', `message ${id} is no longer leased under number ${lease}`);
+  }
+
+  function toExamine([owner, limit, until]: readonly [string, number, number], at: number): MessageLeaseRow[] {
+    return due.all(at, limit).map((n) => {
+      const m = rows.byNumber(n);
+      if (m.lease_owner !== null) {
+        const detail = `{"attempt":${m.examine_attempts},"why":"lease ran out"}`;
+        ledger.append(at, m.organization, m.id, null, 'gateway examine', 'message.examine_failed', detail, null);
+      }
+      m.examine_attempts += 1;
+      m.due = until;
+      m.lease_owner = owner;
+      m.lease_no = w.nextLease();
+      rows.keepMessage(m, null);
+      return { lease: m.lease_no, message: rows.wholeMessage(n), deliveries: rows.wholeDeliveries(m) };
+    });
+  }
+
+  function examined(call: readonly [string, string, number, Octets, number], at: number): null {
+    const [id, owner, lease, box, notBefore] = call;
+    const m = leased(id, owner, lease);
+    if (m.stage === 'accepted') rows.goTo(m, 'examined');
+    m.due = notBefore;
+    m.lease_owner = null;
+    rows.keepMessage(m, null);
+    keepExamination.run(fromOctets(box), m.n);
+    const detail = `{"attempt":${m.examine_attempts},"waits":"a fact is unknown"}`;
+    ledger.append(at, m.organization, id, null, 'gateway examine', 'message.examined', detail, null);
+    return null;
+  }
+
+  function examineFailed(call: readonly [string, string, number, Octets, number], at: number): null {
+    const [id, owner, lease, box, notBefore] = call;
+    const m = leased(id, owner, lease);
+    m.due = notBefore;
+    m.lease_owner = null;
+    rows.keepMessage(m, null);
+    const detail = `{"attempt":${m.examine_attempts}}`;
+    const boxed = fromOctets(box);
+    ledger.append(at, m.organization, id, null, 'gateway examine', 'message.examine_failed', detail, boxed);
+    return null;
+  }
+
+  return { toExamine, examined, examineFailed };
+}

@@ -1,0 +1,146 @@
+// settle: what became of an attempt. With an outdated lease number the outcome is recorded and `in doubt`, and the state
+// stays; only `delivered` wins even then. `unopened` and `corrupt` hold what cannot go on.
+
+import { mayBecome } from '../../../domain/states.ts';
+import { fromOctets, type Octets, type SettleCall, type SettleOne, TELL } from '../protocol.ts';
+import { tellClass, type Workbench } from '../workbench.ts';
+import { type DeliveryCore, idOf, type MessageCore, type Rows } from './rows.ts';
+
+const EVENT = {
+  delivered: 'delivery.delivered',
+  ready: 'delivery.deferred',
+  held: 'delivery.held',
+  bounced: 'delivery.bounced',
+} as const;
+const ACTOR = 'gateway deliver';
+
+export function makeSettle(w: Workbench, rows: Rows) {
+  const { db, ledger } = w;
+  const update = db.prepare(
+    `UPDATE delivery SET state = ?, status = ?, level = ?, not_before = ?, step = ?, step_since = ?, step_attempts = ?,
+       ended_at = ?, tell = ?, told = ?, tell_class = ?, tell_at = ?, lease_owner = NULL, in_doubt = ?, because = ?
+     WHERE n = ?`,
+  );
+  const closeAttempt = db.prepare(
+    'UPDATE attempt SET ended_at = ?, outcome = ?, status = ?, level = ? WHERE delivery = ? AND no = ?',
+  );
+  const closeLate = db.prepare(
+    'UPDATE attempt SET ended_at = ?, outcome = ?, status = ?, level = ? WHERE delivery = ? AND lease = ?',
+  );
+  const lateDelivered = db.prepare('UPDATE delivery SET level = ? WHERE n = ?');
+
+  function settleOne(m: MessageCore, d: DeliveryCore, one: SettleOne, at: number): void {
+    const [id, outcome, state, status, level, notBefore, step, stepSince, stepAttempts, detail, octets] = one;
+    const box = fromOctets(octets);
+    closeAttempt.run(at, outcome, status, level, d.n, d.attempts);
+    if (outcome === 'in doubt') {
+      d.in_doubt = 1;
+      ledger.append(at, m.organization, m.id, id, ACTOR, 'delivery.in_doubt', `{"attempt":${d.attempts}}`, box);
+    }
+    rows.move(m, d, state, state === 'ready' ? notBefore : d.not_before);
+    rows.settleTell(d);
+    if (state === 'ready') rows.tell(m, d, TELL.delayed, at);
+    else if (state === 'held') rows.tell(m, d, TELL.held, at);
+    else if (state === 'bounced') rows.tell(m, d, TELL.bounced, at);
+    const ready = state === 'ready';
+    update.run(
+      state,
+      status,
+      level,
+      d.not_before,
+      ready ? step : d.step,
+      ready ? stepSince : null,
+      ready ? stepAttempts : 0,
+      state === 'delivered' || state === 'bounced' ? at : null,
+      d.tell,
+      d.told,
+      tellClass(d.tell),
+      d.tell_at,
+      d.in_doubt,
+      box,
+      d.n,
+    );
+    ledger.append(
+      at,
+      m.organization,
+      m.id,
+      id,
+      ACTOR,
+      EVENT[state],
+      `{"attempt":${d.attempts},${detail.slice(1)}`,
+      box,
+    );
+  }
+
+  function settleLate(m: MessageCore, d: DeliveryCore, lease: number, one: SettleOne, at: number): void {
+    const [id, outcome, , status, level, , , , , detail, octets] = one;
+    const box = fromOctets(octets);
+    closeLate.run(at, outcome, status, level, d.n, lease);
+    d.in_doubt = 1;
+    const late = `{"late":true,"outcome":"${outcome}","status":${JSON.stringify(status)}}`;
+    ledger.append(at, m.organization, m.id, id, ACTOR, 'delivery.in_doubt', late, box);
+    let because: Buffer | null = null;
+    if (outcome === 'delivered' && mayBecome(d.state, 'delivered')) {
+      rows.move(m, d, 'delivered', d.not_before);
+      rows.settleTell(d);
+      d.status = status;
+      d.lease_owner = null;
+      because = box;
+      lateDelivered.run(level, d.n);
+      ledger.append(at, m.organization, m.id, id, ACTOR, 'delivery.delivered', detail, box);
+    }
+    rows.keepDelivery(d, at, because);
+  }
+
+  function settle([owner, lease, settlements]: SettleCall, at: number): null {
+    const seen = new Map<string, MessageCore>();
+    const opens = new Map<MessageCore, number>();
+    for (const one of settlements) {
+      const { m, d } = rows.find(one[0], seen);
+      if (!opens.has(m)) opens.set(m, m.open);
+      const holds = d.state === 'leased' && d.lease_no === lease && d.lease_owner === owner;
+      if (holds) settleOne(m, d, one, at);
+      else settleLate(m, d, lease, one, at);
+    }
+    for (const [m, open] of opens) rows.keepOpen(m, open, at);
+    return null;
+  }
+
+  function unopened([ids, boxes]: readonly [readonly string[], readonly Octets[]], at: number): null {
+    const seen = new Map<string, MessageCore>();
+    ids.forEach((id, i) => {
+      const { m, d } = rows.find(id, seen);
+      if (d.state !== 'leased' && d.state !== 'ready') return;
+      rows.move(m, d, 'held', d.not_before);
+      rows.settleTell(d);
+      d.lease_owner = null;
+      const box = fromOctets(boxes[i] as Octets);
+      rows.keepDelivery(d, at, box);
+      const detail = '{"why":"its box does not open"}';
+      ledger.append(at, m.organization, m.id, id, 'gateway', 'delivery.held', detail, box);
+    });
+    return null;
+  }
+
+  function corrupt([id, why]: readonly [string, string], at: number): null {
+    const m = rows.message(id);
+    if (m.stage === 'corrupt') return null;
+    rows.goTo(m, 'corrupt');
+    m.due = null;
+    m.lease_owner = null;
+    ledger.append(at, m.organization, id, null, 'gateway', 'message.corrupt', JSON.stringify({ why }), null);
+    for (const d of rows.deliveriesOf(m)) {
+      if (d.state !== 'undecided' && d.state !== 'ready' && d.state !== 'leased') continue;
+      rows.move(m, d, 'held', d.not_before);
+      rows.settleTell(d);
+      rows.tell(m, d, TELL.held, at);
+      d.lease_owner = null;
+      rows.keepDelivery(d, at, null);
+      ledger.append(at, m.organization, id, idOf(m, d), 'gateway', 'delivery.held', '{"why":"body corrupt"}', null);
+    }
+    rows.keepMessage(m, null);
+    return null;
+  }
+
+  return { settle, unopened, corrupt };
+}

@@ -1,0 +1,107 @@
+// What every verb works with inside the writer thread: the connection, the chain, the lanes, the counters, and the few
+// changes that several verbs make. All of it belongs to one transaction; `flush` before COMMIT, `reload` after ROLLBACK.
+
+import type Database from 'better-sqlite3';
+import { mayBecome, mayReach } from '../../domain/states.ts';
+import type { DeliveryState, Stage } from '../../domain/types.ts';
+import { type Lanes, openLanes } from './lanes.ts';
+import { type Ledger, openLedger } from './ledger.ts';
+import { MUTE, type Tally, TELL } from './protocol.ts';
+
+/** Refusal of a verb: code of QueueError, and words without addresses. */
+export class Refusal extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export type Workbench = {
+  readonly db: Database.Database;
+  readonly ledger: Ledger;
+  readonly lanes: Lanes;
+  readonly tally: Tally;
+  /** Longest wait that is no delay yet, as toNotify last gave it. */
+  delayAfter: number;
+  nextLease(): number;
+  knowOrganization(name: string): void;
+  flush(): void;
+  reload(): void;
+};
+
+const EMPTY: Tally = { stages: {}, states: {}, lease: 0, served: 0 };
+const FOUR_HOURS = 4 * 3_600_000;
+
+export function openWorkbench(db: Database.Database, node: string): Workbench {
+  const ledger = openLedger(db, node);
+  const lanes = openLanes(db);
+  const readTally = db.prepare<[], { value: string }>("SELECT value FROM tally WHERE name = 'queue'");
+  const writeTally = db.prepare("INSERT OR REPLACE INTO tally (name, value) VALUES ('queue', ?)");
+  const addOrganization = db.prepare('INSERT OR IGNORE INTO organization (name) VALUES (?)');
+  const organizations = new Set<string>();
+  const tally: Tally = { ...EMPTY };
+  const reloadTally = () => {
+    const row = readTally.get();
+    Object.assign(tally, row ? JSON.parse(row.value) : { ...EMPTY, stages: {}, states: {} });
+  };
+  reloadTally();
+  return {
+    db,
+    ledger,
+    lanes,
+    tally,
+    delayAfter: FOUR_HOURS,
+    nextLease() {
+      tally.lease += 1;
+      return tally.lease;
+    },
+    knowOrganization(name) {
+      if (organizations.has(name)) return;
+      addOrganization.run(name);
+      organizations.add(name);
+    },
+    flush() {
+      ledger.flush();
+      lanes.flush();
+      writeTally.run(JSON.stringify(tally));
+    },
+    reload() {
+      ledger.reload();
+      lanes.reload();
+      reloadTally();
+      organizations.clear();
+    },
+  };
+}
+
+/** Counts a state change and refuses one that the table of domain/states.ts does not have. */
+export function countState(tally: Tally, from: DeliveryState | null, to: DeliveryState): void {
+  if (from !== null) {
+    if (from !== to && !mayBecome(from, to)) throw new Refusal('wrong state', `a ${from} delivery cannot become ${to}`);
+    tally.states[from] = (tally.states[from] ?? 0) - 1;
+  }
+  tally.states[to] = (tally.states[to] ?? 0) + 1;
+}
+
+export function countStage(tally: Tally, from: Stage | null, to: Stage): void {
+  if (from !== null) {
+    if (from !== to && !mayReach(from, to))
+      throw new Refusal('wrong state', `a message cannot go from ${from} to ${to}`);
+    tally.stages[from] = (tally.stages[from] ?? 0) - 1;
+  }
+  tally.stages[to] = (tally.stages[to] ?? 0) + 1;
+}
+
+/** Which notice waits: 1 something to tell now, 2 only a delay that is not long enough yet, 0 nothing. */
+export function tellClass(tell: number): 0 | 1 | 2 {
+  if ((tell & ~TELL.delayed) !== 0) return 1;
+  return tell === 0 ? 0 : 2;
+}
+
+/** Why nobody is told, in words for the audit. */
+export function whyMute(mayTell: number): string {
+  if (mayTell & MUTE.ours) return 'mail of ours causes no mail';
+  if (mayTell & MUTE.nullPath) return 'the reverse-path is null';
+  return 'NOTIFY does not ask for it';
+}

@@ -1,0 +1,153 @@
+// The store's one writer: a thread with the only connection that writes. It takes whatever calls arrived while the last
+// commit ran (up to 256 calls or 8 MB), runs them in one transaction, and answers them all after the one sync. It runs
+// verbs and nothing else, and sees boxes, tags and clear columns only. It logs nothing; after a failure of the disk it
+// refuses everything and says so once, since a sync that failed once may claim success the next time.
+
+import { statSync } from 'node:fs';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type BatchRunner, checkpoint, makeRunner, type Verb, WAL_BOUND } from './batch.ts';
+import { migrate, openWriting, takeLock, walPath } from './database.ts';
+import type { Call } from './protocol.ts';
+import { makeAccept } from './verbs/accept.ts';
+import { makeAdmin } from './verbs/admin.ts';
+import { makeDecider } from './verbs/decide.ts';
+import { makeExamine } from './verbs/examine.ts';
+import { makeLease } from './verbs/lease.ts';
+import { makeOperate } from './verbs/operate.ts';
+import { openRows } from './verbs/rows.ts';
+import { makeSettle } from './verbs/settle.ts';
+import { makeTell } from './verbs/tell.ts';
+import { openWorkbench, type Workbench } from './workbench.ts';
+
+export type WriterData = {
+  readonly path: string;
+  readonly lock: string;
+  readonly node: string;
+  readonly faults: boolean;
+};
+
+const BATCH_CALLS = 256;
+const BATCH_OCTETS = 8 * 1024 * 1024;
+/** Idle time after which the log is moved into the database. */
+const IDLE = 1_000;
+const FIRST = new Set(['accept', 'settle']);
+
+function verbsOf(w: Workbench): Record<string, Verb> {
+  const rows = openRows(w);
+  const decider = makeDecider(w, rows);
+  const { mark, ...telling } = makeTell(w, rows);
+  return {
+    accept: makeAccept(w, rows, decider, { mark }),
+    decided: decider.decided,
+    operate: makeOperate(w, rows),
+    tally: () => w.tally,
+    ...makeExamine(w, rows),
+    ...makeLease(w, rows),
+    ...makeSettle(w, rows),
+    ...telling,
+    ...makeAdmin(w),
+  };
+}
+
+/** Rough size of a call: its strings, two levels deep in arrays. */
+function octetsOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (!Array.isArray(value)) return 8;
+  let sum = 0;
+  for (const one of value) sum += octetsOf(one);
+  return sum;
+}
+
+function serve(port: MessagePort, w: Workbench, runner: BatchRunner, path: string, faults: boolean): void {
+  let batches = 0;
+  let written = false;
+  let told = false;
+  let timer: NodeJS.Timeout | null = null;
+
+  const idle = () => {
+    timer = null;
+    if (!written || runner.failed() !== null) return;
+    checkpoint(w.db, true);
+    written = false;
+  };
+
+  const runSome = (calls: readonly Call[]) => {
+    const answers: unknown[] = [];
+    for (const { no, code, value } of runner.run(calls)) answers.push(no, code, value);
+    port.postMessage(answers);
+    written = true;
+    batches += 1;
+    const failed = runner.failed();
+    if (failed !== null && !told) {
+      told = true;
+      port.postMessage({ failed });
+    }
+    if (batches % 16 === 0 && failed === null && walSize(path) > WAL_BOUND) checkpoint(w.db, false);
+  };
+
+  const runAll = (waiting: Call[]) => {
+    if (faults) for (const call of waiting) if (call[1] === 'fault') runner.failNext((call[4] as [string])[0]);
+    while (waiting.length > 0) runSome(takeBatch(waiting));
+    if (timer === null) timer = setTimeout(idle, IDLE);
+    else timer.refresh();
+  };
+
+  port.on('message', (message: Call[] | 'close') => {
+    const waiting: Call[] = [];
+    let closing = message === 'close';
+    if (message !== 'close') waiting.push(...message);
+    while (waiting.length < BATCH_CALLS && !closing) {
+      const more = receiveMessageOnPort(port) as { message: Call[] | 'close' } | undefined;
+      if (!more) break;
+      if (more.message === 'close') closing = true;
+      else waiting.push(...more.message);
+    }
+    runAll(waiting);
+    if (closing) close(port, w, runner, timer);
+  });
+}
+
+function close(port: MessagePort, w: Workbench, runner: BatchRunner, timer: NodeJS.Timeout | null): void {
+  if (timer !== null) clearTimeout(timer);
+  if (runner.failed() === null) checkpoint(w.db, true);
+  w.db.close();
+  port.postMessage({ closed: true });
+  port.close();
+}
+
+/** Removes the next batch from the front of `waiting`: accepts and settlements first, they hold peers and duplicates. */
+function takeBatch(waiting: Call[]): Call[] {
+  let octets = 0;
+  let count = 0;
+  while (count < waiting.length && count < BATCH_CALLS && octets < BATCH_OCTETS) {
+    octets += octetsOf(waiting[count]![4]);
+    count += 1;
+  }
+  const batch = waiting.splice(0, count);
+  if (batch.length === 1) return batch;
+  return [...batch.filter((call) => FIRST.has(call[1])), ...batch.filter((call) => !FIRST.has(call[1]))];
+}
+
+function walSize(path: string): number {
+  return statSync(walPath(path), { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function start(port: MessagePort, data: WriterData): void {
+  try {
+    // Kept open for the life of the thread; the lock ends with it.
+    const lock = takeLock(data.lock);
+    const db = openWriting(data.path);
+    migrate(db);
+    const w = openWorkbench(db, data.node);
+    const verbs: Record<string, Verb> = { ...verbsOf(w), fault: () => null };
+    const runner = makeRunner(w, verbs);
+    port.once('close', () => lock.close());
+    serve(port, w, runner, data.path, data.faults);
+    port.postMessage({ ready: true, synchronous: db.pragma('synchronous', { simple: true }) });
+  } catch (error) {
+    port.postMessage({ refused: (error as Error).message });
+    port.close();
+  }
+}
+
+if (parentPort) start(parentPort, workerData as WriterData);
