@@ -1,0 +1,47 @@
+// Staff notes: plain words to the sender about a message that is held or that a rule warns of. Types and reasons, never
+// values, subject or file names.
+
+import type { Address, Time } from '../domain/ids.ts';
+import { compose, type OwnMail, printable } from './dsn.ts';
+
+export type NoteMail = OwnMail & {
+  readonly kind: 'held' | 'warn';
+  readonly recipients: readonly { readonly recipient: Address; readonly why: string }[];
+  /** Whom to ask. */
+  readonly admin?: Address;
+  /** IANA name; times are given in it. */
+  readonly timeZone: string;
+};
+
+const WORDS = {
+  held: {
+    subject: 'Your message is held and was not delivered yet',
+    first: 'Your message was not delivered to the recipients below. It is safe, and it is held until somebody decides.',
+    next: 'You need not send it again.',
+  },
+  warn: {
+    subject: 'About a message that you sent',
+    first: 'A rule of your organization says this about your message to the recipients below.',
+    next: 'You need do nothing more for this message.',
+  },
+} as const;
+
+export function composeNote(mail: NoteMail): Promise<Buffer> {
+  const words = WORDS[mail.kind];
+  return compose(mail, words.subject, [{ type: 'text/plain; charset=utf-8', text: textOf(mail, words) }]);
+}
+
+function textOf(mail: NoteMail, words: { readonly first: string; readonly next: string }): string {
+  const lines = [words.first, ''];
+  for (const { recipient, why } of mail.recipients) lines.push(`  ${recipient}`, `    ${printable(why)}`);
+  lines.push('', `You sent it on ${when(mail.message.acceptedAt, mail.timeZone)}.`, '');
+  const ask = mail.admin === undefined ? 'your IT help desk' : mail.admin;
+  lines.push(
+    `Next: ${words.next} To have it delivered another way, ask ${ask} and name the queue id ${mail.message.queueId}.`,
+  );
+  return `${lines.join('\r\n')}\r\n`;
+}
+
+function when(at: Time, timeZone: string): string {
+  return new Intl.DateTimeFormat('en-US', { dateStyle: 'full', timeStyle: 'short', timeZone }).format(at);
+}
