@@ -1,0 +1,89 @@
+// Birth dates: a real date beside a word of birth. A date alone is no birth date, whatever its year.
+
+import { columnCells, type Detector, type Vector } from './detector.ts';
+
+const LABEL =
+  /\b(?:dob|d\.o\.b\.?|date of birth|birth ?date|birthday|born(?: on)?|fecha de nacimiento|f\. ?nac\.?|nacid[oa] el)\b\.?\)? ?(?:is|was|:|=|-)?:?\s{0,3}/gi;
+const AFTER = /^ ?[(,]? ?(?:dob|d\.o\.b\.?|date of birth)\b/i;
+const HEAD = /^(?:dob|d\.o\.b\.?|date[ _]of[ _]birth|birth[ _]?date|fecha de nacimiento)$/i;
+const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
+const MONTH = '(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\\.?';
+const NUMERIC = String.raw`(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})`;
+const DATE = new RegExp(
+  `${NUMERIC}|(\\d{4})-(\\d{1,2})-(\\d{1,2})|((?:19|20)\\d{2})(\\d{2})(\\d{2})|(\\d{1,2})(?:st|nd|rd|th)?[ -]${MONTH}[ ,-]{1,2}(\\d{4}|\\d{2})|${MONTH} (\\d{1,2})(?:st|nd|rd|th)?,? (\\d{4})`,
+  'iy',
+);
+
+export const findDob: Detector = function* (text) {
+  for (const match of text.matchAll(LABEL)) {
+    const start = match.index + match[0].length;
+    const date = dateAt(text, start);
+    if (!date) continue;
+    yield {
+      start,
+      end: date.end,
+      value: date.value,
+      confidence: /^(?:birthday|born)/i.test(match[0]) ? 'medium' : 'high',
+    };
+  }
+  if (/\bd\.?o\.?b\b|date of birth/i.test(text)) yield* labelBehind(text);
+  for (const cell of columnCells(text, HEAD)) {
+    const date = dateAt(text, cell.start);
+    if (date && date.end <= cell.end) yield { start: cell.start, end: date.end, value: date.value, confidence: 'high' };
+  }
+};
+
+function* labelBehind(text: string) {
+  for (const match of text.matchAll(/\d[\d/.-]{5,9}/g)) {
+    const date = dateAt(text, match.index);
+    if (date && AFTER.test(text.slice(date.end, date.end + 20))) {
+      yield { start: match.index, end: date.end, value: date.value, confidence: 'high' as const };
+    }
+  }
+}
+
+/** A date that begins at `start`, as `yyyy-mm-dd`; null when none does or there is no such day. */
+function dateAt(text: string, start: number): { value: string; end: number } | null {
+  DATE.lastIndex = start;
+  const m = DATE.exec(text);
+  if (!m || /\d/.test(text[DATE.lastIndex] ?? ' ')) return null;
+  const end = DATE.lastIndex;
+  const name = (month: string | undefined) => 1 + MONTHS.indexOf((month ?? '').slice(0, 3).toLowerCase());
+  if (m[1]) {
+    // Both orders are in use; the first that is a day wins.
+    const value = dayOf(m[4], Number(m[1]), Number(m[3])) ?? dayOf(m[4], Number(m[3]), Number(m[1]));
+    return value ? { value, end } : null;
+  }
+  let value: string | null;
+  if (m[5]) value = dayOf(m[5], Number(m[6]), Number(m[7]));
+  else if (m[8]) value = dayOf(m[8], Number(m[9]), Number(m[10]));
+  else if (m[11]) value = dayOf(m[13], name(m[12]), Number(m[11]));
+  else value = dayOf(m[16], name(m[14]), Number(m[15]));
+  return value ? { value, end } : null;
+}
+
+function dayOf(year: string | undefined, month: number, day: number): string | null {
+  let y = Number(year);
+  // A birth of two digits lies in the past; who is over 95 is written with four.
+  if (year?.length === 2) y += y > 30 ? 1900 : 2000;
+  if (y < 1900 || y > 2099 || month < 1 || month > 12 || day < 1) return null;
+  if (day > new Date(Date.UTC(y, month, 0)).getUTCDate()) return null;
+  return `${y}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
+}
+
+export const VECTORS: readonly Vector[] = [
+  { text: 'DOB: 03/04/1961', expect: ['1961-03-04 high'] },
+  { text: 'DOB 3/4/61', expect: ['1961-03-04 high'] },
+  { text: 'date of birth: 1961-03-04', expect: ['1961-03-04 high'] },
+  { text: 'D.O.B. 04-Mar-1961', expect: ['1961-03-04 high'] },
+  { text: 'birthdate March 4, 1961', expect: ['1961-03-04 high'] },
+  { text: 'born on 4 March 1961', expect: ['1961-03-04 medium'] },
+  { text: 'Jane (03/04/1961 DOB)', expect: ['1961-03-04 high'] },
+  { text: 'fecha de nacimiento: 25/12/1970', expect: ['1970-12-25 high'] },
+  { text: 'DOB: 19610304', expect: ['1961-03-04 high'] },
+  { text: 'name\tdob\tx\nJ\t3/4/1961\t1\n', expect: ['1961-03-04 high'] },
+  { text: 'DOB: MM/DD/YYYY', expect: [] },
+  { text: 'DOB: 02/30/1961', expect: [] },
+  { text: 'due 03/04/2026', expect: [] },
+  { text: 'The DOB field is required by 03/04/2026', expect: [] },
+];

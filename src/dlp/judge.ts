@@ -1,0 +1,119 @@
+// The engine's own verdict: does this mail tie a person to health, care or payment for care? Rules R1, R2, R3, R5 and R6
+// of the design's facts in a first form. Words that are about nobody, and disclaimers, silence the health words of their
+// paragraph only, never a number. Keeps counts and short term names in memory, nothing of a person.
+
+import type { Confidence, FindingType } from '../domain/types.ts';
+import type { PersonSign } from './person.ts';
+import type { TermHit } from './words.ts';
+
+/** What one stretch of text holds. Offsets count in that text. */
+export type Evidence = {
+  readonly text: string;
+  /** Which of the places count; those outside are seen with another stretch. */
+  readonly from: number;
+  readonly to: number;
+  readonly terms: readonly TermHit[];
+  readonly persons: readonly PersonSign[];
+  readonly numbers: readonly { readonly start: number; readonly type: FindingType; readonly confidence: Confidence }[];
+};
+
+export type Judge = {
+  readonly hear: (part: number, evidence: Evidence) => void;
+  readonly phi: () => boolean;
+};
+
+/** Units within which a person and a health word belong together, besides the paragraph. */
+const REACH = 200;
+const PATIENT_NUMBERS: ReadonlySet<FindingType> = new Set(['SSN', 'MBI', 'MRN', 'HEALTH_PLAN_ID']);
+/** Health terms that are counted a message: two are enough. */
+const TERMS_MAX = 64;
+
+type Health = { readonly start: number; readonly text: string; readonly strong: boolean; readonly paragraph: number };
+
+export function createJudge(): Judge {
+  let phi = false;
+  let birthDate = false;
+  let provider = false;
+  const personParts = new Set<number>();
+  const healthParts = new Set<number>();
+  const terms = new Set<string>();
+  let strong = false;
+
+  const hear = (part: number, evidence: Evidence): void => {
+    if (phi) return;
+    for (const { type, confidence } of evidence.numbers) {
+      if (confidence === 'low') continue;
+      if (PATIENT_NUMBERS.has(type)) phi = true;
+      else if (type === 'DOB') birthDate = true;
+      else if (type === 'NPI' || type === 'DEA') provider = true;
+    }
+    const paragraphs = paragraphsOf(evidence.text);
+    const health = healthOf(evidence, paragraphs);
+    if (together(evidence, health, paragraphs)) phi = true;
+    if (evidence.persons.some((sign) => sign.kind === 'person')) personParts.add(part);
+    for (const term of health) {
+      healthParts.add(part);
+      if (terms.size < TERMS_MAX) terms.add(term.text);
+      strong ||= term.strong;
+    }
+  };
+
+  const verdict = (): boolean => {
+    const person = personParts.size > 0;
+    if (phi || (birthDate && (person || terms.size > 0)) || (provider && person && terms.size > 0)) return true;
+    // One evidence pool for the whole mail, but within a part the paragraph decides.
+    const apart = [...personParts].some((part) => [...healthParts].some((other) => other !== part));
+    return apart && (strong || terms.size >= 2);
+  };
+  return { hear, phi: verdict };
+}
+
+/** Offsets at which paragraphs begin: behind a blank line. */
+function paragraphsOf(text: string): number[] {
+  const starts = [0];
+  for (const match of text.matchAll(/\n[ \t\r]{0,20}\n/g)) starts.push(match.index + match[0].length);
+  return starts;
+}
+
+function paragraphAt(starts: readonly number[], place: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((starts[middle] as number) <= place) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** Health words and codes of the stretch that are not silenced by their paragraph. */
+function healthOf(evidence: Evidence, paragraphs: readonly number[]): Health[] {
+  const silent = new Set<number>();
+  for (const { start, term } of evidence.terms) {
+    if (term.kind === 'general' || term.kind === 'disclaimer') silent.add(paragraphAt(paragraphs, start));
+  }
+  const health: Health[] = [];
+  for (const { start, term } of evidence.terms) {
+    if (term.kind === 'general' || term.kind === 'disclaimer' || start < evidence.from || start >= evidence.to)
+      continue;
+    const paragraph = paragraphAt(paragraphs, start);
+    if (!silent.has(paragraph)) health.push({ start, text: term.text, strong: term.strong, paragraph });
+  }
+  for (const { start, type, confidence } of evidence.numbers) {
+    if (type !== 'ICD10' || confidence === 'low') continue;
+    health.push({ start, text: 'icd', strong: true, paragraph: paragraphAt(paragraphs, start) });
+  }
+  return health;
+}
+
+/** R3 and R6: a person or an age near two different health words or a strong one. */
+function together(evidence: Evidence, health: readonly Health[], paragraphs: readonly number[]): boolean {
+  if (health.length === 0) return false;
+  for (const sign of evidence.persons) {
+    const own = paragraphAt(paragraphs, sign.start);
+    const beside = health.filter((h) => h.paragraph === own || Math.abs(h.start - sign.start) <= REACH);
+    const distinct = new Set(beside.map((h) => h.text)).size;
+    if (distinct >= 2 || (sign.kind !== 'age' && beside.some((h) => h.strong))) return true;
+  }
+  return false;
+}

@@ -1,0 +1,41 @@
+// National provider identifiers: ten digits, Luhn over 80840 + number (45 CFR 162.406). One random number in ten passes,
+// so a word must stand by. A provider's number is not a patient's: policy decides what it means alone.
+
+import { columnCells, type Detector, near, standsAlone, type Vector } from './detector.ts';
+
+const FORM = /(?:80840)?[12]\d{9}/g;
+const LABEL =
+  /\bnpi\b|national provider|(?:rendering|referring|billing|ordering|attending) (?:provider|physician)|\bprovider (?:id|no|number|#)|17b|24j|33a|\bXX\*/i;
+const HEAD = /\bnpi\b/i;
+
+function passes(number: string): boolean {
+  let sum = 24;
+  for (let i = 0; i < 10; i++) {
+    const digit = number.charCodeAt(9 - i) - 48;
+    const doubled = i % 2 === 1 ? digit * 2 : digit;
+    sum += doubled > 9 ? doubled - 9 : doubled;
+  }
+  return sum % 10 === 0;
+}
+
+export const findNpi: Detector = function* (text) {
+  if (!LABEL.test(text)) return;
+  for (const match of text.matchAll(FORM)) {
+    const hit = { start: match.index, end: match.index + match[0].length };
+    const value = match[0].slice(-10);
+    if (!standsAlone(text, hit.start, hit.end) || !passes(value)) continue;
+    if (near(text, hit, 60, 30, LABEL)) yield { ...hit, value, confidence: 'high' };
+  }
+  for (const cell of columnCells(text, HEAD)) {
+    if (/^[12]\d{9}$/.test(cell.text) && passes(cell.text)) yield { ...cell, value: cell.text, confidence: 'high' };
+  }
+};
+
+export const VECTORS: readonly Vector[] = [
+  { text: 'NPI 1234567893', expect: ['1234567893 high'] },
+  { text: 'NPI: 808401234567893', expect: ['1234567893 high'] },
+  { text: 'Rendering provider 1234567893', expect: ['1234567893 high'] },
+  { text: 'NPI 1234567890', expect: [] },
+  { text: 'customer 1234567893', expect: [] },
+  { text: 'call 2125551234', expect: [] },
+];

@@ -1,0 +1,150 @@
+// Runs every detector over the texts of one message and keeps what policy may know: counts, places, the verdict. Text is
+// read in windows that overlap, so memory is bounded whatever a part's length, and a match at a seam is found once.
+// Values live in a set until the message is done and are never given out. Logs nothing.
+
+import type { Confidence, Finding, FindingCount, Findings, FindingType, Zone } from '../domain/types.ts';
+import { findDea } from './dea.ts';
+import type { Detector } from './detector.ts';
+import { findDob } from './dob.ts';
+import { findIcd10 } from './icd10.ts';
+import { createJudge } from './judge.ts';
+import { findMbi } from './mbi.ts';
+import { findMrn } from './mrn.ts';
+import { findNpi } from './npi.ts';
+import { findPersons } from './person.ts';
+import { findPlanId } from './planid.ts';
+import { findSsn } from './ssn.ts';
+import { findTerms, type TermHit } from './words.ts';
+
+/** Name and version of the engine, as decisions carry it; raise it when a verdict may change. */
+export const ENGINE_VERSION = 'phi 1';
+
+const DETECTORS: readonly { readonly type: FindingType; readonly find: Detector }[] = [
+  { type: 'SSN', find: findSsn },
+  { type: 'MBI', find: findMbi },
+  { type: 'MRN', find: findMrn },
+  { type: 'DOB', find: findDob },
+  { type: 'NPI', find: findNpi },
+  { type: 'DEA', find: findDea },
+  { type: 'ICD10', find: findIcd10 },
+  { type: 'HEALTH_PLAN_ID', find: findPlanId },
+];
+const WORD_TYPES = {
+  condition: 'DIAGNOSIS',
+  drug: 'DRUG',
+  lab: 'MEDICAL_TERM',
+  visit: 'MEDICAL_TERM',
+  payer: 'MEDICAL_TERM',
+} as const;
+
+/** UTF-16 units of a window, and how much of it is seen again with the next; half of that is context at a seam. */
+const WINDOW = 262_144;
+const OVERLAP = 1_024;
+const PLACES_MAX = 50;
+/** Distinct values that are told apart for each type; a roll of more than this is counted as this many. */
+const DISTINCT_MAX = 50_000;
+
+export type TextScan = { readonly push: (text: string) => void; readonly end: () => void };
+export type Scanner = {
+  /** A text that comes in pieces. */
+  readonly open: (zone: Zone, part: number) => TextScan;
+  readonly add: (zone: Zone, part: number, text: string) => void;
+  readonly findings: () => Findings;
+};
+
+const RANK: Record<Confidence, number> = { low: 0, medium: 1, high: 2 };
+
+/** A scanner for one message; texts must be in the normal form of mail/text.ts. */
+export function createScanner(): Scanner {
+  const judge = createJudge();
+  const values = new Map<FindingType, Map<string, Confidence>>();
+  const numberPlaces: Finding[] = [];
+  const wordPlaces: Finding[] = [];
+
+  const count = (type: FindingType, value: string, confidence: Confidence) => {
+    const known = values.get(type) ?? new Map<string, Confidence>();
+    const before = known.get(value);
+    if (before === undefined ? known.size < DISTINCT_MAX : RANK[confidence] > RANK[before])
+      known.set(value, confidence);
+    values.set(type, known);
+  };
+
+  const scan = (zone: Zone, part: number, text: string, offset: number, from: number, to: number) => {
+    const counts = (start: number) => start >= from && start < to;
+    const numbers: { start: number; type: FindingType; confidence: Confidence }[] = [];
+    const seen = new Set<string>();
+    for (const { type, find } of /\d/.test(text) ? DETECTORS : []) {
+      for (const hit of find(text)) {
+        const key = `${type} ${hit.start}`;
+        if (!counts(hit.start) || seen.has(key)) continue;
+        seen.add(key);
+        count(type, hit.value, hit.confidence);
+        numbers.push({ start: hit.start, type, confidence: hit.confidence });
+        if (numberPlaces.length < PLACES_MAX) {
+          numberPlaces.push({ type, confidence: hit.confidence, zone, part, offset: offset + hit.start });
+        }
+      }
+    }
+    const terms = findTerms(text);
+    for (const hit of terms) if (counts(hit.start)) noteWord(hit, zone, part, offset);
+    const telling = numbers.length > 0 || terms.length > 0;
+    const persons = telling || text.includes('your') ? findPersons(text) : findPersons(text.slice(0, 20_000));
+    judge.hear(part, { text, from, to, terms, persons: persons.filter((sign) => counts(sign.start)), numbers });
+  };
+
+  const noteWord = ({ start, term }: TermHit, zone: Zone, part: number, offset: number) => {
+    if (term.kind === 'general' || term.kind === 'disclaimer') return;
+    const type = WORD_TYPES[term.kind];
+    const confidence = term.strong ? 'high' : 'medium';
+    count(type, term.text, confidence);
+    if (wordPlaces.length < PLACES_MAX) wordPlaces.push({ type, confidence, zone, part, offset: offset + start });
+  };
+
+  const open = (zone: Zone, part: number): TextScan => {
+    let text = '';
+    let offset = 0;
+    let first = true;
+    return {
+      push: (piece) => {
+        text = text === '' ? piece : text + piece;
+        while (text.length > WINDOW) {
+          const window = text.slice(0, WINDOW);
+          scan(zone, part, window, offset, first ? 0 : OVERLAP / 2, WINDOW - OVERLAP / 2);
+          first = false;
+          text = text.slice(WINDOW - OVERLAP);
+          offset += WINDOW - OVERLAP;
+        }
+      },
+      end: () => {
+        if (/\S/.test(text)) scan(zone, part, text, offset, first ? 0 : OVERLAP / 2, text.length);
+        text = '';
+      },
+    };
+  };
+
+  return {
+    open,
+    add: (zone, part, text) => {
+      const one = open(zone, part);
+      one.push(text);
+      one.end();
+    },
+    findings: () => ({
+      phi: judge.phi(),
+      counts: countsOf(values),
+      places: [...numberPlaces, ...wordPlaces].slice(0, PLACES_MAX),
+    }),
+  };
+}
+
+function countsOf(values: ReadonlyMap<FindingType, ReadonlyMap<string, Confidence>>): FindingCount[] {
+  const counts: FindingCount[] = [];
+  for (const [type, known] of values) {
+    for (const confidence of ['high', 'medium', 'low'] as const) {
+      let distinct = 0;
+      for (const c of known.values()) if (c === confidence) distinct++;
+      if (distinct > 0) counts.push({ type, confidence, distinct });
+    }
+  }
+  return counts;
+}
