@@ -1,0 +1,197 @@
+// What is measured, for Prometheus. The rest of the gateway is handed plain functions and does not know the library.
+// Labels come from closed lists: an organization of the configuration, a code, a state, a name; what is not in its list is
+// counted as `other`, so that no address can become a label and no peer can make series without end.
+
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { LEVELS } from '../domain/protection.ts';
+import type { DeliveryState, Level, Outcome, Stage } from '../domain/types.ts';
+
+export type QueueCounts = {
+  readonly stages: Readonly<Record<Stage, number>>;
+  readonly states: Readonly<Record<DeliveryState, number>>;
+  /** Time of acceptance of the oldest that waits, ms since 1970. */
+  readonly oldest: number | null;
+};
+
+export type Metrics = {
+  readonly sessionOpened: () => void;
+  readonly sessionClosed: () => void;
+  /** `size` in octets. */
+  readonly accepted: (organization: string, size: number) => void;
+  /** Reply code of SMTP. */
+  readonly refused: (code: number) => void;
+  readonly examined: (seconds: number) => void;
+  readonly outcome: (kind: Outcome['kind'], level: Level | null) => void;
+  /** A delivery that reached a state; `protection` as its decision named it. */
+  readonly delivery: (state: DeliveryState, protection: string | null) => void;
+  readonly commit: (verbs: number, seconds: number) => void;
+  readonly synced: (seconds: number) => void;
+  readonly walSize: (octets: number) => void;
+  readonly queue: (counts: QueueCounts, now: number) => void;
+  readonly alarm: (name: string) => void;
+  /** Names that may be labels; called again at each reload. */
+  readonly organizations: (names: readonly string[]) => void;
+  /** Text of the Prometheus exposition format. */
+  readonly text: () => Promise<string>;
+  readonly contentType: string;
+  /** Stops the measuring of the event loop. */
+  readonly close: () => void;
+};
+
+const OUTCOMES = ['delivered', 'refused', 'lacking', 'unreached', 'in doubt'];
+const STATES = ['undecided', 'ready', 'leased', 'held', 'delivered', 'bounced', 'dropped'];
+const PROTECTIONS = ['tls', 'pgp', 'smime', 'portal', 'portal+'];
+const ALARMS = 64;
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const made = { ...mailMetrics(registry), ...storeMetrics(registry), ...processMetrics(registry) };
+  let organizations: ReadonlySet<string> = new Set();
+  const alarms = new Set<string>();
+  return {
+    sessionOpened: () => made.sessions.inc(),
+    sessionClosed: () => made.sessions.dec(),
+    accepted: (organization, size) => {
+      const known = organizations.has(organization) ? organization : 'other';
+      made.accepted.inc({ organization: known });
+      made.octets.inc({ organization: known }, size);
+    },
+    refused: (code) => made.refused.inc({ code: code >= 400 && code < 600 ? String(code) : 'other' }),
+    examined: (seconds) => made.examine.observe(seconds),
+    outcome: (kind, level) => {
+      made.outcomes.inc({ kind: listed(OUTCOMES, kind), level: level === null ? 'none' : listed(LEVELS, level) });
+    },
+    delivery: (state, protection) => {
+      const name = protection === null ? 'none' : listed(PROTECTIONS, protection);
+      made.deliveries.inc({ state: listed(STATES, state), protection: name });
+    },
+    commit: (verbs, seconds) => {
+      made.batch.observe(verbs);
+      made.commit.observe(seconds);
+    },
+    synced: (seconds) => made.sync.observe(seconds),
+    walSize: (octets) => made.wal.set(octets),
+    queue: ({ stages, states, oldest }, now) => {
+      for (const [stage, count] of Object.entries(stages)) made.stages.set({ stage }, count);
+      for (const [state, count] of Object.entries(states)) made.states.set({ state }, count);
+      made.oldest.set(oldest === null ? 0 : Math.max(0, now - oldest) / 1000);
+    },
+    alarm: (name) => {
+      const isName = /^[a-z][a-z ]{0,40}$/.test(name) && (alarms.has(name) || alarms.size < ALARMS);
+      if (isName) alarms.add(name);
+      made.alarms.inc({ name: isName ? name : 'other' });
+    },
+    organizations: (names) => {
+      organizations = new Set(names);
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+    close: () => made.delay.disable(),
+  };
+}
+
+function listed(list: readonly string[], value: string): string {
+  return list.includes(value) ? value : 'other';
+}
+
+function mailMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    sessions: new Gauge({ name: 'sealrelay_sessions', help: 'SMTP sessions open now', registers }),
+    accepted: new Counter({
+      name: 'sealrelay_accepted_total',
+      help: 'Messages accepted',
+      labelNames: ['organization'],
+      registers,
+    }),
+    octets: new Counter({
+      name: 'sealrelay_accepted_octets_total',
+      help: 'Octets of accepted messages',
+      labelNames: ['organization'],
+      registers,
+    }),
+    refused: new Counter({
+      name: 'sealrelay_refused_total',
+      help: 'Refusals in the session, by reply code',
+      labelNames: ['code'],
+      registers,
+    }),
+    examine: new Histogram({
+      name: 'sealrelay_examine_seconds',
+      help: 'Time to examine a message',
+      buckets: [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+      registers,
+    }),
+    outcomes: new Counter({
+      name: 'sealrelay_outcomes_total',
+      help: 'Outcomes of attempts, by kind and TLS level reached',
+      labelNames: ['kind', 'level'],
+      registers,
+    }),
+    deliveries: new Counter({
+      name: 'sealrelay_deliveries_total',
+      help: 'Deliveries that reached a state, by protection',
+      labelNames: ['state', 'protection'],
+      registers,
+    }),
+    alarms: new Counter({ name: 'sealrelay_alarms_total', help: 'Alarms, by name', labelNames: ['name'], registers }),
+  };
+}
+
+function storeMetrics(registry: Registry) {
+  const registers = [registry];
+  const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2];
+  return {
+    stages: new Gauge({ name: 'sealrelay_messages', help: 'Messages, by stage', labelNames: ['stage'], registers }),
+    states: new Gauge({ name: 'sealrelay_queue', help: 'Deliveries, by state', labelNames: ['state'], registers }),
+    oldest: new Gauge({ name: 'sealrelay_oldest_seconds', help: 'Age of the oldest message that waits', registers }),
+    batch: new Histogram({
+      name: 'sealrelay_commit_verbs',
+      help: 'Changes that shared one commit',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+      registers,
+    }),
+    commit: new Histogram({ name: 'sealrelay_commit_seconds', help: 'Time of a commit', buckets: seconds, registers }),
+    sync: new Histogram({
+      name: 'sealrelay_sync_seconds',
+      help: 'Time of an fsync of bodies',
+      buckets: seconds,
+      registers,
+    }),
+    wal: new Gauge({ name: 'sealrelay_wal_octets', help: 'Size of the write-ahead log', registers }),
+  };
+}
+
+function processMetrics(registry: Registry) {
+  const registers = [registry];
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  new Gauge({
+    name: 'sealrelay_loop_delay_max_seconds',
+    help: 'Longest hold of the event loop since the last scrape',
+    registers,
+    collect() {
+      // Nothing was sampled yet: max is 0. The sampling interval itself is part of what is measured.
+      this.set(Math.max(0, delay.max / 1e9 - 0.01));
+      delay.reset();
+    },
+  });
+  new Gauge({
+    name: 'sealrelay_heap_octets',
+    help: 'Heap of V8 in use',
+    registers,
+    collect() {
+      this.set(process.memoryUsage().heapUsed);
+    },
+  });
+  new Gauge({
+    name: 'sealrelay_rss_octets',
+    help: 'Resident memory of the process',
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss());
+    },
+  });
+  return { delay };
+}
