@@ -1,0 +1,29 @@
+// Errors as people read them: what is wrong, and what to do next.
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, warnings: 3 } as const;
+
+export class CliError extends Error {
+  readonly exit: number;
+  /** What to do about it: a command, or a sentence. */
+  readonly next: string | undefined;
+  constructor(message: string, next?: string, exit: number = EXIT.failed) {
+    super(message);
+    this.next = next;
+    this.exit = exit;
+  }
+}
+
+export function usage(message: string, next?: string): CliError {
+  return new CliError(message, next, EXIT.usage);
+}
+
+/** Writes an error to stderr; the stack of an unforeseen one only with SEALRELAY_DEBUG. */
+export function tell(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`sealrelay: ${message}\n`);
+  if (error instanceof CliError) {
+    if (error.next !== undefined) process.stderr.write(`  next: ${error.next}\n`);
+  } else if (process.env.SEALRELAY_DEBUG !== undefined && error instanceof Error) {
+    process.stderr.write(`${error.stack}\n`);
+  }
+}

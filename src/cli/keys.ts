@@ -1,0 +1,36 @@
+// `sealrelay keys`: the master key, made once and kept outside the data folder and its backups.
+
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { CliError } from './errors.ts';
+import { example } from './help.ts';
+import { print, say } from './output.ts';
+
+export function register(program: Command): void {
+  const keys = program.command('keys').description('Keys of the gateway itself.');
+  example(keys, ['sealrelay keys master create /etc/sealrelay/master.key']);
+  const master = keys.command('master').description('The master key, which wraps all others.');
+  example(master, ['sealrelay keys master create /etc/sealrelay/master.key']);
+  const create = master
+    .command('create')
+    .description('Makes a master key file, mode 0600; never overwrites one. Prints the id of the key.')
+    .argument('<file>', 'where to, outside the data folder and its backups')
+    .action(async (file: string) => {
+      const { createMasterFile, MasterKeyError } = await import('../keys/master.ts');
+      const path = resolve(file);
+      try {
+        await print(createMasterFile(path, { bytes: (n) => randomBytes(n), fraction: Math.random }));
+      } catch (error) {
+        if (error instanceof MasterKeyError) throw new CliError(error.message, 'choose a path that does not exist yet');
+        throw error;
+      }
+      say(`made ${path}: without it nothing can be read again; keep a copy apart from the backups`);
+      say(`next: keys: { master: { file: ${path} } } in the configuration, then sealrelay config check`);
+    });
+  example(
+    create,
+    ['sealrelay keys master create /etc/sealrelay/master.key'],
+    'Next: name it in the configuration, keep a copy apart.',
+  );
+}

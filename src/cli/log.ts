@@ -1,0 +1,220 @@
+// `sealrelay log`: the audit trail, searched, exported, verified. No cap on range or rows.
+
+import { type Command, Option } from 'commander';
+import type { EntryView, LogView } from '../control/views.ts';
+import type { Verification } from '../store/audit/port.ts';
+import { ask, type DaemonOptions } from './client.ts';
+import { EXIT, usage } from './errors.ts';
+import { collect, example, withDaemon, withJson } from './help.ts';
+import { fromStdin, moment } from './input.ts';
+import { mark, plain, print, printJson, say, tablePrinter, timeText } from './output.ts';
+
+type RangeOptions = DaemonOptions & { readonly json?: boolean; readonly since?: string; readonly until?: string };
+type SearchOptions = RangeOptions & {
+  readonly csv?: boolean;
+  readonly organization?: string;
+  readonly sender?: string;
+  readonly recipient?: string;
+  readonly domain?: string;
+  readonly id?: string;
+  readonly state?: readonly string[];
+  readonly protection?: string;
+  readonly rule?: string;
+  readonly limit?: string;
+};
+
+export function register(program: Command): void {
+  const log = program
+    .command('log')
+    .description('The audit trail: who got what, how protected, decided by which rule.');
+  example(
+    log,
+    ['sealrelay log search --recipient - --since 90d < address.txt', 'sealrelay log verify'],
+    'Every search, export and verification is itself in the trail.',
+  );
+  registerSearch(log);
+  registerExport(log);
+  registerVerify(log);
+}
+
+function withRange(command: Command): Command {
+  return command
+    .option('--since TIME', 'accepted from then: 2026-11-01, 2026-11-01T08:00Z, or 2d ago')
+    .option('--until TIME', 'accepted before then');
+}
+
+function range(options: RangeOptions): Record<string, number> {
+  const now = Date.now();
+  return {
+    ...(options.since !== undefined && { since: moment(options.since, '--since', now) }),
+    ...(options.until !== undefined && { until: moment(options.until, '--until', now) }),
+  };
+}
+
+function registerSearch(log: Command): void {
+  const command = withRange(log.command('search'))
+    .description('Finds messages, one row a recipient, newest first; without --since and --id, of the last 48 hours.')
+    .option('--organization NAME', 'organization')
+    .option('--sender ADDRESS', 'sender or reverse-path; - reads it from stdin')
+    .option('--recipient ADDRESS', 'recipient; - reads it from stdin')
+    .option('--domain DOMAIN', 'recipient domain')
+    .option('--id QUEUE-ID', 'one message')
+    .addOption(new Option('--state STATE', 'state, may be repeated: delivered, held, bounced, …').argParser(collect))
+    .option('--protection NAME', 'how protected: tls, pgp, smime, portal, none')
+    .option('--rule NAME', 'rule that decided')
+    .option('--limit N', 'at most so many')
+    .option('--csv', 'comma-separated values; cells that a spreadsheet would calculate are defused')
+    .action(search);
+  example(
+    withJson(withDaemon(command)),
+    [
+      'sealrelay log search --domain example.org --since 7d',
+      'sealrelay log search --state held --since 2026-11-01 --csv > held.csv',
+    ],
+    'Times are UTC. Next: sealrelay trace QUEUE-ID.',
+  );
+}
+
+const COLUMNS = [
+  'accepted',
+  'ended',
+  'queueId',
+  'delivery',
+  'organization',
+  'sender',
+  'recipient',
+  'destination',
+  'size',
+  'protection',
+  'level',
+  'state',
+  'status',
+  'rule',
+] as const satisfies readonly (keyof LogView)[];
+
+async function searchArgs(options: SearchOptions): Promise<Record<string, unknown>> {
+  const { organization, domain, id, state, protection, rule } = options;
+  const limit = options.limit === undefined ? undefined : Number(options.limit);
+  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) throw usage('--limit: a whole number is wanted');
+  return {
+    ...range(options),
+    ...(options.sender !== undefined && { sender: await fromStdin(options.sender, '--sender') }),
+    ...(options.recipient !== undefined && { recipient: await fromStdin(options.recipient, '--recipient') }),
+    ...(organization !== undefined && { organization }),
+    ...(domain !== undefined && { domain }),
+    ...(id !== undefined && { id }),
+    ...(state !== undefined && { states: state }),
+    ...(protection !== undefined && { protection }),
+    ...(rule !== undefined && { rule }),
+    ...(limit !== undefined && { limit }),
+  };
+}
+
+async function search(options: SearchOptions): Promise<void> {
+  if (options.json && options.csv) throw usage('--json or --csv, not both');
+  const args = await searchArgs(options);
+  const show = options.csv ? await csvPrinter() : options.json ? printLines : logTable();
+  const { rows } = await ask<{ rows: number }>(options, 'read', 'log.search', args, (page) => show(page as LogView[]));
+  if (!options.json && !options.csv) {
+    say(rows === 0 ? 'nothing found; widen it with --since 90d' : `${rows} found; next: sealrelay trace QUEUE-ID`);
+  }
+}
+
+async function printLines(rows: readonly unknown[]): Promise<void> {
+  for (const row of rows) await printJson(row);
+}
+
+function logTable(): (rows: readonly LogView[]) => Promise<void> {
+  return tablePrinter<LogView>([
+    { title: 'ACCEPTED', value: (row) => timeText(row.accepted) },
+    { title: 'QUEUE ID', value: (row) => row.queueId },
+    { title: 'SENDER', value: (row) => row.sender || '<>' },
+    { title: 'RECIPIENT', value: (row) => row.recipient },
+    { title: 'PROTECTED', value: protectedText },
+    { title: 'STATE', value: (row) => row.state },
+    { title: 'STATUS', value: (row) => row.status },
+    { title: 'RULE', value: (row) => row.rule },
+  ]);
+}
+
+/** What protected it; a delivery without TLS says so. */
+function protectedText(row: LogView): string {
+  if (row.state !== 'delivered') return row.protection ?? '-';
+  return `${row.protection ?? 'tls'}: ${row.level ?? 'no TLS'}`;
+}
+
+async function csvPrinter(): Promise<(rows: readonly LogView[]) => Promise<void>> {
+  const { stringify } = await import('csv-stringify/sync');
+  let header = true;
+  return async (rows) => {
+    if (rows.length === 0) return;
+    const text = stringify([...rows], { header, columns: [...COLUMNS], escape_formulas: true });
+    header = false;
+    await print(text.trimEnd());
+  };
+}
+
+function registerExport(log: Command): void {
+  const command = withRange(log.command('export'))
+    .description('Writes all entries in order of the chain, one JSON object a line.')
+    .action(async (options: RangeOptions) => {
+      const print = (page: readonly unknown[]) => printLines(page as EntryView[]);
+      const { entries } = await ask<{ entries: number }>(options, 'read', 'log.export', range(options), print);
+      say(`${entries} entries`);
+    });
+  example(
+    withDaemon(command),
+    ['sealrelay log export --since 2026-01-01 --until 2026-02-01 > january.jsonl'],
+    'It holds addresses: keep it as you keep health information. Next: sealrelay log verify.',
+  );
+}
+
+function registerVerify(log: Command): void {
+  const command = log
+    .command('verify')
+    .description('Checks the hash chain of the whole audit trail and names the first entry that does not fit.')
+    .option('--offline', 'on the data folder itself, without the running gateway')
+    .action(async (options: DaemonOptions & { json?: boolean; offline?: boolean }) => {
+      const result = await verify(options);
+      if (options.json) await printJson(result);
+      else await showVerification(result);
+      if (!result.intact) process.exitCode = EXIT.failed;
+    });
+  example(
+    withJson(withDaemon(command)),
+    ['sealrelay log verify', 'sealrelay log verify --offline --config /etc/sealrelay/gateway.yaml'],
+    'When the gateway does not run, the data folder is read. Exit code 1: an entry does not fit.',
+  );
+}
+
+async function verify(options: DaemonOptions & { json?: boolean; offline?: boolean }): Promise<Verification> {
+  const progress = (checked: number, total: number): void => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${checked} of ${total}\u001b[K\r`);
+  };
+  const { verifyFolder } = await import('./offline.ts');
+  if (options.offline) return verifyFolder(options, progress);
+  try {
+    return await ask<Verification>(options, 'read', 'log.verify', {}, async (page) => {
+      for (const one of page as { checked: number; total: number }[]) progress(one.checked, one.total);
+    });
+  } catch (error) {
+    const { isNotRunning } = await import('./client.ts');
+    if (!isNotRunning(error)) throw error;
+    say('the gateway does not run: reading its data folder');
+    return verifyFolder(options, progress);
+  }
+}
+
+async function showVerification(result: Verification): Promise<void> {
+  const { head, bad } = result;
+  if (bad !== undefined) {
+    await print(`${mark('problem')} entry ${bad.seq} of ${plain(bad.node)}, epoch ${bad.epoch}: ${plain(bad.what)}`);
+    await print(`  entries before it fit; those from it on prove nothing`);
+    say('next: keep the data folder as it is, compare with a backup');
+    return;
+  }
+  await print(
+    `${mark(result.intact ? 'ok' : 'problem')} ${result.entries} entries, hash chain ${result.intact ? 'intact' : 'broken'}`,
+  );
+  if (head !== null) await print(`  head: ${plain(head.node)} epoch ${head.epoch} entry ${head.seq} ${head.hash}`);
+}

@@ -1,0 +1,71 @@
+// `sealrelay start`: reads the flags, runs the gateway, and passes signals on: SIGHUP reloads, SIGTERM and Ctrl-C stop.
+
+import type { Command } from 'commander';
+import type { Gateway } from '../main.ts';
+import { CliError } from './errors.ts';
+import { example } from './help.ts';
+import { notify } from './notify.ts';
+import { configFile } from './place.ts';
+
+export function register(program: Command): void {
+  const command = program
+    .command('start')
+    .description('Runs the gateway in the foreground until SIGTERM or Ctrl-C; SIGHUP reads the configuration again.')
+    .option('--config FILE', 'the configuration (default: SEALRELAY_CONFIG, else config/gateway.yaml)')
+    .action(async (options: { config?: string }) => start(configFile(options.config)));
+  example(
+    command,
+    ['sealrelay start', 'sealrelay start --config /etc/sealrelay/gateway.yaml'],
+    'Next, in another terminal: sealrelay status. As a service: systemd/README.md.',
+  );
+}
+
+async function start(configPath: string): Promise<void> {
+  // Read by libuv at the first use of its pool: syncs of bodies must not wait for file reads.
+  process.env.UV_THREADPOOL_SIZE ??= '8';
+  const { run } = await import('../main.ts');
+  let gateway: Gateway;
+  try {
+    gateway = await run({ configPath });
+  } catch (error) {
+    throw new CliError(
+      error instanceof Error ? error.message : String(error),
+      `sealrelay config check --config ${configPath}`,
+    );
+  }
+  banner(gateway, configPath);
+  void notify({ ready: true, status: `${gateway.config.mode} mode` });
+  process.on('SIGHUP', () => void reload(gateway));
+  const stopped = await new Promise<'asked' | 'failed'>((resolve) => {
+    process.once('SIGTERM', () => resolve('asked'));
+    process.once('SIGINT', () => resolve('asked'));
+    void gateway.failed.then(() => resolve('failed'));
+  });
+  void notify({ stopping: true });
+  await gateway.stop();
+  process.exit(stopped === 'asked' ? 0 : 1);
+}
+
+async function reload(gateway: Gateway): Promise<void> {
+  void notify({ reloading: true });
+  const report = await gateway.reload();
+  for (const problem of report.problems) process.stderr.write(`not reloaded: ${problem}\n`);
+  if (report.applied) process.stderr.write(`reloaded${report.changes.map((one) => `\n  ${one}`).join('')}\n`);
+  void notify({
+    ready: true,
+    status: report.applied ? 'reloaded' : 'not reloaded: the last good configuration is kept',
+  });
+}
+
+function banner({ config, listeners, warnings }: Gateway, configPath: string): void {
+  const lines = [
+    `sealrelay ${config.mode} mode, ${config.hostname}, ${configPath}`,
+    ...listeners.map(({ name, address }) => `  ${name.padEnd(8)}${address}`),
+    `  ${'state'.padEnd(8)}${config.storage.path}`,
+    ...warnings.map((one) => `  warning ${one}`),
+    ...(config.mode === 'evaluation'
+      ? ['  mail leaves only to loopback and to hosts named in overrides; the rest is held']
+      : []),
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
+}

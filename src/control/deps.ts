@@ -1,0 +1,81 @@
+// What control needs of the rest, as one object that main.ts fills in, and the shapes that travel through it.
+
+import type { OrganizationName, QueueId, Time } from '../domain/ids.ts';
+import type { Actor, Clock, Decision, Delivery, Message, Protection, Random } from '../domain/types.ts';
+import type { Accounts, Role } from '../store/accounts/port.ts';
+import type { Audit } from '../store/audit/port.ts';
+import type { Queue } from '../store/queue/port.ts';
+
+/** Who asks. The actor is proven by a token before a command sees it; a caller never names itself. */
+export type Caller = { readonly actor: Actor; readonly role: Role };
+
+export type Log = {
+  readonly info: (fields: Readonly<Record<string, unknown>>, message: string) => void;
+  readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void;
+  readonly error: (fields: Readonly<Record<string, unknown>>, message: string) => void;
+};
+
+/** The living gateway at a glance. Nothing here is PHI: it is shown to whoever may read. */
+export type GatewayStatus = {
+  readonly version: string;
+  readonly node: string;
+  readonly mode: 'evaluation' | 'live';
+  readonly pid: number;
+  readonly startedAt: Time;
+  readonly configLoadedAt: Time;
+  readonly policyVersion: string;
+  /** `127.0.0.1:2525` and what listens there: `smtp`, `submit`, `web`. */
+  readonly listeners: readonly { readonly name: string; readonly address: string }[];
+  readonly ready: boolean;
+  /** Why not, in words. */
+  readonly reasons: readonly string[];
+  /** Alarms since the start, latest time of each. */
+  readonly alarms: readonly { readonly name: string; readonly count: number; readonly at: Time }[];
+};
+
+export type ReloadOptions = { readonly actor: Actor; readonly reason: string; readonly acceptWeaker: boolean };
+
+/** What a reload did; when `applied` is false the configuration and policy of before go on. */
+export type ReloadReport = {
+  readonly applied: boolean;
+  /** Errors as `file:line:col key: what is wrong`. */
+  readonly problems: readonly string[];
+  /** Key paths that differ from before. */
+  readonly changes: readonly string[];
+  /** Key paths that only a restart applies. */
+  readonly needsRestart: readonly string[];
+  /** Rules by which one of the last stored messages would go out with less protection. */
+  readonly weaker: readonly { readonly rule: string; readonly messages: number; readonly example: string }[];
+};
+
+/** One delivery explained: what was decided, and what the stored facts give now, rule by rule. */
+export type Explained = {
+  readonly delivery: Delivery;
+  /** Policy version that the steps were made with; the decision names its own. */
+  readonly policyVersion: string;
+  /** The rules in order, each with its answer, as lines. */
+  readonly steps: readonly string[];
+  /** What these facts would be decided now; null while they are not known. */
+  readonly now: Decision | null;
+};
+
+export type ControlDeps = {
+  readonly organizations: () => readonly OrganizationName[];
+  readonly queue: Queue;
+  readonly audit: Audit;
+  readonly accounts: Accounts;
+  readonly explain: (message: Message, deliveries: readonly Delivery[]) => Promise<readonly Explained[]>;
+  readonly reload: (options: ReloadOptions) => Promise<ReloadReport>;
+  readonly status: () => GatewayStatus;
+  /** Something became due: the schedule looks again. */
+  readonly wake: () => void;
+  /** Why the protection would not meet the floors of that delivery; null when it does. */
+  readonly meetsFloor: (delivery: Delivery, protection: Protection) => string | null;
+  /** argon2id of a submission secret, in the form that Accounts keeps. */
+  readonly hashSecret: (secret: string) => Promise<string>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+};
+
+export type Found = { readonly id: QueueId; readonly message: Message; readonly deliveries: readonly Delivery[] };

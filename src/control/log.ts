@@ -1,0 +1,130 @@
+// The audit trail, asked by people. Every search, export, verification and timeline is itself an entry, written before
+// the first row is given: who cannot be recorded is not answered.
+
+import { z } from 'zod';
+import { type DeliveryId, GATEWAY, isQueueId } from '../domain/ids.ts';
+import type { LogQuery } from '../store/audit/port.ts';
+import { type Command, type Context, ControlError, command } from './command.ts';
+import { view } from './queue.ts';
+import { clearConditions, STATES } from './selection.ts';
+import { entryView, iso, logView } from './views.ts';
+
+const PAGE = 500;
+/** Without a beginning and a queue id, the last 48 hours are meant. */
+const DEFAULT_WINDOW = 48 * 60 * 60 * 1000;
+
+const searchArgs = z.strictObject({
+  since: z.int().optional(),
+  until: z.int().optional(),
+  organization: z.string().max(200).optional(),
+  sender: z.string().max(320).optional(),
+  recipient: z.string().max(320).optional(),
+  domain: z.string().max(255).optional(),
+  id: z.string().max(40).optional(),
+  states: z.array(z.enum(STATES)).max(STATES.length).optional(),
+  protection: z.string().max(20).optional(),
+  rule: z.string().max(200).optional(),
+  limit: z.int().positive().optional(),
+});
+type SearchArgs = z.output<typeof searchArgs>;
+
+function query(args: SearchArgs, now: number): Omit<LogQuery, 'limit'> {
+  if (args.id !== undefined && !isQueueId(args.id)) throw new ControlError('usage', 'not a queue id');
+  const since = args.since ?? (args.id === undefined ? now - DEFAULT_WINDOW : undefined);
+  return {
+    ...(since !== undefined && { since }),
+    ...(args.until !== undefined && { until: args.until }),
+    ...(args.organization !== undefined && { organization: args.organization }),
+    ...(args.sender !== undefined && { sender: args.sender }),
+    ...(args.recipient !== undefined && { recipient: args.recipient }),
+    ...(args.domain !== undefined && { domain: args.domain.toLowerCase() }),
+    ...(args.id !== undefined && { message: args.id }),
+    ...(args.states !== undefined && { states: args.states }),
+    ...(args.protection !== undefined && { protection: args.protection }),
+    ...(args.rule !== undefined && { rule: args.rule }),
+  };
+}
+
+async function search({ deps, caller, page }: Context, args: SearchArgs) {
+  const what = query(args, deps.clock.now());
+  await deps.audit.append([
+    {
+      organization: args.organization ?? GATEWAY,
+      actor: caller.actor,
+      event: 'log.searched',
+      detail: { what: 'log', ...clearConditions(what) },
+      boxed: { sender: args.sender, recipient: args.recipient },
+    },
+  ]);
+  let rows = 0;
+  let before: DeliveryId | undefined;
+  for (;;) {
+    const limit = Math.min(PAGE, (args.limit ?? Number.POSITIVE_INFINITY) - rows);
+    if (limit <= 0) break;
+    const found = await deps.audit.search({ ...what, limit, ...(before !== undefined && { before }) });
+    await page(found.map(logView));
+    rows += found.length;
+    if (found.length < limit) break;
+    before = found[found.length - 1]?.delivery;
+  }
+  return { rows, since: iso(what.since ?? null) };
+}
+
+const exportArgs = z.strictObject({ since: z.int().optional(), until: z.int().optional() });
+
+/** Streams entries in order of the chain. The export's own entry stands at its end. */
+async function exportLog({ deps, caller, page }: Context, args: z.output<typeof exportArgs>) {
+  await deps.audit.append([
+    { organization: GATEWAY, actor: caller.actor, event: 'log.exported', detail: clearConditions(args) },
+  ]);
+  let entries = 0;
+  let after: { epoch: number; seq: number } | null = null;
+  for (;;) {
+    const found: Awaited<ReturnType<typeof deps.audit.read>> = await deps.audit.read(after, PAGE);
+    const last = found[found.length - 1];
+    if (last === undefined) break;
+    const wanted = found.filter((one) => one.at >= (args.since ?? 0) && one.at < (args.until ?? Number.MAX_VALUE));
+    if (wanted.length > 0) await page(wanted.map(entryView));
+    entries += wanted.length;
+    if (found.length < PAGE) break;
+    after = { epoch: last.epoch, seq: last.seq };
+  }
+  return { entries };
+}
+
+async function verify({ deps, caller, page }: Context) {
+  let told = 0;
+  const result = await deps.audit.verify((checked, total) => {
+    const now = deps.clock.now();
+    if (now - told < 1000) return;
+    told = now;
+    // Who left does not stop the verification: its entry is written all the same.
+    page([{ checked, total }]).catch(() => undefined);
+  });
+  await deps.audit.append([
+    {
+      organization: GATEWAY,
+      actor: caller.actor,
+      event: 'log.verified',
+      detail: { entries: result.entries, intact: result.intact },
+    },
+  ]);
+  return result;
+}
+
+export const logCommands: readonly Command[] = [
+  command('log.search', 'read', searchArgs, search),
+  command('log.export', 'read', exportArgs, exportLog),
+  command('log.verify', 'read', z.strictObject({}), verify),
+  command('trace', 'read', z.strictObject({ id: z.string().max(40) }), async (context, { id }) => {
+    const { message, deliveries } = await view(context, id, 'trace');
+    const entries = await context.deps.audit.trace(message.id);
+    return {
+      queueId: message.id,
+      organization: message.organization,
+      sender: message.sender,
+      recipients: deliveries.map((one) => ({ delivery: one.id, recipient: one.recipient, state: one.state })),
+      entries: entries.map(entryView),
+    };
+  }),
+];

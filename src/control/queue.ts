@@ -1,0 +1,204 @@
+// The queue, asked and changed by people: list, show, hold, release, retry, bounce, drop, redecide. Every change says
+// its reason, can be tried dry, and is audited by the store's verb in the same transaction; every look is audited here.
+
+import { z } from 'zod';
+import { type DeliveryId, GATEWAY, isQueueId, messageOf, type QueueId } from '../domain/ids.ts';
+import type { DeliveryState } from '../domain/types.ts';
+import type { Changed, Operation, QueueError, Selection } from '../store/queue/port.ts';
+import { type Command, type Context, ControlError, command } from './command.ts';
+import type { Found } from './deps.ts';
+import { parseProtection } from './protection.ts';
+import {
+  clearConditions,
+  conditions,
+  isDeliveryId,
+  type SelectionArgs,
+  selectionShape,
+  selections,
+} from './selection.ts';
+import { deliveryView, explainedView, iso, messageView } from './views.ts';
+
+const PAGE = 200;
+/** Ids given back after a change; the counts are always whole. */
+const SHOWN = 1000;
+
+const change = {
+  ...selectionShape,
+  reason: z.string().max(1000).default(''),
+  dryRun: z.boolean().default(false),
+};
+const because = { ...change, reason: z.string().trim().min(1, 'a reason is required').max(1000) };
+
+export type ChangedView = {
+  readonly dryRun: boolean;
+  readonly changed: number;
+  readonly deliveries: readonly string[];
+  readonly refused: number;
+  readonly refusals: readonly { readonly delivery: string; readonly why: string }[];
+};
+
+type Verb = (op: Operation, what: Selection) => Promise<Changed>;
+
+async function apply(
+  { deps, caller }: Context,
+  args: SelectionArgs & { reason: string; dryRun: boolean },
+  states: readonly DeliveryState[],
+  verb: Verb,
+): Promise<ChangedView> {
+  const changed: string[] = [];
+  const refusals: { delivery: string; why: string }[] = [];
+  for (const what of selections(args, states, deps.clock.now())) {
+    const id = Buffer.from(deps.random.bytes(16)).toString('hex');
+    const op = { verb: id, actor: caller.actor, reason: args.reason, dryRun: args.dryRun };
+    const done = await verb(op, what);
+    changed.push(...done.changed);
+    refusals.push(...done.refused);
+  }
+  if (!args.dryRun && changed.length > 0) deps.wake();
+  return {
+    dryRun: args.dryRun,
+    changed: changed.length,
+    deliveries: changed.slice(0, SHOWN),
+    refused: refusals.length,
+    refusals: refusals.slice(0, SHOWN),
+  };
+}
+
+const release = command(
+  'queue.release',
+  'write',
+  z.strictObject({ ...change, deliver: z.string().max(40).optional() }),
+  (context, args) => {
+    const { queue, meetsFloor } = context.deps;
+    if (args.deliver === undefined) return apply(context, args, ['held'], (op, what) => queue.release(op, what));
+    if (args.reason.trim() === '') {
+      throw new ControlError('usage', 'a protection of your own needs a reason', 'add --reason "why this is right"');
+    }
+    const protection = parseProtection(args.deliver);
+    return apply(context, args, ['held'], (op, what) => queue.release(op, what, protection, meetsFloor));
+  },
+);
+
+const listArgs = z.strictObject({
+  ...selectionShape,
+  stage: z.enum(['accepted', 'examined', 'decided', 'finished', 'bodiless', 'corrupt']).optional(),
+  limit: z.int().positive().optional(),
+});
+
+/** Streams what is in the queue, newest first; without states, what has not ended. */
+async function list({ deps, caller, page }: Context, args: z.output<typeof listArgs>): Promise<{ rows: number }> {
+  const states = args.states ?? (['undecided', 'ready', 'leased', 'held'] as const);
+  const ids = selectedIds(args.ids);
+  const what = { ...conditions(args, deps.clock.now()), ...ids, states };
+  await deps.audit.append([
+    {
+      organization: args.organization ?? GATEWAY,
+      actor: caller.actor,
+      event: 'log.searched',
+      detail: { what: 'queue', ...clearConditions({ ...args, ids: undefined }) },
+      boxed: { sender: args.sender, recipient: args.recipient },
+    },
+  ]);
+  let rows = 0;
+  let before: DeliveryId | undefined;
+  for (;;) {
+    const limit = Math.min(PAGE, (args.limit ?? Number.POSITIVE_INFINITY) - rows);
+    if (limit <= 0) break;
+    const found = await deps.queue.list({
+      ...what,
+      limit,
+      ...(args.stage !== undefined && { stage: args.stage }),
+      ...(before !== undefined && { before }),
+    });
+    await page(
+      found.map((row) => ({
+        ...deliveryView(row),
+        accepted: iso(row.acceptedAt),
+        sender: row.sender,
+        reversePath: row.reversePath,
+        size: row.size,
+      })),
+    );
+    rows += found.length;
+    if (found.length < limit) break;
+    before = found[found.length - 1]?.id;
+  }
+  return { rows };
+}
+
+function selectedIds(ids: readonly string[]): Selection {
+  const messages = ids.filter(isQueueId);
+  const deliveries = ids.filter(isDeliveryId);
+  if (messages.length + deliveries.length < ids.length)
+    throw new ControlError('usage', 'not a queue id or delivery id');
+  if (messages.length > 0 && deliveries.length > 0)
+    throw new ControlError('usage', 'queue ids or delivery ids, not both');
+  if (messages.length > 0) return { messages };
+  return deliveries.length > 0 ? { deliveries } : {};
+}
+
+/** The message of a queue id or delivery id, the look being audited first. Throws ControlError `not found`. */
+export async function view({ deps, caller }: Context, id: string, what: string): Promise<Found> {
+  const message = isQueueId(id) ? id : isDeliveryId(id) ? messageOf(id) : null;
+  if (message === null) throw new ControlError('usage', 'not a queue id', 'sealrelay log search shows them');
+  const found = await deps.queue.message(message);
+  await deps.audit.append([
+    {
+      organization: found?.message.organization ?? GATEWAY,
+      actor: caller.actor,
+      event: 'message.viewed',
+      ...(found !== null && { message }),
+      detail: { what, found: found !== null },
+    },
+  ]);
+  if (found === null) throw new ControlError('not found', `no message ${message}`, 'sealrelay log search shows them');
+  return { id: message as QueueId, message: found.message, deliveries: found.deliveries };
+}
+
+const idArgs = z.strictObject({ id: z.string().max(40) });
+
+export const queueCommands: readonly Command[] = [
+  command('queue.list', 'read', listArgs, list),
+  command('queue.counts', 'read', z.strictObject({}), async ({ deps }) => {
+    const counts = await deps.queue.counts();
+    return {
+      stages: counts.stages,
+      states: counts.states,
+      oldest: iso(counts.oldest),
+      lanes: counts.lanes.map((lane) => ({ ...lane, nextDue: iso(lane.nextDue) })),
+    };
+  }),
+  command('queue.show', 'read', idArgs, async (context, { id }) => {
+    const { message, deliveries } = await view(context, id, 'queue show');
+    return messageView(message, deliveries);
+  }),
+  command('explain', 'read', idArgs, async (context, { id }) => {
+    const { message, deliveries } = await view(context, id, 'explain');
+    const chosen = isDeliveryId(id) ? deliveries.filter((one) => one.id === id) : deliveries;
+    const explained = await context.deps.explain(message, chosen);
+    return { queueId: message.id, organization: message.organization, deliveries: explained.map(explainedView) };
+  }),
+  command('queue.hold', 'write', z.strictObject(change), (context, args) =>
+    apply(context, args, ['ready'], (op, what) => context.deps.queue.hold(op, what)),
+  ),
+  release,
+  command('queue.retry', 'write', z.strictObject(change), (context, args) =>
+    apply(context, args, ['ready'], (op, what) => context.deps.queue.retryNow(op, what)),
+  ),
+  command('queue.bounce', 'write', z.strictObject(because), (context, args) =>
+    apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.giveUp(op, what)),
+  ),
+  command('queue.drop', 'write', z.strictObject(because), (context, args) =>
+    apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.drop(op, what)),
+  ),
+  command('redecide', 'write', z.strictObject(change), (context, args) =>
+    apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.redecide(op, what)),
+  ),
+];
+
+/** What a QueueError says to a person. */
+export function fromQueueError(error: QueueError): ControlError {
+  return error.code === 'not found'
+    ? new ControlError('not found', error.message)
+    : new ControlError('failed', `${error.code}: ${error.message}`);
+}
