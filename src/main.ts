@@ -1,172 +1,418 @@
 // The composition root: reads as the list of what the gateway is made of. `run` starts all in the order in which one part
-// needs another, and gives back the one thing that can be done with it: stop. What it cannot start it says in words, as a
-// StartError, and leaves nothing running.
+// needs another, and gives back what can be done with it: reload, stop. What it cannot start it says in words, and leaves
+// nothing running.
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
+import { machineDeps } from './config/files.ts';
+import type { LoadDeps } from './config/load.ts';
 import type { Config } from './config/schema.ts';
+import { createSecrets, type Secrets } from './config/secrets.ts';
+import { type Alarms, createAlarms } from './control/alarms.ts';
 import { createControl } from './control/control.ts';
+import type { ControlDeps, GatewayStatus, ReloadReport } from './control/deps.ts';
+import { explain } from './control/explanation.ts';
 import { createReload, type InForce, loadInForce } from './control/in-force.ts';
+import { createKeptPolicies, type KeptPolicies } from './control/kept-policies.ts';
 import { openSockets } from './control/socket.ts';
 import { selfMadeCertificate } from './crypto/certificate.ts';
-import type { Examination, Clock, Random } from './domain/types.ts';
-import type { Owner } from './domain/ids.ts';
+import { GATEWAY, type Owner, type Time } from './domain/ids.ts';
+import type { Clock, Random } from './domain/types.ts';
 import { openMaster } from './keys/open.ts';
-import { openRing } from './keys/ring.ts';
+import { openRing, type Ring } from './keys/ring.ts';
 import { createEgress } from './net/egress.ts';
 import { createResolver } from './net/resolver.ts';
 import { clientTls } from './net/tls.ts';
 import { decide } from './policy/decide.ts';
-import { acceptData, checkRecipient } from './relay/accept.ts';
-import type { Line } from './relay/line.ts';
+import { floorProblem } from './policy/floors.ts';
+import { intakeHandlers } from './relay/intake.ts';
+import { type Line, verbId } from './relay/line.ts';
 import { createSchedule } from './relay/schedule.ts';
-import { smartHostOf } from './relay/settings.ts';
+import { BUILT, hostPort, smartHostOf } from './relay/settings.ts';
 import { startSweep } from './relay/sweep.ts';
 import { createResolve } from './route/resolve.ts';
 import { createClient } from './smtp/client.ts';
-import { type Listener, listen } from './smtp/listener.ts';
-import { openBodies } from './store/bodies/segments.ts';
-import { openStore } from './store/sqlite/open.ts';
-import { createLogins } from './trust/login.ts';
-import { prove } from './trust/prove.ts';
-import { createMetrics } from './web/metrics.ts';
-import { serveWeb } from './web/server.ts';
+import { type Certificate, type Listener, listen } from './smtp/listener.ts';
+import { writeKeysFile } from './store/bodies/keys-file.ts';
+import { openBodies, type SegmentBodies } from './store/bodies/segments.ts';
+import { openStore, type Store } from './store/sqlite/open.ts';
+import { createAuthenticator, hashSecret } from './trust/login.ts';
+import { trustedOrganization } from './trust/prove.ts';
+import { createMetrics, type Metrics } from './web/metrics.ts';
+import { startWeb } from './web/server.ts';
 import { createPool } from './work/pool.ts';
 
 /** Why the gateway cannot start, in words for the operator; each line is one problem. */
 export class StartError extends Error {}
 
 export type Gateway = {
+  readonly config: Config;
+  readonly warnings: readonly string[];
   readonly listeners: readonly { readonly name: string; readonly address: string }[];
-  /** Finishes what is in hand, at most `grace` ms. */
-  stop(grace?: number): Promise<void>;
+  /** Takes nothing more and finishes what is in hand, at most `DRAIN_MS`. */
+  stop(): Promise<void>;
   reload(): Promise<ReloadReport>;
-  /** Resolves with the exit code when the gateway has to end by itself: the disk failed. */
-  readonly failed: Promise<number>;
+  /** Resolves when the gateway has to end by itself, because the disk failed. */
+  readonly failed: Promise<void>;
 };
 
 export type RunOptions = {
   readonly configPath: string;
-  readonly version: string;
   /** Entry of the workers; a test gives one that injects faults. */
   readonly worker?: URL;
 };
 
-const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? {} : { signal }) };
-const random: Random = { bytes: (n) => randomBytes(n), fraction: Math.random };
 const DRAIN_MS = 10_000;
+const clock: Clock = {
+  now: Date.now,
+  sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? {} : { signal }),
+};
+const random: Random = { bytes: (n) => randomBytes(n), fraction: Math.random };
 
+/** Throws StartError, MasterKeyError or the store's own words. */
 export async function run(options: RunOptions): Promise<Gateway> {
   const machine = machineDeps();
-  const load: LoadDeps = { ...machine, secrets: createSecrets(machine) };
+  const load = { ...machine, secrets: createSecrets(machine) };
   const loaded = await loadInForce(options.configPath, load, clock.now());
   if ('problems' in loaded) throw new StartError(loaded.problems.join('\n'));
-  let inForce = loaded;
-  const { config } = loaded;
-  refuseDebugging(config);
-  const log = pino({ level: config.log.level, base: { node: config.node } });
-  const startedAt = clock.now();
-  const owner = `${config.node} ${startedAt} ${process.pid}` as Owner;
-  const opened = new Opened();
+  const why = debugging(loaded.config, process.env, process.execArgv);
+  if (why !== null) throw new StartError(why);
+  const closers: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
   try {
-    // ── state and keys ──
-    mkdirSync(config.storage.path, { recursive: true, mode: 0o700 });
-    const metrics = createMetrics();
-    const failure = Promise.withResolvers<number>();
-    const onFailed = (why: string): void => {
-      metrics.alarm('store failed');
-      log.fatal({ why }, 'the disk failed: mail is no longer taken, and the gateway ends; check the disk, then start it');
-      failure.resolve(1);
-    };
-    const store = await openStore({ path: config.storage.path, node: config.node, clock, random, onFailed });
-    opened.add(() => store.close());
-    const master = await openMaster(config, { secrets: load.secrets, random, credentials: process.env.CREDENTIALS_DIRECTORY });
-    const bodiesFolder = join(config.storage.path, 'bodies');
-    const vault = await openRing({ master, keyring: store.keyring, random, copy: copyKeys(bodiesFolder) });
-    store.useVault(vault);
-    const reserve = config.limits.reserve_disk;
-    const bodies = await openBodies({ dir: bodiesFolder, vault, clock, random, limits: { reserve }, onFailed });
-    opened.add(() => bodies.close());
-    const kept = createKeptPolicies(join(config.storage.path, 'policies'), vault);
-    await kept.keep(inForce.policy, startedAt);
-
-    // ── work and the way out ──
-    const { limits } = config;
-    const pool = createPool({
-      entry: options.worker ?? new URL('./worker.ts', import.meta.url),
-      workers: limits.workers,
-      heap: limits.worker_memory,
-      external: limits.worker_memory,
-      waiting: limits.examine_waiting,
-    });
-    opened.add(() => pool.close());
-    const resolver = createResolver({ clock, random, servers: config.resolver.servers.map(hostPort) });
-    const hosts = (config.overrides?.hosts ?? []).map(egressHost);
-    const resolve = createResolve({
-      resolver,
-      egress: createEgress({ mode: config.mode, hosts }),
-      random,
-      ownNames: [config.hostname],
-      ...(config.overrides?.smtp_port !== undefined && { port: config.overrides.smtp_port }),
-      smartHost: smartHostOf,
-    });
-    const ca = await Promise.all((config.overrides?.ca ?? []).map((file) => readFile(file, 'utf8')));
-    const client = createClient({ clock, tls: clientTls({ ca, minimum: config.protection.tls.minimum }), timeouts: { connect: config.delivery.connect_timeout } });
-    opened.add(() => client.close());
-
-    // ── the line ──
-    const logins = createLogins({ logins: () => store.accounts.logins(), clock, random });
-    const schedule = createSchedule();
-    const line: Line = {
-      queue: store.queue,
-      bodies,
-      ready: (organization) => vault.ready(organization, clock.now()),
-      prove: (who, from, reversePath) => prove(who, from, reversePath, inForce.config.organizations, logins.facts(who.login)),
-      examine: (body, size) => pool.run('examine', { body, subjectTags: Object.keys(inForce.config.tags) }, examineTime(inForce.config, size)),
-      decide: (facts) => decide(inForce.policy, inForce.floors, facts),
-      resolve,
-      send: client.send,
-      settings: () => inForce.settings,
-      load: { examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
-      owner,
-      clock,
-      random,
+    const inForce = { current: loaded };
+    const log = pino({ level: loaded.config.log.level, base: { node: loaded.config.node } });
+    const base: Base = {
+      inForce,
+      load,
       log,
-      meter: metrics,
-      wake: schedule.wake,
-      wakeAt: schedule.wakeAt,
-      freed: schedule.freed,
+      metrics: createMetrics(),
+      alarms: createAlarms(),
+      startedAt: clock.now(),
+      closers,
     };
-    const cleared = await store.queue.clearLeases(verbId(line), owner);
-    if (cleared.messages + cleared.deliveries > 0) log.warn(cleared, 'an earlier run ended in the middle of these; they are taken up again');
-    schedule.start(line);
-    const sweep = startSweep(line);
-
-    // ── the way in ──
-    const certificate = await certificateOf(config, clock.now());
-    const handlers = handlersOf(line, logins);
-    const listeners: Listener[] = [];
-    const { smtp, submit, web } = config.listen;
-    const common = { hostname: config.hostname, limits: sessionLimits(config), certificate };
-    const deps = { clock, log };
-    listeners.push(
-      await listen({ ...common, name: 'smtp', address: smtp.address, port: smtp.port, tls: smtp.tls, auth: false, maxSize: smtp.max_size }, handlers, deps),
-    );
-    if (submit !== undefined) {
-      listeners.push(
-        await listen({ ...common, name: 'submit', address: submit.address, port: submit.port, tls: 'required', auth: true, maxSize: submit.max_size }, handlers, deps),
-      );
-    }
-    // ── what people and programs may ask ──
-    const reload = createReload({ path: options.configPath, load, queue: store.queue, audit: store.audit, clock, current: () => inForce, apply });
-    const control = createControl({});
-    const sockets = await openSockets({ control, folder: config.control.path ?? config.storage.path, groups: groupsOf(config), log });
+    const state = await openState(base);
+    const line = await openLine(base, state, options.worker ?? new URL('./worker.ts', import.meta.url));
+    const doors = await openDoors(base, state, line, options.configPath);
+    log.info({ listeners: doors.listeners, mode: loaded.config.mode, policy: loaded.policy.version }, 'ready');
+    const { config, warnings } = loaded;
+    return { config, warnings, ...doors, stop, failed: state.failed };
   } catch (error) {
-    await opened.close();
+    await stop();
     throw error;
   }
+}
+
+/** What every part is given: the living configuration, and where it hands in how it is closed. */
+type Base = {
+  readonly inForce: { current: InForce };
+  readonly load: LoadDeps & { readonly secrets: Secrets };
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly alarms: Alarms;
+  readonly startedAt: Time;
+  readonly closers: (() => unknown)[];
+};
+
+// ── state: rows, keys, bodies ──
+
+type State = {
+  readonly store: Store;
+  readonly vault: Ring;
+  readonly bodies: SegmentBodies;
+  readonly kept: KeptPolicies;
+  readonly failed: Promise<void>;
+};
+
+async function openState({ inForce, load, log, metrics, alarms, startedAt, closers }: Base): Promise<State> {
+  const { config, policy } = inForce.current;
+  const path = config.storage.path;
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const failure = Promise.withResolvers<void>();
+  const onFailed = (why: string): void => {
+    metrics.alarm('store failed');
+    alarms.raise('store failed', clock.now());
+    log.fatal({ why }, 'the disk failed: mail is no longer taken and the gateway ends; check the disk, then start it');
+    failure.resolve();
+  };
+  let vault: Ring | null = null;
+  const theVault = (): Ring => {
+    if (vault === null) throw new Error('the keys are not open yet');
+    return vault;
+  };
+  const alarm = (what: string): void => log.error({ what }, 'the store needs a person');
+  const recipients = config.delivery.recipients;
+  const store = await openStore({
+    path,
+    node: config.node,
+    vault: theVault,
+    clock,
+    random,
+    recipients,
+    onFailed,
+    alarm,
+  });
+  closers.push(() => store.close());
+  const credentials = process.env.CREDENTIALS_DIRECTORY;
+  const master = await openMaster(config, { secrets: load.secrets, random, credentials });
+  const dir = join(path, 'bodies');
+  vault = await openRing({ master, keyring: store.keyring, random, copy: (rows) => writeKeysFile(dir, rows) });
+  await vault.ready(GATEWAY, startedAt);
+  const limits = { reserve: config.limits.reserve_disk };
+  const bodies = await openBodies({ dir, vault, clock, random, limits, onFailed });
+  closers.push(() => bodies.close());
+  const kept = createKeptPolicies(join(path, 'policies'), vault);
+  await kept.keep(policy, startedAt);
+  return { store, vault, bodies, kept, failed: failure.promise };
+}
+
+// ── the line: work, the way out, and what moves messages along ──
+
+async function openLine(
+  { inForce, log, metrics, alarms, startedAt, closers }: Base,
+  state: State,
+  worker: URL,
+): Promise<Line> {
+  const { store, vault, bodies } = state;
+  const { config } = inForce.current;
+  const pool = createPool({
+    entry: worker,
+    workers: config.limits.workers,
+    heap: config.limits.worker_memory,
+    external: config.limits.worker_memory,
+    waiting: config.limits.examine_waiting,
+  });
+  closers.push(() => pool.close());
+  const resolver = createResolver({ clock, random, servers: config.resolver.servers.map(hostPort) });
+  const { overrides } = config;
+  const hosts = (overrides?.hosts ?? []).map(({ name, address, port }) => ({
+    ...(name !== undefined && { name }),
+    ...(address !== undefined && { address: address.text }),
+    ...(port !== undefined && { port }),
+  }));
+  const resolve = createResolve({
+    resolver,
+    egress: createEgress({ mode: config.mode, hosts }),
+    random,
+    ownNames: [config.hostname],
+    ...(overrides?.smtp_port !== undefined && { port: overrides.smtp_port }),
+    smartHost: smartHostOf,
+  });
+  const ca = await Promise.all((overrides?.ca ?? []).map((file) => readFile(file, 'utf8')));
+  const client = createClient({
+    clock,
+    tls: clientTls({ ca }),
+    timeouts: { connect: config.delivery.connect_timeout },
+  });
+  closers.push(() => client.close());
+  const schedule = createSchedule();
+  const line: Line = {
+    queue: store.queue,
+    bodies,
+    ready: (organization) => vault.ready(organization, clock.now()),
+    examine: (body, size) => {
+      const { tags, limits } = inForce.current.config;
+      return pool.run('examine', { body, subjectTags: Object.keys(tags) }, limits.examine_time * (1 + size / LARGE));
+    },
+    decide: (facts) => decide(inForce.current.policy, inForce.current.floors, facts),
+    resolve,
+    send: client.send,
+    settings: () => inForce.current.settings,
+    load: { examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
+    owner: `${config.node} ${startedAt} ${process.pid}` as Owner,
+    clock,
+    random,
+    log,
+    meter: meterOf(base),
+    wake: schedule.wake,
+    wakeAt: schedule.wakeAt,
+    freed: schedule.freed,
+  };
+  const cleared = await store.queue.clearLeases(verbId(line), line.owner);
+  if (cleared.messages + cleared.deliveries > 0)
+    log.warn(cleared, 'an earlier run ended amid these; they are taken up again');
+  schedule.start(line);
+  const sweep = startSweep(line);
+  closers.push(async () => {
+    await schedule.stop(DRAIN_MS);
+    await sweep.stop();
+  });
+  return line;
+}
+
+/** A message of this size gets twice the time of a small one to be examined. */
+const LARGE = 10_485_760;
+
+// ── the doors: SMTP, local sockets, HTTP ──
+
+type Doors = Pick<Gateway, 'listeners' | 'reload'>;
+
+async function openDoors(base: Base, state: State, line: Line, configPath: string): Promise<Doors> {
+  const { inForce, load, log, metrics, closers } = base;
+  const { store, kept } = state;
+  const { config } = inForce.current;
+  const smtp = await openListeners(base, state, line);
+  const apply = async (next: InForce): Promise<void> => {
+    const certificate = await certificateOf(next.config, clock.now());
+    await kept.keep(next.policy, next.loadedAt);
+    for (const one of smtp) one.updateCertificate(certificate);
+    inForce.current = next;
+    metrics.organizations(next.settings.organizations.map(({ name }) => name));
+    line.wake('deliver');
+  };
+  metrics.organizations(inForce.current.settings.organizations.map(({ name }) => name));
+  const current = () => inForce.current;
+  const reload = createReload({
+    path: configPath,
+    load,
+    queue: store.queue,
+    audit: store.audit,
+    clock,
+    current,
+    apply,
+  });
+  const listeners = smtp.map((one, i) => ({
+    name: i === 0 ? 'smtp' : 'submit',
+    address: `${one.address}:${one.port}`,
+  }));
+  const control = createControl(controlDeps(base, state, line, reload, listeners));
+  const groups = {
+    ...(config.control.admin_group !== undefined && { control: config.control.admin_group }),
+    ...(config.control.read_group !== undefined && { read: config.control.read_group }),
+  };
+  const sockets = await openSockets({ control, folder: config.control.path ?? config.storage.path, groups, log });
+  closers.push(() => sockets.close());
+  if (config.listen.web !== undefined) {
+    const refresh = async () => metrics.queue(await store.queue.counts(), clock.now());
+    const web = await startWeb(config.listen.web, {
+      metrics,
+      refresh,
+      readiness: () => ({ ready: true, reasons: [] }),
+    });
+    closers.push(() => web.close());
+    listeners.push({ name: 'web', address: `${web.address}:${web.port}` });
+  }
+  const own = [
+    {
+      organization: GATEWAY,
+      actor: 'gateway',
+      event: 'gateway.started' as const,
+      detail: { policyVersion: inForce.current.policy.version },
+    },
+  ];
+  await store.audit.append(own);
+  closers.push(() => store.audit.append([{ organization: GATEWAY, actor: 'gateway', event: 'gateway.stopped' }]));
+  return { listeners, reload: () => reload({ actor: 'gateway', reason: 'SIGHUP', acceptWeaker: false }) };
+}
+
+async function openListeners(
+  { inForce, log, closers }: Base,
+  { store, bodies }: State,
+  line: Line,
+): Promise<Listener[]> {
+  const { config } = inForce.current;
+  const find = async (name: string) => (await store.accounts.logins()).find((one) => one.name === name) ?? null;
+  const authenticator = createAuthenticator({ find, clock });
+  const handlers = intakeHandlers(line, {
+    organizations: () => inForce.current.config.organizations.map(trustedOrganization),
+    login: find,
+    verify: authenticator.verify,
+    space: async () => (await bodies.space()).free,
+  });
+  const { limits } = config;
+  const common = {
+    hostname: config.hostname,
+    certificate: await certificateOf(config, clock.now()),
+    limits: {
+      sessions: limits.sessions,
+      perAddress: limits.connections_per_address,
+      connectionsPerMinute: limits.connections_per_minute,
+      recipients: limits.recipients,
+      command: limits.command_time,
+      data: limits.data_time,
+    },
+  };
+  const { smtp, submit } = config.listen;
+  const open: Listener[] = [];
+  closers.push(() => Promise.all(open.map((one) => one.close(DRAIN_MS))));
+  const deps = { clock, log };
+  const { address, port, tls, max_size: maxSize } = smtp;
+  open.push(await listen({ ...common, name: 'smtp', address, port, tls, auth: false, maxSize }, handlers, deps));
+  if (submit !== undefined) {
+    const own = { name: 'submit', address: submit.address, port: submit.port, tls: 'required', auth: true } as const;
+    open.push(await listen({ ...common, ...own, maxSize: submit.max_size }, handlers, deps));
+  }
+  return open;
+}
+
+async function certificateOf(config: Config, now: Time): Promise<Certificate> {
+  const minVersion = config.protection.tls.minimum === '1.3' ? 'TLSv1.3' : 'TLSv1.2';
+  const { files } = config.certificates;
+  if (files === undefined) return { ...selfMadeCertificate(config.hostname, now), minVersion };
+  return { cert: await readFile(files.cert), key: await readFile(files.key), minVersion };
+}
+
+function controlDeps(
+  base: Base,
+  { store, kept }: State,
+  line: Line,
+  reload: ControlDeps['reload'],
+  listeners: GatewayStatus['listeners'],
+): ControlDeps {
+  const { inForce, log, alarms, startedAt } = base;
+  const explainDeps = {
+    kept,
+    policy: () => inForce.current.policy,
+    floors: () => inForce.current.floors,
+    built: BUILT,
+    decide: line.decide,
+  };
+  return {
+    organizations: () => inForce.current.settings.organizations.map(({ name }) => name),
+    queue: store.queue,
+    audit: store.audit,
+    accounts: store.accounts,
+    explain: (message, deliveries) => explain(explainDeps, message, deliveries),
+    reload,
+    status: () => ({
+      version: packageVersion(),
+      node: inForce.current.config.node,
+      mode: inForce.current.config.mode,
+      pid: process.pid,
+      startedAt,
+      configLoadedAt: inForce.current.loadedAt,
+      policyVersion: inForce.current.policy.version,
+      listeners,
+      ready: true,
+      reasons: [],
+      alarms: alarms.list(),
+    }),
+    wake: () => {
+      for (const stage of ['examine', 'deliver', 'notify'] as const) line.wake(stage);
+    },
+    meetsFloor: (delivery, protection) => floorProblem(inForce.current.floors, delivery, protection),
+    hashSecret,
+    clock,
+    random,
+    log,
+  };
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** In live mode nobody may look into the process: no inspector, no code preloaded by the environment. */
+function debugging(config: Config, env: NodeJS.ProcessEnv, flags: readonly string[]): string | null {
+  if (config.mode !== 'live') return null;
+  if ((env.NODE_OPTIONS ?? '') !== '') return 'NODE_OPTIONS is set; live mode starts without it';
+  const inspects = flags.find((flag) => flag.startsWith('--inspect'));
+  return inspects === undefined ? null : `${inspects} opens the process to others; live mode starts without it`;
 }

@@ -41,6 +41,18 @@ export function floorMissed(protection: Protection, floors: readonly Floor[]): F
   return floors.find(({ floor }) => !atLeast(protection, floor)) ?? null;
 }
 
+/** Why an operator's choice for a delivery misses a floor, in words; null when it meets all. Which tags its message carries
+ *  is not known here, so that it must meet the floor of every tag. */
+export function floorProblem(
+  floors: Floors,
+  delivery: Pick<Facts, 'organization' | 'recipient'>,
+  protection: Protection,
+): string | null {
+  const facts = { ...delivery, subjectTags: Object.keys(floors.tags) } as unknown as Facts;
+  const missed = floorMissed(protection, floorsFor(floors, facts));
+  return missed && `${protectionText(protection)} is below the floor ${protectionText(missed.floor)} of ${missed.of}`;
+}
+
 /** The action with what misses a floor dropped, and why; hold when nothing is left. */
 export function raised(action: Action, floors: readonly Floor[]): { action: Action; words: readonly string[] } {
   if (action.kind !== 'deliver') return { action, words: [] };

@@ -10,8 +10,9 @@ import { DataGone, DataRefused } from '../smtp/data.ts';
 import type { Client } from '../smtp/listener.ts';
 import { BodyError, type BodyWriter } from '../store/bodies/port.ts';
 import { QueueError } from '../store/queue/port.ts';
+import type { Proven, Unproven } from '../trust/prove.ts';
 import { examineInBackground, roomToExamine } from './examine.ts';
-import { codeOf, destinationOf, LEASE, type Line, organizationOf, type Proof, verbId } from './line.ts';
+import { codeOf, destinationOf, LEASE, type Line, organizationOf, verbId } from './line.ts';
 
 const REPLY = {
   failed: { code: 451, enhanced: '4.3.0', text: 'Local error, try again later' },
@@ -36,17 +37,21 @@ function isPostmaster(line: Line, recipient: string): boolean {
   return lower === 'postmaster' || lower === `postmaster@${line.settings().hostname.toLowerCase()}`;
 }
 
+/** Whose mail it is, by header From and what is known of the session. */
+export type Prove = (from: readonly Address[]) => Proven | Unproven;
+
 /** Takes one message's data and gives the reply to it; 250 only when it is durable. Reads `body` to its end. */
 export async function acceptData(
   line: Line,
   client: Client,
   envelope: Envelope,
   body: AsyncIterable<Uint8Array>,
+  prove: Prove,
 ): Promise<Reply> {
   const chunks = body[Symbol.asyncIterator]();
   let reply: Reply;
   try {
-    reply = await takeData(line, client, envelope, chunks);
+    reply = await takeData(line, client, envelope, chunks, prove);
   } catch (error) {
     reply = replyTo(line, error);
   }
@@ -78,6 +83,7 @@ async function takeData(
   client: Client,
   envelope: Envelope,
   chunks: AsyncIterator<Uint8Array>,
+  prove: Prove,
 ): Promise<Reply> {
   const head = await readHead(chunks);
   if (head === null) return REPLY.header;
@@ -85,7 +91,7 @@ async function takeData(
   if (header.fault === 'too large') return REPLY.header;
   if (countReceived(header) >= line.settings().maxHops) return REPLY.loop;
   const sender = senderOf(header);
-  const proof = line.prove(client, sender, envelope.reversePath);
+  const proof = prove(sender);
   if ('refused' in proof) {
     line.log.warn({ code: proof.refused.code, because: proof.because, listener: client.listener }, 'sender not proven');
     return proof.refused;
@@ -128,7 +134,7 @@ async function commit(
   client: Client,
   envelope: Envelope,
   sender: readonly Address[],
-  proof: Proof,
+  proof: Proven,
   writer: BodyWriter,
 ): Promise<Reply> {
   const { organization } = proof;
@@ -171,7 +177,7 @@ function originOf(client: Client): 'relayed' | 'submitted' {
   return client.login === undefined ? 'relayed' : 'submitted';
 }
 
-function traceOf(client: Client, proof: Proof): Trace {
+function traceOf(client: Client, proof: Proven): Trace {
   return {
     helo: client.helo,
     ip: client.ip,
@@ -182,7 +188,7 @@ function traceOf(client: Client, proof: Proof): Trace {
   };
 }
 
-function newDelivery(line: Line, given: EnvelopeRecipient, proof: Proof, now: Time): NewDelivery {
+function newDelivery(line: Line, given: EnvelopeRecipient, proof: Proven, now: Time): NewDelivery {
   const settings = line.settings();
   const recipient = isPostmaster(line, given.address) ? postmasterOf(line, proof.organization) : given.address;
   return {

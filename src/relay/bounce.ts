@@ -38,7 +38,7 @@ export async function notify(line: Line, notification: Notification): Promise<vo
     );
     return;
   }
-  const text = compose(line, notification, to.address, to.organization);
+  const text = await compose(line, notification, to.address, to.organization);
   await line.ready(message.organization);
   const writer = line.bodies.create(message.organization, text.length);
   await writer.write(text);
@@ -84,8 +84,8 @@ function compose(
   { kind, message, deliveries }: Notification,
   to: Address,
   organization: OrganizationSettings,
-): Buffer {
-  const { hostname, lifetime } = line.settings();
+): Promise<Buffer> {
+  const { hostname } = line.settings();
   const common = {
     hostname,
     to,
@@ -110,7 +110,6 @@ function compose(
         diagnostic: one.because,
         ...(kind === 'delayed' && { willRetryUntil: one.expiresAt }),
       })),
-      lifetime,
     });
   }
   return composeNote({

@@ -9,14 +9,11 @@ import type {
   Level,
   Message,
   Outcome,
-  Priority,
   ProtectionName,
   Random,
-  Reply,
 } from '../domain/types.ts';
 import type { Route } from '../route/resolve.ts';
 import type { Send } from '../smtp/client.ts';
-import type { Client } from '../smtp/listener.ts';
 import type { Bodies, BodyHandle } from '../store/bodies/port.ts';
 import type { Queue } from '../store/queue/port.ts';
 import type { Clocks } from './settle.ts';
@@ -48,15 +45,6 @@ export type OrganizationSettings = {
   readonly returnHost: string | null;
   readonly timeZone: string;
 };
-
-/** Whose mail it is, by evidence in words. */
-export type Proof = {
-  readonly organization: OrganizationName;
-  readonly proof: readonly string[];
-  readonly priority: Priority;
-};
-/** `because` names the failing factor, no address. */
-export type NoProof = { readonly refused: Reply; readonly because: string };
 
 export type Decide = (facts: Facts) => Decision | { readonly kind: 'undecided'; readonly unknown: readonly string[] };
 
@@ -97,7 +85,6 @@ export type Line = {
   readonly bodies: Bodies;
   /** Makes the organization's keys before its first message; cheap afterwards. */
   readonly ready: (organization: OrganizationName) => Promise<void>;
-  readonly prove: (client: Client, from: readonly Address[], reversePath: string) => Proof | NoProof;
   readonly examine: (body: BodyHandle, size: number) => Promise<Examination>;
   readonly decide: Decide;
   readonly resolve: (destination: string) => Promise<Route>;

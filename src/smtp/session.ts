@@ -243,7 +243,7 @@ export class Session extends SMTPConnection {
     if (this._closing || this._upgrading) return;
     if (!this.#greeted) return this.#end(REPLIES.earlyTalker, 'early talker');
     this.#waitingSince = null;
-    let busy: Busy;
+    let busy: Busy = undefined;
     try {
       busy = this.#command(line);
     } catch (error) {

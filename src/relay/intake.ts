@@ -1,0 +1,47 @@
+// What the line answers in an SMTP session: who may connect and log in, what is refused before the data, and the data.
+
+import type { EnvelopeRecipient, Reply } from '../domain/types.ts';
+import type { Client, Handlers, MailFrom } from '../smtp/listener.ts';
+import { type LoginFacts, prove, sieve, type TrustedOrganization } from '../trust/prove.ts';
+import { acceptData, checkRecipient } from './accept.ts';
+import { roomToExamine } from './examine.ts';
+import type { Line } from './line.ts';
+
+export type IntakeDeps = {
+  readonly organizations: () => readonly TrustedOrganization[];
+  readonly login: (name: string) => Promise<LoginFacts | null>;
+  readonly verify: (name: string, secret: string) => Promise<boolean>;
+  /** Octets of disk that must be left besides what is being written. */
+  readonly space: () => Promise<number>;
+};
+
+const BUSY: Reply = { code: 452, enhanced: '4.3.1', text: 'Too much mail is waiting, try again later' };
+const FULL: Reply = { code: 452, enhanced: '4.3.1', text: 'Insufficient storage, try again later' };
+
+export function intakeHandlers(line: Line, deps: IntakeDeps): Handlers {
+  const refuse = (reply: Reply): Reply => {
+    line.meter.refused(reply.code);
+    return reply;
+  };
+  return {
+    connect: () => null,
+    authenticate: (name, secret) => deps.verify(name, secret),
+    mail: async (client: Client, mail: MailFrom) => {
+      const unproven = sieve(client, deps.organizations());
+      if (unproven !== null) return refuse(unproven.refused);
+      // What is more waits with the sender: a queue that nobody reads would only grow (P11).
+      if (roomToExamine(line) === 0) return refuse(BUSY);
+      return (mail.size ?? 0) > (await deps.space()) ? refuse(FULL) : null;
+    },
+    rcpt: async (_client, _soFar, recipient: EnvelopeRecipient) => {
+      const refused = checkRecipient(line, recipient.address);
+      return refused === null ? null : refuse(refused);
+    },
+    data: async (client, envelope, body) => {
+      const login = client.login === undefined ? null : await deps.login(client.login);
+      return acceptData(line, client, envelope, body, (from) =>
+        prove(client, from, envelope.reversePath, deps.organizations(), login),
+      );
+    },
+  };
+}
