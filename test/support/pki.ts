@@ -1,6 +1,6 @@
 // Certificates for tests and the demo: an authority and what it issues, good and bad in one chosen way. Not for real use.
 
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { constants, generateKeyPairSync, privateEncrypt, randomBytes } from 'node:crypto';
 import forge from 'node-forge';
 
 export type Issued = {
@@ -78,16 +78,22 @@ function sign(
   return forge.pki.certificateToPem(cert);
 }
 
-/** OpenSSL makes the key: forge would take seconds. */
+/** DER of a DigestInfo of SHA-256, up to the digest (RFC 8017 §9.2). */
+const SHA256_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
+
+/** OpenSSL makes the key and signs with it: forge would take a second for each. */
 function keyPair(bits: number): Pair {
-  const pair = generateKeyPairSync('rsa', {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: bits,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   });
+  const key = { key: privateKey, padding: constants.RSA_PKCS1_PADDING };
+  const sign = (md: forge.md.MessageDigest): string =>
+    privateEncrypt(key, Buffer.concat([SHA256_INFO, Buffer.from(md.digest().getBytes(), 'latin1')])).toString('latin1');
   return {
-    pem: pair.privateKey,
-    privateKey: forge.pki.privateKeyFromPem(pair.privateKey),
-    publicKey: forge.pki.publicKeyFromPem(pair.publicKey),
+    pem: privateKey,
+    privateKey: { sign } as unknown as forge.pki.rsa.PrivateKey,
+    publicKey: forge.pki.publicKeyFromPem(publicKey),
   };
 }
