@@ -42,7 +42,7 @@ export function register(program: Command): void {
 }
 
 function withFile(command: Command): Command {
-  return command.option('--config FILE', 'the file (default: SEALRELAY_CONFIG, else config/gateway.yaml)');
+  return command.option('--config <FILE>', 'the file (default: SEALRELAY_CONFIG, else config/gateway.yaml)');
 }
 
 /** As people find it from where they stand. */

@@ -11,8 +11,8 @@ export function example(command: Command, lines: readonly string[], next?: strin
 /** The options of every command that talks to a running gateway. */
 export function withDaemon(command: Command): Command {
   return command
-    .option('--config FILE', 'configuration of the gateway (default: SEALRELAY_CONFIG, else config/gateway.yaml)')
-    .option('--socket FOLDER', 'folder of its sockets, instead of looking it up there');
+    .option('--config <FILE>', 'configuration of the gateway (default: SEALRELAY_CONFIG, else config/gateway.yaml)')
+    .option('--socket <FOLDER>', 'folder of its sockets, instead of looking it up there');
 }
 
 /** The options of a read: data for scripts. */

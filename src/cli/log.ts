@@ -39,8 +39,8 @@ export function register(program: Command): void {
 
 function withRange(command: Command): Command {
   return command
-    .option('--since TIME', 'accepted from then: 2026-11-01, 2026-11-01T08:00Z, or 2d ago')
-    .option('--until TIME', 'accepted before then');
+    .option('--since <TIME>', 'accepted from then: 2026-11-01, 2026-11-01T08:00Z, or 2d ago')
+    .option('--until <TIME>', 'accepted before then');
 }
 
 function range(options: RangeOptions): Record<string, number> {
@@ -54,15 +54,15 @@ function range(options: RangeOptions): Record<string, number> {
 function registerSearch(log: Command): void {
   const command = withRange(log.command('search'))
     .description('Finds messages, one row a recipient, newest first; without --since and --id, of the last 48 hours.')
-    .option('--organization NAME', 'organization')
-    .option('--sender ADDRESS', 'sender or reverse-path; - reads it from stdin')
-    .option('--recipient ADDRESS', 'recipient; - reads it from stdin')
-    .option('--domain DOMAIN', 'recipient domain')
+    .option('--organization <NAME>', 'organization')
+    .option('--sender <ADDRESS>', 'sender or reverse-path; - reads it from stdin')
+    .option('--recipient <ADDRESS>', 'recipient; - reads it from stdin')
+    .option('--domain <DOMAIN>', 'recipient domain')
     .option('--id QUEUE-ID', 'one message')
-    .addOption(new Option('--state STATE', 'state, may be repeated: delivered, held, bounced, …').argParser(collect))
-    .option('--protection NAME', 'how protected: tls, pgp, smime, portal, none')
-    .option('--rule NAME', 'rule that decided')
-    .option('--limit N', 'at most so many')
+    .addOption(new Option('--state <STATE>', 'state, may be repeated: delivered, held, bounced, …').argParser(collect))
+    .option('--protection <NAME>', 'how protected: tls, pgp, smime, portal, none')
+    .option('--rule <NAME>', 'rule that decided')
+    .option('--limit <N>', 'at most so many')
     .option('--csv', 'comma-separated values; cells that a spreadsheet would calculate are defused')
     .action(search);
   example(

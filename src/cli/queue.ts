@@ -51,7 +51,7 @@ export function register(program: Command): void {
     'Lets held deliveries go under the protections of their decision.',
     '--state held --domain example.org',
   ).option(
-    '--deliver PROTECTION',
+    '--deliver <PROTECTION>',
     'where the decision is hold: tls, tls:dane, … – never below a floor, needs --reason',
   );
   change(
@@ -74,7 +74,7 @@ export function registerList(parent: Command, name: string): void {
   const command = select(parent.command(name))
     .description('Lists deliveries, newest first; without --state those that have not ended.')
     .argument('[id...]', 'queue ids or delivery ids')
-    .option('--limit N', 'at most so many')
+    .option('--limit <N>', 'at most so many')
     .action(async (ids: readonly string[], options: ListOptions) => list(ids, options));
   const full = name === 'mailq' ? 'mailq' : 'queue list';
   example(
@@ -86,12 +86,12 @@ export function registerList(parent: Command, name: string): void {
 
 function select(command: Command): Command {
   return command
-    .option('--domain DOMAIN', 'recipient domain')
-    .option('--sender ADDRESS', 'sender or reverse-path; - reads it from stdin')
-    .option('--recipient ADDRESS', 'recipient; - reads it from stdin')
-    .option('--organization NAME', 'organization')
-    .option('--older-than AGE', 'accepted longer ago: 30m, 4h, 2d')
-    .addOption(new Option('--state STATE', 'state, may be repeated').choices(STATES).argParser(oneState));
+    .option('--domain <DOMAIN>', 'recipient domain')
+    .option('--sender <ADDRESS>', 'sender or reverse-path; - reads it from stdin')
+    .option('--recipient <ADDRESS>', 'recipient; - reads it from stdin')
+    .option('--organization <NAME>', 'organization')
+    .option('--older-than <AGE>', 'accepted longer ago: 30m, 4h, 2d')
+    .addOption(new Option('--state <STATE>', 'state, may be repeated').choices(STATES).argParser(oneState));
 }
 
 function oneState(value: string, before: readonly string[] | undefined): string[] {
@@ -210,7 +210,7 @@ export function changeOptions(command: Command, final: boolean): Command {
     withDaemon(
       selected
         .option('--all', 'mean every delivery')
-        .option('--reason TEXT', `why; stands in the audit${final ? ' (required)' : ''}`)
+        .option('--reason <TEXT>', `why; stands in the audit${final ? ' (required)' : ''}`)
         .option('--dry-run', 'only count what would change')
         .option('--yes', 'do not ask'),
     ),

@@ -14,7 +14,7 @@ export function register(program: Command): void {
     .command('reload')
     .description('Reads configuration and policy again. What is wrong, or weaker in live mode, is not applied.')
     .option('--accept-weaker', 'apply it although some mail would be less protected (needs --reason)')
-    .option('--reason TEXT', 'why; stands in the audit')
+    .option('--reason <TEXT>', 'why; stands in the audit')
     .action(async (options: Options) => {
       const report = await ask<ReloadReport>(options, 'write', 'reload', {
         acceptWeaker: options.acceptWeaker ?? false,

@@ -11,7 +11,7 @@ export function register(program: Command): void {
   const command = program
     .command('start')
     .description('Runs the gateway in the foreground until SIGTERM or Ctrl-C; SIGHUP reads the configuration again.')
-    .option('--config FILE', 'the configuration (default: SEALRELAY_CONFIG, else config/gateway.yaml)')
+    .option('--config <FILE>', 'the configuration (default: SEALRELAY_CONFIG, else config/gateway.yaml)')
     .action(async (options: { config?: string }) => start(configFile(options.config)));
   example(
     command,

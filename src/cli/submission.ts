@@ -36,7 +36,7 @@ export function register(program: Command): void {
     .command('remove')
     .description('Removes a login; it opens nothing from then on.')
     .argument('<name>', 'name of the login')
-    .option('--reason TEXT', 'why; stands in the audit')
+    .option('--reason <TEXT>', 'why; stands in the audit')
     .action(async (name: string, options: DaemonOptions & { reason?: string }) => {
       await ask(options, 'write', 'submission.remove', { name, reason: options.reason ?? '' });
       say(`removed ${name}; next: sealrelay submission list`);
@@ -49,14 +49,14 @@ function registerAdd(submission: Command): void {
     .command('add')
     .description('Makes a login and prints its secret, this once.')
     .argument('<name>', 'user name of the login')
-    .requiredOption('--organization NAME', 'organization whose mail it submits')
+    .requiredOption('--organization <NAME>', 'organization whose mail it submits')
     .requiredOption(
-      '--from ADDRESS',
+      '--from <ADDRESS>',
       'allowed header From and reverse-path, or @domain; may be repeated; - reads stdin',
       collect,
     )
-    .addOption(new Option('--priority PRIORITY', 'class of its mail').choices(['normal', 'bulk']).default('normal'))
-    .option('--reason TEXT', 'why; stands in the audit')
+    .addOption(new Option('--priority <PRIORITY>', 'class of its mail').choices(['normal', 'bulk']).default('normal'))
+    .option('--reason <TEXT>', 'why; stands in the audit')
     .action(addLogin);
   example(
     withJson(withDaemon(add)),

@@ -25,7 +25,7 @@ export function register(program: Command): void {
     .command('remove')
     .description('Removes an operator; the token opens nothing from then on.')
     .argument('<name>', 'name')
-    .option('--reason TEXT', 'why; stands in the audit')
+    .option('--reason <TEXT>', 'why; stands in the audit')
     .action(async (name: string, options: DaemonOptions & { reason?: string }) => {
       await ask(options, 'write', 'user.remove', { name, reason: options.reason ?? '' });
       say(`removed ${name}; next: sealrelay user list`);
@@ -39,12 +39,12 @@ function registerAdd(user: Command): void {
     .description('Adds an operator and prints the token, this once.')
     .argument('<name>', 'name: a-z, 0-9, dot, dash, underscore')
     .addOption(
-      new Option('--role ROLE', 'admin: everything; auditor: reads, changes nothing')
+      new Option('--role <ROLE>', 'admin: everything; auditor: reads, changes nothing')
         .choices(['admin', 'auditor'])
         .makeOptionMandatory(),
     )
     .option('--write [FILE]', `write the token to FILE, mode 0600, instead of printing it (default: ${tokenFile()})`)
-    .option('--reason TEXT', 'why; stands in the audit')
+    .option('--reason <TEXT>', 'why; stands in the audit')
     .action(addUser);
   example(
     withDaemon(add),
