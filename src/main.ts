@@ -30,7 +30,7 @@ import { clientTls } from './net/tls.ts';
 import { decide } from './policy/decide.ts';
 import { floorProblem } from './policy/floors.ts';
 import { intakeHandlers } from './relay/intake.ts';
-import { type Line, verbId } from './relay/line.ts';
+import { type Line, type Meter, verbId } from './relay/line.ts';
 import { createSchedule } from './relay/schedule.ts';
 import { BUILT, hostPort, smartHostOf } from './relay/settings.ts';
 import { startSweep } from './relay/sweep.ts';
@@ -174,11 +174,8 @@ async function openState({ inForce, load, log, metrics, alarms, startedAt, close
 
 // ── the line: work, the way out, and what moves messages along ──
 
-async function openLine(
-  { inForce, log, metrics, alarms, startedAt, closers }: Base,
-  state: State,
-  worker: URL,
-): Promise<Line> {
+async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
+  const { inForce, log, startedAt, closers } = base;
   const { store, vault, bodies } = state;
   const { config } = inForce.current;
   const pool = createPool({
@@ -244,6 +241,16 @@ async function openLine(
     await sweep.stop();
   });
   return line;
+}
+
+function meterOf({ metrics, alarms }: Base): Meter {
+  return {
+    ...metrics,
+    alarm: (name) => {
+      metrics.alarm(name);
+      alarms.raise(name, clock.now());
+    },
+  };
 }
 
 /** A message of this size gets twice the time of a small one to be examined. */
