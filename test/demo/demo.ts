@@ -47,20 +47,22 @@ async function step<T>(words: (value: T) => string, work: () => Promise<T>): Pro
   return value;
 }
 
-async function send(world: World): Promise<void> {
+/** Gives the queue id of the 250. */
+async function send(world: World): Promise<string> {
   const transport = createTransport({
     host: '127.0.0.1',
     port: world.port,
     requireTLS: true,
     tls: { rejectUnauthorized: false },
   });
-  await transport.sendMail({
+  const { response } = await transport.sendMail({
     from: 'Dr. Lee <lee@clinic.demo>',
     to: Object.keys(EXPECTED),
     subject: 'Your results',
     text: 'Dear patient,\n\nMRN 00482913, born 04/12/1961: your hemoglobin A1c is 7.9 %, so the diagnosis of type 2 diabetes stands.\nPlease call for an appointment.\n\nDr. Lee\n',
   });
   transport.close();
+  return /Queued as ([0-9a-z]+)/.exec(response)?.[1] ?? '';
 }
 
 type Shown = {
@@ -74,10 +76,9 @@ async function json<T>(world: World, ...args: string[]): Promise<T> {
 }
 
 /** Waits until nothing moves any more, and gives the message as `sealrelay queue show` does. */
-async function outcome(world: World): Promise<Shown> {
-  const [, queueId] = /"queueId":"([0-9a-z]+)"/.exec(world.gateway.log()) ?? [];
+async function outcome(world: World, queueId: string): Promise<Shown> {
   for (const end = Date.now() + WAIT_MS; ; ) {
-    const shown = await json<Shown>(world, 'queue', 'show', queueId ?? '');
+    const shown = await json<Shown>(world, 'queue', 'show', queueId);
     const open = shown.deliveries.filter(
       ({ state }) => state === 'undecided' || state === 'ready' || state === 'leased',
     );
@@ -85,8 +86,9 @@ async function outcome(world: World): Promise<Shown> {
   }
 }
 
-async function report(world: World): Promise<Report> {
-  const shown = await outcome(world);
+async function report(world: World, queueId: string): Promise<Report> {
+  const shown = await outcome(world, queueId);
+  if (process.env.DBG) console.error(JSON.stringify(shown, null, 1));
   const verified = await json<{ entries: number; intact: boolean }>(world, 'log', 'verify');
   const deliveries = shown.deliveries.map((one): Row => {
     const delivered = one.state === 'delivered';
@@ -139,11 +141,11 @@ async function main(): Promise<number> {
   );
   try {
     await sealrelay(world.files, ['user', 'add', 'demo', '--role', 'admin', '--write']);
-    await step(
+    const queueId = await step(
       () => 'Dr. Lee sent one message to 5 people',
       () => send(world),
     );
-    const result = await report(world);
+    const result = await report(world, queueId);
     const wrong = failures(result, world);
     table(result.deliveries);
     say(

@@ -24,12 +24,15 @@ rules:
   - name: health information
     when: { finding: { phi: true } }
     then: { deliver: [{ tls: verify }, portal] }
+  - name: not readable
+    when: { coverage: [partial, unreadable] }
+    then: { deliver: [{ tls: verify }, portal] }
   - name: all other mail
     then: { deliver: [{ tls: encrypt }, portal] }
 tests:
   - name: a finding demands authenticated TLS
-    given: { recipient: ann@dane.demo, phi: true }
-    expect: { deliver: [{ tls: verify }, portal] }
+    given: { recipient: ann@dane.demo, finding: { phi: true } }
+    expect: [{ tls: verify }, portal]
 `;
 
 export type World = {

@@ -35,16 +35,33 @@ export type Running = {
   kill(signal?: NodeJS.Signals): Promise<number | string>;
 };
 
+export type StartOptions = {
+  /** Instead of src/cli/sealrelay.ts. */
+  readonly entry?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Flags of Node. */
+  readonly flags?: readonly string[];
+  /** Program and arguments that run Node for us: `strace -f …`. */
+  readonly under?: readonly string[];
+};
+
 /** Starts it and waits until it says that it is ready. Rejects with what it said when it ends before that. */
-export async function startGateway(
-  files: GatewayFiles,
-  options: { readonly entry?: string; readonly env?: Record<string, string>; readonly flags?: readonly string[] } = {},
-): Promise<Running> {
-  const child = spawn(
+export async function startGateway(files: GatewayFiles, options: StartOptions = {}): Promise<Running> {
+  const [program = NODE, ...args] = [
+    ...(options.under ?? []),
     NODE,
-    ['--disable-sigusr1', ...(options.flags ?? []), options.entry ?? ENTRY, 'start', '--config', files.config],
-    { cwd: ROOT, env: { ...process.env, NODE_OPTIONS: '', ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+    '--disable-sigusr1',
+    ...(options.flags ?? []),
+    options.entry ?? ENTRY,
+    'start',
+    '--config',
+    files.config,
+  ];
+  const child = spawn(program, args, {
+    cwd: ROOT,
+    env: { ...process.env, NODE_OPTIONS: '', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let out = '';
   let err = '';
   child.stderr.on('data', (chunk) => {

@@ -79,7 +79,10 @@ function readDumps(folder: string): SinkDump[] {
     const received = text.search(/^Received: from /m);
     const head = text.slice(0, received);
     // It ends each message with an empty line of its own.
-    const body = text.slice(received).replace(/\n$/, '').replace(/^Received: [^\n]*\n(?:[\t ][^\n]*\n)*/, '');
+    const body = text
+      .slice(received)
+      .replace(/\n$/, '')
+      .replace(/^Received: [^\n]*\n(?:[\t ][^\n]*\n)*/, '');
     const all = (key: string) => [...head.matchAll(new RegExp(`^${key}: (.*)$`, 'gm'))].map((match) => match[1]!);
     return { mail: all('X-Mail-Args')[0] ?? '', recipients: all('X-Rcpt-Args'), data: Buffer.from(body, 'latin1') };
   });
