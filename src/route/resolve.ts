@@ -134,10 +134,13 @@ async function routeToSmartHost(deps: ResolveDeps, smartHost: SmartHost): Promis
     port: smartHost.port,
     references,
   }));
-  return withinEgress(deps.egress, hops);
+  // Its name comes from the configuration and not from a stranger's DNS: in live mode it may stand in our own network.
+  return deps.egress.mode === 'live' ? { kind: 'hops', hops } : withinEgress(deps.egress, hops);
 }
 
-async function literalOrLookup(resolver: Resolver, host: string): Promise<Lookup<AddressRecord>> {
+async function literalOrLookup(resolver: Resolver, name: string): Promise<Lookup<AddressRecord>> {
+  // RFC 6761 §6.3: never asked of a server.
+  const host = name === 'localhost' ? '127.0.0.1' : name;
   const family = /^[0-9.]+$/.test(host) ? 4 : host.includes(':') ? 6 : null;
   if (family === null) return resolver.addresses(host);
   return { kind: 'found', records: [{ family, address: host }], authenticated: false };
