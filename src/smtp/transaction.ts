@@ -13,6 +13,7 @@ import { ContentError, FINAL_DOT, Stuffer } from './stuffing.ts';
 export type Mail = {
   readonly reversePath: string;
   readonly dsn: MailCommand['dsn'];
+  readonly smtpUtf8: boolean;
   readonly eightBit: boolean;
   readonly utf8Headers: boolean;
   readonly size: number;
@@ -128,7 +129,7 @@ class Transaction {
   /** What forbids the whole message on this connection. */
   #unfit(): Reply | null {
     const { features } = this.#connection;
-    if (!features.smtpUtf8 && this.#mail.utf8Headers) return NEEDS_UTF8_HEADERS;
+    if (!features.smtpUtf8 && this.#internationalized) return NEEDS_UTF8_HEADERS;
     if (!features.smtpUtf8 && needsUtf8(this.#mail.reversePath)) return NEEDS_UTF8;
     return features.maxSize !== null && this.#mail.size > features.maxSize ? TOO_LARGE : null;
   }
@@ -139,6 +140,11 @@ class Transaction {
       this.#open().filter((i) => needsUtf8(this.#recipients[i]?.address ?? '')),
       NEEDS_UTF8,
     );
+  }
+
+  /** RFC 6532. Raw octets in a header that came without SMTPUTF8 are an old charset's, and go on as they came. */
+  get #internationalized(): boolean {
+    return this.#mail.smtpUtf8 && this.#mail.utf8Headers;
   }
 
   get #downgrading(): boolean {
@@ -169,10 +175,10 @@ class Transaction {
   }
 
   #mailLine(going: readonly number[]): string {
-    const { reversePath, dsn, utf8Headers, eightBit, size } = this.#mail;
+    const { reversePath, dsn, eightBit, size } = this.#mail;
     const utf8Address = [reversePath, ...going.map((i) => this.#recipients[i]!.address)].some(needsUtf8);
-    const smtpUtf8 = utf8Headers || utf8Address;
-    const command = { reversePath, dsn, eightBit: eightBit || utf8Headers, smtpUtf8 };
+    const smtpUtf8 = this.#internationalized || utf8Address;
+    const command = { reversePath, dsn, eightBit, smtpUtf8 };
     return mailLine({ ...command, size: this.#downgrading ? null : size }, this.#connection.features);
   }
 

@@ -225,8 +225,14 @@ describe('what the peer cannot take', () => {
     const peer = await start({ extensions: without('SMTPUTF8') });
     const to = ['j\u00fcrgen@peer.test', 'ann@peer.test'];
     expect(summary(await client.send(message([hopTo(peer.port)], { to })))).toEqual(['553 5.6.7', 'delivered']);
-    expect(summary(await client.send(message([hopTo(peer.port)], { utf8Headers: true })))).toEqual(['554 5.6.7']);
+    const utf8 = { smtpUtf8: true, utf8Headers: true };
+    expect(summary(await client.send(message([hopTo(peer.port)], utf8)))).toEqual(['554 5.6.7']);
     expect(peer.received.join('')).not.toMatch(/[^\0-\x7f]/);
+  });
+  test('raw octets in a header that came without SMTPUTF8 go on as they came', async () => {
+    const peer = await start({ extensions: without('SMTPUTF8') });
+    const mail = message([hopTo(peer.port)], { utf8Headers: true, eightBit: true });
+    expect(summary(await client.send(mail))).toEqual(['delivered']);
   });
   test('SMTPUTF8 is said only where it is needed', async () => {
     const peer = await start();
