@@ -24,6 +24,7 @@ export const SOURCES: readonly (readonly [folder: Wanted, select: RegExp])[] = [
   ['/usr/lib/python3/dist-packages/flufl/bounce/tests/data', /\.txt$/],
   ['/usr/share/gocode/src/github.com/jhillyerd/enmime/testdata', /\.(raw|golden)$/],
   ['/usr/share/doc/spamassassin/examples', /^sample-.*\.txt$/],
+  ['/usr/lib/python3/dist-packages/dkim/tests/data', /\.(msg|message|mbox)$/],
 ];
 
 /** All samples in the order of their names; empty files are left out (an empty message has nothing to compare). */

@@ -15,6 +15,7 @@ const PACKAGES = {
   '/usr/lib/python3/dist-packages/flufl/bounce/tests/data': 'python3-flufl.bounce',
   '/usr/share/gocode/src/github.com/jhillyerd/enmime/testdata': 'golang-github-jhillyerd-enmime-dev',
   '/usr/share/doc/spamassassin/examples': 'spamassassin',
+  '/usr/lib/python3/dist-packages/dkim/tests/data': 'python3-dkim',
 } as const;
 
 export type Wanted = keyof typeof PACKAGES;
