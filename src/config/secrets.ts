@@ -54,7 +54,10 @@ export function createSecrets(deps: Pick<ConfigDeps, 'env' | 'read' | 'stat'>): 
     const stat = await deps.stat(secret.file);
     if (stat === null) return `there is no file ${secret.file}`;
     if (!stat.isFile) return `${secret.file} is not a file`;
-    if ((stat.mode & 0o077) !== 0) {
+    // systemd gives credentials mode 0440, the group bits being the mask of an access list for the service's user alone.
+    const credentials = deps.env.CREDENTIALS_DIRECTORY;
+    const others = credentials && secret.file.startsWith(`${credentials}/`) ? 0o337 : 0o077;
+    if ((stat.mode & others) !== 0) {
       return `${secret.file} can be read by others (mode ${(stat.mode & 0o777).toString(8).padStart(4, '0')}); run chmod 0600 ${secret.file}`;
     }
     return null;
