@@ -1,6 +1,6 @@
 // What protects a delivery: content × the least TLS level of the hop that carries it.
 
-import type { Level, Protection, ProtectionName } from './types.ts';
+import type { Evidence, Level, Protection, ProtectionName } from './types.ts';
 
 export const LEVELS = ['may', 'encrypt', 'verify', 'sts', 'dane'] as const;
 
@@ -32,4 +32,12 @@ export function defaultLevel(name: ProtectionName): Level {
 export function protectionText(protection: Protection): string {
   const { name, level } = protection;
   return level === defaultLevel(name) ? name : `${name}: ${level}`;
+}
+
+/** What a connection showed, for people: `TLS 1.3, certificate valid for mx.example.org (MX, unsigned DNS)`. */
+export function evidenceText({ version, name, lack }: Evidence): string {
+  if (version === undefined) return 'connection without TLS';
+  const tls = version.replace(/^TLSv/, 'TLS ');
+  if (name !== undefined) return `${tls}, certificate valid for ${name.matched} (${name.source})`;
+  return `${tls}, certificate not verified${lack === undefined ? '' : `: ${lack}`}`;
 }

@@ -2,7 +2,7 @@
 // runs the message's lifetime (DESIGN.md section 7). An unrecognised failure is temporary.
 
 import type { Duration, Time } from '../domain/ids.ts';
-import { protectionText } from '../domain/protection.ts';
+import { evidenceText, protectionText } from '../domain/protection.ts';
 import type { Delivery, Next, Outcome, Protection, ProtectionName, Settlement } from '../domain/types.ts';
 
 export type Clocks = {
@@ -40,8 +40,11 @@ type Judgement = Pick<Settlement, 'next' | 'because' | 'status'>;
 
 function judge(delivery: Delivery, outcome: Outcome, options: SettleOptions): Judgement {
   switch (outcome.kind) {
-    case 'delivered':
-      return { next: { state: 'delivered' }, because: replyText(outcome.reply), status: outcome.reply.enhanced };
+    case 'delivered': {
+      const { reply, evidence } = outcome;
+      const because = `${evidenceText(evidence)}; ${replyText(reply)}`;
+      return { next: { state: 'delivered' }, because, status: reply.enhanced };
+    }
     case 'refused': {
       const { reply } = outcome;
       if (reply.code >= 500 && reply.code < 600) {
