@@ -2,6 +2,7 @@
 // shows how each was protected and why. Exit code 1 when anything came out otherwise than it must; `--json` prints one
 // object; `--keep` leaves it running until Ctrl-C.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, styleText } from 'node:util';
 import { createTransport } from 'nodemailer';
 import { sealrelay } from '../support/gateway.ts';
@@ -20,6 +21,7 @@ type Report = {
   /** Deliveries on a connection without TLS. */
   readonly clear: number;
 };
+const SENDER = 'lee@clinic.demo';
 
 /** What must come out. The ways that later versions add are held here, and say so. */
 const EXPECTED: Readonly<Record<string, Partial<Row>>> = {
@@ -56,7 +58,7 @@ async function send(world: World): Promise<string> {
     tls: { rejectUnauthorized: false },
   });
   const { response } = await transport.sendMail({
-    from: 'Dr. Lee <lee@clinic.demo>',
+    from: `Dr. Lee <${SENDER}>`,
     to: Object.keys(EXPECTED),
     subject: 'Your results',
     text: 'Dear patient,\n\nMRN 00482913, born 04/12/1961: your hemoglobin A1c is 7.9 %, so the diagnosis of type 2 diabetes stands.\nPlease call for an appointment.\n\nDr. Lee\n',
@@ -86,9 +88,19 @@ async function outcome(world: World, queueId: string): Promise<Shown> {
   }
 }
 
+/** What the sender was told by mail, once it has arrived. */
+async function staffNote(world: World): Promise<string> {
+  const end = Date.now() + WAIT_MS;
+  for (;;) {
+    const notes = world.destinations.flatMap((one) => one.received.filter((mail) => mail.recipients.includes(SENDER)));
+    if (notes.length > 0) return notes.map((note) => note.data.toString()).join('\n');
+    if (Date.now() > end) return '';
+    await sleep(50);
+  }
+}
+
 async function report(world: World, queueId: string): Promise<Report> {
   const shown = await outcome(world, queueId);
-  if (process.env.DBG) console.error(JSON.stringify(shown, null, 1));
   const verified = await json<{ entries: number; intact: boolean }>(world, 'log', 'verify');
   const deliveries = shown.deliveries.map((one): Row => {
     const delivered = one.state === 'delivered';
@@ -97,7 +109,8 @@ async function report(world: World, queueId: string): Promise<Report> {
       protection: delivered ? 'tls' : null,
       level: delivered ? one.level : null,
       result: one.state,
-      because: one.because,
+      // What was negotiated, without the reply.
+      because: one.because.split('; 2')[0] ?? '',
     };
   });
   const clear = world.destinations.flatMap((one) => one.received).filter((one) => !one.tls).length;
@@ -134,7 +147,7 @@ function table(rows: readonly Row[]): void {
 
 async function main(): Promise<number> {
   say(`sealrelay demo — everything on 127.0.0.1, nothing leaves this machine\n`);
-  const servers = await step(() => 'demo CA, 5 destination mail servers, their DNS', openServers);
+  const servers = await step(() => 'demo CA, 6 mail servers, their DNS', openServers);
   const world = await step(
     ({ port }) => `gateway listening on 127.0.0.1:${port} (STARTTLS)`,
     () => openGateway(servers),
@@ -146,7 +159,13 @@ async function main(): Promise<number> {
       () => send(world),
     );
     const result = await report(world, queueId);
+    const note = await step(
+      () => 'Dr. Lee was told by mail what is held, and why',
+      () => staffNote(world),
+    );
     const wrong = failures(result, world);
+    for (const { recipient, result: state } of result.deliveries)
+      if (state === 'held' && !note.includes(recipient)) wrong.push(`${recipient}: the sender was not told`);
     table(result.deliveries);
     say(
       ` audit: ${result.audit.entries} entries, hash chain ${result.audit.intact ? '✓' : '✗'}      clear-text deliveries: ${result.clear}`,

@@ -1,4 +1,4 @@
-// The demo's world on loopback: a certificate authority, mail servers of five domains, their DNS, and the real gateway.
+// The demo's world on loopback: a certificate authority, mail servers of six domains, their DNS, and the real gateway.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +9,15 @@ import { makeCa } from '../support/pki.ts';
 import { freePort } from '../support/smtp-sink.ts';
 import { type Destination, openDestination } from './destinations.ts';
 
-/** Recipient domain → whether its mail server offers STARTTLS. */
-const DOMAINS = { 'dane.demo': true, 'sts.demo': true, 'pgp.demo': true, 'smime.demo': true, 'oldmail.demo': false };
+/** Domain → whether its mail server offers STARTTLS. The first is the clinic's own, where its staff read their mail. */
+const DOMAINS = {
+  'clinic.demo': true,
+  'dane.demo': true,
+  'sts.demo': true,
+  'pgp.demo': true,
+  'smime.demo': true,
+  'oldmail.demo': false,
+};
 
 /** What the clinic's policy says. Protections are chosen by domain, so that each of them is seen once. */
 const POLICY = `version: 1
