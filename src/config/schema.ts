@@ -197,7 +197,7 @@ const queueSchema = () =>
   z
     .strictObject({
       lifetime: v
-        .duration(60_000, '1 minute')
+        .duration(1000, '1 second')
         .prefault('5 days')
         .describe('How long a delivery is tried before it bounces.'),
       warn_sender_after: v

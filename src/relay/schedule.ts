@@ -11,10 +11,14 @@ import { codeOf, LEASE, type Line, type Stage } from './line.ts';
 const POLL = 30_000;
 const NOTIFICATIONS = 20;
 
+/** `more`: it got all it asked for. `later`: more may be had when something in hand has ended. */
+type Taken = 'all' | 'more' | 'later';
 type Pump = {
-  /** Takes up to the room there is; says whether it got all it asked for, so that more may be waiting. */
-  readonly take: (line: Line) => Promise<boolean>;
+  /** Takes up to the room there is. */
+  readonly take: (line: Line) => Promise<Taken>;
   maybeMore: boolean;
+  /** Ask the queue for the next time when this run has ended. */
+  look: boolean;
   running: boolean;
   timer: NodeJS.Timeout | null;
   at: Time;
@@ -33,7 +37,8 @@ export function createSchedule(): Schedule {
   const pumps: Readonly<Record<Stage, Pump>> = {
     examine: pump(takeExamine),
     deliver: pump(takeDeliveries),
-    notify: pump(takeNotifications),
+    // Nobody else says when a delay is to be told.
+    notify: { ...pump(takeNotifications), look: true },
   };
   let line: Line | null = null;
   let stopped = false;
@@ -43,11 +48,15 @@ export function createSchedule(): Schedule {
     const one = pumps[stage];
     if (line === null || stopped || one.running) return;
     one.running = true;
+    let asked = line.clock.now();
     try {
       while (one.maybeMore && !stopped) {
         one.maybeMore = false;
-        one.maybeMore = (await one.take(line)) || one.maybeMore;
-        if (one.maybeMore && !hasRoom(line, stage)) break;
+        asked = line.clock.now();
+        const taken = await one.take(line);
+        if (taken !== 'all') one.maybeMore = true;
+        // `freed` goes on from here.
+        if (taken === 'later' || (one.maybeMore && !hasRoom(line, stage))) break;
       }
     } catch (error) {
       line.meter.alarm('stage failed');
@@ -56,6 +65,10 @@ export function createSchedule(): Schedule {
     } finally {
       one.running = false;
     }
+    if (!one.look) return;
+    one.look = stage === 'notify';
+    // What was due before was taken, or waits to be freed.
+    await look(asked).catch(() => {});
   }
 
   function wake(stage: Stage): void {
@@ -71,18 +84,21 @@ export function createSchedule(): Schedule {
     one.timer = setTimeout(
       () => {
         one.timer = null;
+        // A later time stood behind this one.
+        one.look = true;
         wake(stage);
       },
       Math.min(Math.max(at - line.clock.now(), 0), POLL),
     ).unref();
   }
 
-  async function look(): Promise<void> {
-    if (line === null) return;
+  /** Sets the timers by what the queue knows; only for times after `after`. */
+  async function look(after: Time = Number.NEGATIVE_INFINITY): Promise<void> {
+    if (line === null || stopped) return;
     const due = await line.queue.nextDue();
     for (const stage of ['examine', 'deliver', 'notify'] as const) {
       const at = due[stage];
-      if (at !== null) wakeAt(stage, at);
+      if (at !== null && at > after) wakeAt(stage, at);
     }
   }
 
@@ -108,7 +124,7 @@ export function createSchedule(): Schedule {
 }
 
 function pump(take: Pump['take']): Pump {
-  return { take, maybeMore: false, running: false, timer: null, at: 0 };
+  return { take, maybeMore: false, look: false, running: false, timer: null, at: 0 };
 }
 
 async function idle(line: Line, grace: number): Promise<void> {
@@ -124,17 +140,17 @@ function hasRoom(line: Line, stage: Stage): boolean {
   return line.load.notifying < NOTIFICATIONS;
 }
 
-async function takeExamine(line: Line): Promise<boolean> {
+async function takeExamine(line: Line): Promise<Taken> {
   const room = roomToExamine(line);
-  if (room === 0) return true;
+  if (room === 0) return 'later';
   const leases = await line.queue.toExamine(line.owner, room, line.clock.now() + LEASE);
   for (const lease of leases) examineInBackground(line, lease);
-  return leases.length === room;
+  return leases.length === room ? 'more' : 'all';
 }
 
-async function takeDeliveries(line: Line): Promise<boolean> {
+async function takeDeliveries(line: Line): Promise<Taken> {
   const room = roomToDeliver(line);
-  if (room === 0) return true;
+  if (room === 0) return 'later';
   const full = fullDestinations(line);
   const transactions = await line.queue.lease(line.owner, room, line.clock.now() + LEASE, {
     recipients: line.settings().recipientsPerTransaction,
@@ -142,15 +158,15 @@ async function takeDeliveries(line: Line): Promise<boolean> {
   });
   for (const transaction of transactions) deliverInBackground(line, transaction);
   // A destination that was left out may have more: it is asked for again when one of its connections is free.
-  return transactions.length === room || full.length > 0;
+  return transactions.length === room ? 'more' : full.length > 0 ? 'later' : 'all';
 }
 
-async function takeNotifications(line: Line): Promise<boolean> {
+async function takeNotifications(line: Line): Promise<Taken> {
   const room = NOTIFICATIONS - line.load.notifying;
-  if (room <= 0) return true;
+  if (room <= 0) return 'later';
   const now = line.clock.now();
   const { warnAfter } = line.settings();
   const notifications = await line.queue.toNotify(line.owner, room, now + LEASE, now, warnAfter);
   for (const notification of notifications) notifyInBackground(line, notification);
-  return notifications.length === room;
+  return notifications.length === room ? 'more' : 'all';
 }

@@ -39,7 +39,9 @@ export function makeTell(w: Workbench, rows: Rows) {
     const found: NotificationRow[] = [];
     const touched = new Set<DeliveryCore>();
     for (const kind of KINDS) {
-      const of = all.filter((d) => isDue(m, d, kind, now));
+      // Those that waited for the others are told with them, not after them.
+      const horizon = kind === TELL.bounced ? now + AGAIN : now;
+      const of = all.filter((d) => isDue(m, d, kind, horizon));
       if (of.length === 0) continue;
       for (const d of of) touched.add(d);
       // RFC 3464 lets one report speak for all recipients of a message: it waits for those that are being tried.

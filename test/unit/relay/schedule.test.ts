@@ -1,0 +1,61 @@
+// When a stage asks the queue: not again and again while a destination is full, and in time for what stands behind an earlier time.
+
+import type { Line } from '../../../src/relay/line.ts';
+import { createSchedule } from '../../../src/relay/schedule.ts';
+
+type Due = Awaited<ReturnType<Line['queue']['nextDue']>>;
+
+function lineWith(full: boolean, due: () => Due) {
+  const leased: number[] = [];
+  const line = {
+    queue: {
+      toExamine: async () => [],
+      toNotify: async () => [],
+      lease: async () => {
+        leased.push(Date.now());
+        // As a store in a thread answers: after the promises of this turn.
+        await new Promise((wake) => setImmediate(wake));
+        return [];
+      },
+      nextDue: async () => due(),
+    },
+    settings: () => ({
+      ...{ deliveriesInFlight: 10, perDestination: 1, examineWaiting: 10, recipientsPerTransaction: 1, warnAfter: 1 },
+    }),
+    load: { examining: 0, delivering: 0, notifying: 0, perDestination: new Map(full ? [['slow.test', 1]] : []) },
+    owner: 'test',
+    clock: { now: Date.now, sleep: async () => {} },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    meter: { alarm: () => {} },
+  };
+  return { line: line as unknown as Line, leased };
+}
+
+const turns = async (n: number): Promise<void> => {
+  for (let i = 0; i < n; i++) await new Promise((wake) => setImmediate(wake));
+};
+
+test('a full destination does not make it ask in a loop; a freed connection makes it ask once more', async () => {
+  const { line, leased } = lineWith(true, () => ({ examine: null, deliver: null, notify: null }));
+  const schedule = createSchedule();
+  schedule.start(line);
+  await turns(50);
+  expect(leased).toHaveLength(1);
+  schedule.freed('deliver');
+  await turns(50);
+  expect(leased).toHaveLength(2);
+  await schedule.stop(0);
+});
+
+test('a time that came in behind an earlier one is kept', async () => {
+  const start = Date.now();
+  const times = [start + 20, start + 60];
+  const next = () => ({ examine: null, deliver: times.find((at) => at > Date.now()) ?? null, notify: null });
+  const { line, leased } = lineWith(false, next);
+  const schedule = createSchedule();
+  schedule.start(line);
+  for (const at of times) schedule.wakeAt('deliver', at);
+  while (!leased.some((at) => at >= start + 59)) await turns(1);
+  expect(leased.some((at) => at < start + 59)).toBe(true);
+  await schedule.stop(0);
+});
