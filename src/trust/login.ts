@@ -68,7 +68,8 @@ export function createAuthenticator(deps: {
   return {
     verify: async (name, secret) => {
       const login = await deps.find(name);
-      const stored = login?.secretHash ?? (await (dummy ??= hashSecret(randomBytes(16).toString('hex'))));
+      dummy ??= hashSecret(randomBytes(16).toString('hex'));
+      const stored = login?.secretHash ?? (await dummy);
       // The stored hash is part of it: a changed or removed login is not remembered.
       const mark = createHmac('sha256', key)
         .update(JSON.stringify([name, secret, stored]))

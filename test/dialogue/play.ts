@@ -49,7 +49,13 @@ export function takingHandlers(taken: Taken[]): Handlers {
 export type Options = Partial<Omit<ListenerOptions, 'limits'>> & { readonly limits?: Partial<Limits> };
 
 export function open(handlers: Handlers, options: Options = {}): Promise<Listener> {
-  const fixed = { address: '127.0.0.1', port: 0, name: 'smtp', hostname: 'mx.gateway.example', maxSize: 10_000_000 } as const;
+  const fixed = {
+    address: '127.0.0.1',
+    port: 0,
+    name: 'smtp',
+    hostname: 'mx.gateway.example',
+    maxSize: 10_000_000,
+  } as const;
   return listen({ ...fixed, tls: 'optional', auth: false, certificate, ...options }, handlers, { clock, log });
 }
 
@@ -120,7 +126,9 @@ export class Talker {
     return last;
   }
 
-  async tls(options: { minVersion?: 'TLSv1.2'; maxVersion?: 'TLSv1.1' | 'TLSv1.2'; ciphers?: string } = {}): Promise<Socket> {
+  async tls(
+    options: { minVersion?: 'TLSv1.2'; maxVersion?: 'TLSv1.1' | 'TLSv1.2'; ciphers?: string } = {},
+  ): Promise<Socket> {
     this.#raw.removeAllListeners('data');
     const secure = tlsConnect({ socket: this.#raw, ca: ca.cert, servername: 'mx.gateway.example', ...options });
     this.#socket = secure;

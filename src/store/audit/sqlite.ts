@@ -123,7 +123,10 @@ async function search(access: Access, query: LogQuery): Promise<LogRow[]> {
 }
 
 /** Needs no key: what is boxed was hashed boxed. */
-export async function verify(access: Pick<Access, 'read'>, progress: Parameters<Audit['verify']>[0]): Promise<Verification> {
+export async function verify(
+  access: Pick<Access, 'read'>,
+  progress: Parameters<Audit['verify']>[0],
+): Promise<Verification> {
   const { heads, last } = await access.read<{ heads: KeptHead[]; last: number }>('heads', null);
   const total = heads.reduce((sum, one) => sum + one.seq, 0);
   const newest = heads.at(-1);

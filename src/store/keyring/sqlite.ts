@@ -1,6 +1,6 @@
 // Boxed keys as rows on SQLite. Boxes go in and out; nothing here opens one.
 
-import type { Keyring, KeyRow } from '../../keys/port.ts';
+import type { KeyRow, Keyring } from '../../keys/port.ts';
 import type { Access } from '../sqlite/access.ts';
 import { type StoredKey, toOctets } from '../sqlite/protocol.ts';
 
