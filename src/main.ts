@@ -7,7 +7,9 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { type Logger, pino } from 'pino';
+import { runtimeFaults } from './cli/runtime.ts';
 import { machineDeps } from './config/files.ts';
 import type { LoadDeps } from './config/load.ts';
 import type { Config } from './config/schema.ts';
@@ -79,8 +81,8 @@ export async function run(options: RunOptions): Promise<Gateway> {
   const load = { ...machine, secrets: createSecrets(machine) };
   const loaded = await loadInForce(options.configPath, load, clock.now());
   if ('problems' in loaded) throw new StartError(loaded.problems.join('\n'));
-  const why = debugging(loaded.config, process.env, process.execArgv);
-  if (why !== null) throw new StartError(why);
+  const faults = loaded.config.mode === 'live' ? runtimeFaults() : [];
+  if (faults.length > 0) throw new StartError(faults.map((one) => `live mode: ${one}`).join('\n'));
   const closers: (() => unknown)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -182,7 +184,8 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
     entry: worker,
     workers: config.limits.workers,
     heap: config.limits.worker_memory,
-    external: config.limits.worker_memory,
+    resident: config.limits.worker_memory + WORKER_BASE,
+    readable: [...CODE, fileURLToPath(new URL('.', worker)), join(config.storage.path, 'bodies')],
     waiting: config.limits.examine_waiting,
   });
   closers.push(() => pool.close());
@@ -252,6 +255,11 @@ function meterOf({ metrics, alarms }: Base): Meter {
     },
   };
 }
+
+/** What a worker reads of this checkout. */
+const CODE = ['.', '../node_modules/', '../package.json'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+/** Resident memory of a worker that has done nothing yet, with room for its garbage. */
+const WORKER_BASE = 160 << 20;
 
 /** A message of this size gets twice the time of a small one to be examined. */
 const LARGE = 10_485_760;
@@ -414,12 +422,4 @@ function controlDeps(
 function packageVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
-}
-
-/** In live mode nobody may look into the process: no inspector, no code preloaded by the environment. */
-function debugging(config: Config, env: NodeJS.ProcessEnv, flags: readonly string[]): string | null {
-  if (config.mode !== 'live') return null;
-  if ((env.NODE_OPTIONS ?? '') !== '') return 'NODE_OPTIONS is set; live mode starts without it';
-  const inspects = flags.find((flag) => flag.startsWith('--inspect'));
-  return inspects === undefined ? null : `${inspects} opens the process to others; live mode starts without it`;
 }

@@ -1,16 +1,20 @@
-// Runs CPU-heavy jobs in worker threads, each under a bound of time and memory. The pool knows no job: worker.ts does.
-// A worker that overruns, dies or runs out of memory is replaced; the job that it was at is rejected, those that waited
-// behind it are given to another. Logs nothing. Cannot confine native faults: those end the process (DESIGN.md P6).
+// Runs CPU-heavy jobs in child processes, each under a bound of time and memory. The pool knows no job: worker.ts does.
+// A child that overruns, dies or runs out of memory is replaced; the job that it was at is rejected, those that waited
+// behind it are given to another. Logs nothing. Processes and not threads: a thread that fills its heap faster than V8
+// collects it aborts the whole process (seen in one run of five at 64 MB), and its Buffers count against nobody.
 
-import { Worker } from 'node:worker_threads';
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 
 export type PoolOptions = {
   /** The worker's entry: answers `{id, name, input}` with `{id, output}` or `{id, error}`. */
   readonly entry: URL;
   readonly workers: number;
-  /** V8 heap and memory outside it (Buffers) that a job may take, in octets. */
+  /** V8 heap, and memory in all (resident, with Buffers), that a worker may take, in octets. */
   readonly heap: number;
-  readonly external: number;
+  readonly resident: number;
+  /** Files and folders that a worker may read; it may write nothing, start nothing and load no native code. */
+  readonly readable: readonly string[];
   /** Jobs that may wait before `run` rejects with `busy`. */
   readonly waiting: number;
 };
@@ -40,8 +44,10 @@ type Job = {
   readonly reject: (error: WorkError) => void;
 };
 
+type Answer = { readonly id: number; readonly output?: unknown; readonly error?: string };
+
 /** A worker and the jobs it was given; the first is running. Two keep it from idling between answers. */
-type Seat = { readonly worker: Worker; readonly jobs: Job[]; since: number; lost: boolean };
+type Seat = { readonly worker: ChildProcess; readonly jobs: Job[]; since: number; lost: boolean };
 const DEPTH = 2;
 const WATCH_MS = 100;
 
@@ -53,22 +59,28 @@ export function createPool(options: PoolOptions): Pool {
   let watching: NodeJS.Timeout | null = null;
 
   function seat(): Seat {
-    const worker = new Worker(options.entry, {
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(options.heap / 1_048_576) },
+    const worker = fork(options.entry, {
+      execArgv: [
+        '--disable-sigusr1',
+        '--permission',
+        ...options.readable.map((path) => `--allow-fs-read=${path}`),
+        `--max-old-space-size=${Math.ceil(options.heap / 1_048_576)}`,
+      ],
       env: {},
-      stdin: false,
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
+    // An idle worker keeps nobody from ending.
     worker.unref();
+    worker.channel?.unref();
     const made: Seat = { worker, jobs: [], since: 0, lost: false };
-    worker.on('message', (answer: { id: number; output?: unknown; error?: string }) => finish(made, answer));
-    worker.on('error', (error: NodeJS.ErrnoException) => {
-      lose(made, error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : 'died');
-    });
+    worker.on('message', (answer: Answer) => finish(made, answer));
+    worker.on('error', () => lose(made, 'died'));
     worker.on('exit', () => lose(made, 'died'));
     return made;
   }
 
-  function finish(from: Seat, answer: { id: number; output?: unknown; error?: string }): void {
+  function finish(from: Seat, answer: Answer): void {
     const job = from.jobs[0];
     if (from.lost || job?.id !== answer.id) return;
     from.jobs.shift();
@@ -81,7 +93,7 @@ export function createPool(options: PoolOptions): Pool {
   function lose(from: Seat, code: 'time' | 'memory' | 'died'): void {
     if (from.lost) return;
     from.lost = true;
-    void from.worker.terminate();
+    from.worker.kill('SIGKILL');
     seats.splice(seats.indexOf(from), 1);
     const [running, ...behind] = from.jobs;
     queue.unshift(...behind);
@@ -96,7 +108,8 @@ export function createPool(options: PoolOptions): Pool {
       queue.shift();
       if (place.jobs.length === 0) place.since = performance.now();
       place.jobs.push(job);
-      place.worker.postMessage({ id: job.id, name: job.name, input: job.input });
+      // A worker that died meanwhile says so by `exit`.
+      place.worker.send({ id: job.id, name: job.name, input: job.input }, () => {});
       watching ??= setInterval(watch, WATCH_MS).unref();
     }
   }
@@ -128,8 +141,8 @@ export function createPool(options: PoolOptions): Pool {
   }
 
   async function weigh(one: Seat): Promise<void> {
-    const heap = await one.worker.getHeapStatistics().catch(() => null);
-    if (heap !== null && heap.external_memory > options.external) lose(one, 'memory');
+    const resident = await residentOf(one.worker.pid);
+    if (resident > options.resident) lose(one, 'memory');
   }
 
   return {
@@ -148,11 +161,19 @@ export function createPool(options: PoolOptions): Pool {
       for (const job of queue.splice(0)) job.reject(new WorkError('closed'));
       await Promise.all(
         [...seats].map((one) => {
-          const gone = one.worker.terminate();
+          const gone = new Promise((resolve) => one.worker.once('exit', resolve));
           lose(one, 'died');
           return gone;
         }),
       );
     },
   };
+}
+
+const PAGE = 4096;
+
+/** Resident memory in octets; 0 where the system does not say (only Linux does), the heap's bound holds there too. */
+async function residentOf(pid: number | undefined): Promise<number> {
+  const text = await readFile(`/proc/${pid}/statm`, 'utf8').catch(() => '');
+  return Number(text.split(' ')[1] ?? 0) * PAGE;
 }

@@ -1,5 +1,7 @@
 // Jobs that misbehave, for the pool's tests.
 
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { serve } from '../../src/work/serve.ts';
 
 serve({
@@ -11,6 +13,11 @@ serve({
     for (;;);
   },
   exit: () => process.exit(3),
+  abort: () => process.abort(),
+  read: () => readFileSync('/etc/passwd'),
+  write: () => writeFileSync(`${import.meta.filename}.written`, ''),
+  spawn: () => execFileSync('true'),
+  environment: () => Object.keys(process.env),
   heap: () => {
     const all: string[][] = [];
     for (;;) all.push(Array.from({ length: 10_000 }, (_, i) => `${i}${all.length}`));

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { createPool, type Pool, type WorkError } from '../../../src/work/pool.ts';
 
 let pool: Pool;
@@ -7,7 +8,8 @@ beforeEach(() => {
     entry: new URL('../../support/jobs.ts', import.meta.url),
     workers: 1,
     heap: 64 << 20,
-    external: 128 << 20,
+    resident: 256 << 20,
+    readable: [fileURLToPath(new URL('../../../', import.meta.url))],
     waiting: 10,
   });
 });
@@ -32,7 +34,8 @@ test('says that a job threw by its code, never by its text', async () => {
 test.each([
   ['hang', 'time'],
   ['exit', 'died'],
-  ['heap', 'memory'],
+  ['abort', 'died'],
+  ['heap', 'died'],
   ['buffers', 'memory'],
 ])('a job that does %s is lost alone, for %s', async (name, expected) => {
   const bad = code(pool.run(name, null, name === 'hang' ? 300 : 20_000));
@@ -40,6 +43,18 @@ test.each([
   expect(await bad).toBe(expected);
   expect(await behind).toBe(2);
   expect(await pool.run('double', 2, 1000)).toBe(4);
+});
+
+test.each(['read', 'write', 'spawn'])('a job may not %s outside what it is for', async (name) => {
+  const error = await pool.run(name, null, 1000).catch((e: WorkError) => e);
+  expect(error).toMatchObject({ code: 'failed', message: 'ERR_ACCESS_DENIED' });
+});
+
+test('a job sees nothing of our environment', async () => {
+  process.env.SECRET_OF_TEST = 'x';
+  const names = await pool.run<string[]>('environment', null, 1000);
+  delete process.env.SECRET_OF_TEST;
+  expect(names).not.toContain('SECRET_OF_TEST');
 });
 
 test('refuses what waits beyond its bound', async () => {
