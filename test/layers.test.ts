@@ -29,6 +29,11 @@ const RANK = [
 ];
 /** At the top of src/: they put the others together. */
 const COMPOSERS = ['main.ts', 'worker.ts'];
+/** Who may reach a composer or beyond src/, and what: the command starts the gateway and the demo. */
+const STARTERS: Readonly<Record<string, string>> = {
+  'cli/start.ts': '../main.ts',
+  'cli/demo.ts': '../../test/demo/demo.ts',
+};
 
 /** Package or Node module → folders and files that may import it. Those of `dependencies` must all be here. */
 const USERS: Readonly<Record<string, readonly string[]>> = {
@@ -40,7 +45,7 @@ const USERS: Readonly<Record<string, readonly string[]>> = {
   hono: ['web'],
   htmlparser2: ['mail', 'dlp'],
   libmime: ['mail'],
-  'lru-cache': ['net', 'crypto', 'route', 'keys', 'store'],
+  'lru-cache': ['net', 'crypto', 'route', 'keys', 'trust', 'store'],
   mailparser: ['mail'],
   // The runtime that the project carries; nobody imports it.
   node: [],
@@ -50,7 +55,7 @@ const USERS: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['web'],
   'smtp-server': ['smtp'],
   yaml: ['config', 'policy'],
-  zod: ['config', 'policy'],
+  zod: ['config', 'policy', 'control'],
   'node:net': ['net', 'smtp', 'control', 'web', 'cli'],
   'node:tls': ['net', 'smtp', 'web'],
   'node:dgram': ['net', 'smtp', 'web'],
@@ -58,8 +63,10 @@ const USERS: Readonly<Record<string, readonly string[]>> = {
   'node:https': ['net', 'smtp', 'web'],
   'node:http2': [],
   'node:dns': ['net'],
-  'node:child_process': ['work', 'cli'],
+  // control: getent, for the group of a socket.
+  'node:child_process': ['work', 'control', 'cli'],
   'node:cluster': [],
+  'node:worker_threads': ['store'],
   'node:inspector': [],
   'node:vm': [],
 };
@@ -161,9 +168,9 @@ function where(file: SourceFile, one: Import): string {
 function wrongRank(file: SourceFile): string[] {
   const own = RANK.indexOf(file.folder);
   return file.imports
-    .filter(({ file: target }) => {
-      if (target === null || own < 0) return false;
-      // The pool names the file that its threads run.
+    .filter(({ file: target, specifier }) => {
+      if (target === null || own < 0 || STARTERS[file.path] === specifier) return false;
+      // The pool names the file that its processes run.
       if (target === 'worker.ts' && file.folder === 'work') return false;
       const rank = RANK.indexOf(target.split('/')[0]!);
       return rank < 0 || rank > own;
