@@ -6,7 +6,8 @@ import { type Address, deliveryId, type QueueId } from '../../domain/ids.ts';
 import type { Delivery, DeliveryState, Message, Stage } from '../../domain/types.ts';
 import { type Access, tagsOf } from '../sqlite/access.ts';
 import { DELIVERIES, type DeliveryRow, type MessageRow, type Tally } from '../sqlite/protocol.ts';
-import type { ListCall, ListRow, Whole } from '../sqlite/queries/queue.ts';
+import type { ListCall, ListRow } from '../sqlite/queries/list.ts';
+import type { Whole } from '../sqlite/queries/queue.ts';
 import type { Queue, Selection } from './port.ts';
 import { deliveryFrom, type Fixed, fixedFrom, messageFrom } from './rows.ts';
 
