@@ -157,6 +157,7 @@ async function openState({ inForce, load, log, metrics, alarms, startedAt, close
     clock,
     random,
     recipients,
+    batch: config.limits.store_batch,
     onFailed,
     alarm,
   });
@@ -207,7 +208,7 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
   const ca = await Promise.all((overrides?.ca ?? []).map((file) => readFile(file, 'utf8')));
   const client = createClient({
     clock,
-    tls: clientTls({ ca }),
+    tls: clientTls({ ca, minVersion: minVersionOf(config) }),
     timeouts: { connect: config.delivery.connect_timeout },
   });
   closers.push(() => client.close());
@@ -224,7 +225,7 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
     resolve,
     send: client.send,
     settings: () => inForce.current.settings,
-    load: { examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
+    load: { incoming: 0, examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
     owner: `${config.node} ${startedAt} ${process.pid}` as Owner,
     clock,
     random,
@@ -366,8 +367,12 @@ async function openListeners(
   return open;
 }
 
+function minVersionOf(config: Config): 'TLSv1.2' | 'TLSv1.3' {
+  return config.protection.tls.minimum === '1.3' ? 'TLSv1.3' : 'TLSv1.2';
+}
+
 async function certificateOf(config: Config, now: Time): Promise<Certificate> {
-  const minVersion = config.protection.tls.minimum === '1.3' ? 'TLSv1.3' : 'TLSv1.2';
+  const minVersion = minVersionOf(config);
   const { files } = config.certificates;
   if (files === undefined) return { ...selfMadeCertificate(config.hostname, now), minVersion };
   return { cert: await readFile(files.cert), key: await readFile(files.key), minVersion };

@@ -44,7 +44,9 @@ function checkListeners(config: ParsedConfig, { problem, warn }: Report): void {
     const other = seen.get(place);
     if (other !== undefined) problem(['listen', name, 'port'], `listen.${other} has the same address and port`);
     seen.set(place, name);
-    if (config.mode === 'evaluation' && !isLoopback(listener.address)) {
+    if (name === 'web' && !isLoopback(listener.address)) {
+      problem(['listen', 'web', 'address'], 'is not loopback: health and metrics have no login; use 127.0.0.1 or ::1');
+    } else if (config.mode === 'evaluation' && !isLoopback(listener.address)) {
       warn(['listen', name, 'address'], 'evaluation mode listens beyond this machine');
     }
     if ('max_size' in listener && listener.max_size > config.limits.data_bytes) {

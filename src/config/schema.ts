@@ -23,18 +23,6 @@ const organizationSchema = () =>
       .prefault({})
       .describe('What proves that mail comes from this organization.'),
     time_zone: v.timeZone().prefault('UTC').describe('Time zone of its notices and reports.'),
-    languages: z
-      .array(z.enum(['en', 'es']))
-      .min(1)
-      .prefault(['en'])
-      .describe('Languages of its notices; the first is its own.'),
-    help: z
-      .strictObject({
-        phone: v.text('a telephone number').exactOptional().describe('Telephone number of the help desk.'),
-        url: v.url().exactOptional().describe('Page of the help desk.'),
-      })
-      .exactOptional()
-      .describe('Where staff find help; stands in notices.'),
     admin: v.address().exactOptional().describe('Address that gets staff notes about held mail, besides the sender.'),
     return: z
       .strictObject({
@@ -245,10 +233,8 @@ const limitsSchema = () =>
         .prefault('1 minute')
         .describe('How long a worker may take for one message.'),
       workers: v.whole(1, 64).prefault(2).describe('Workers that examine messages and make variants.'),
-      worker_queue: v.whole(1, 10_000).prefault(64).describe('Jobs that wait for a worker.'),
       worker_memory: v.size().prefault('256MB').describe('Heap of a worker; one that needs more is ended.'),
       deliveries_in_flight: v.whole(1, 10_000).prefault(100).describe('Deliveries leased at the same time.'),
-      temporary_bytes: v.size().prefault('2GB').describe('Octets of variants on disk.'),
       reserve_disk: v.size().prefault('256MB').describe('Disk space kept free; MAIL gets 452 when less is left.'),
     })
     .prefault({})

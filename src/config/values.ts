@@ -80,14 +80,6 @@ export const nodeName = () =>
     return { ok: false, wrong: 'must be up to 32 lower-case letters, digits and hyphens' };
   });
 
-export const url = () =>
-  reading({ type: 'string' }, (value): Reading<string> => {
-    const parsed = typeof value === 'string' ? URL.parse(value) : null;
-    return parsed && (parsed.protocol === 'https:' || parsed.protocol === 'http:')
-      ? { ok: true, value: parsed.href }
-      : { ok: false, wrong: 'must be an address of a page, such as https://clinic.example/help' };
-  });
-
 export const cidr = () => reading(kind('network'), readCidr);
 export const resolverAddress = () => reading(kind('host:port'), (value) => readHostPort(value, 53, true));
 

@@ -12,6 +12,11 @@ export function reaches(reached: Level | null, demanded: Level): boolean {
   return demanded === 'may' || (reached !== null && LEVEL_RANK[reached] >= LEVEL_RANK[demanded]);
 }
 
+/** The level that satisfies both. sts and dane stand beside each other: of these two the first is given. */
+export function strongerLevel(a: Level, b: Level): Level {
+  return LEVEL_RANK[b] > LEVEL_RANK[a] ? b : a;
+}
+
 /** True when `a` protects at least as well as `b`: both halves must. pgp, smime and portal stand beside each other. */
 export function atLeast(a: Protection, b: Protection): boolean {
   return contentAtLeast(a.name, b.name) && LEVEL_RANK[a.level] >= LEVEL_RANK[b.level];

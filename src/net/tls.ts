@@ -67,10 +67,13 @@ const CHAIN_WORDS: Readonly<Record<string, string>> = {
 };
 
 /** Options for tls.connect that all outbound connections share. `ca`: further authorities, PEM, beside the usual ones. */
-export function clientTls(deps: { readonly ca?: readonly string[] }): tls.ConnectionOptions {
+export function clientTls(deps: {
+  readonly ca?: readonly string[];
+  readonly minVersion?: tls.SecureVersion;
+}): tls.ConnectionOptions {
   const secureContext = tls.createSecureContext({
     ca: [...tls.getCACertificates('default'), ...(deps.ca ?? [])],
-    minVersion: 'TLSv1.2',
+    minVersion: deps.minVersion ?? 'TLSv1.2',
     ciphers: CIPHERS,
     honorCipherOrder: false,
   });

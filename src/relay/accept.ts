@@ -12,7 +12,7 @@ import { BodyError, type BodyWriter } from '../store/bodies/port.ts';
 import { QueueError } from '../store/queue/port.ts';
 import type { Proven, Unproven } from '../trust/prove.ts';
 import { examineInBackground, roomToExamine } from './examine.ts';
-import { codeOf, destinationOf, LEASE, type Line, organizationOf, verbId } from './line.ts';
+import { codeOf, destinationOf, LEASE, type Line, type Load, organizationOf, verbId } from './line.ts';
 
 const REPLY = {
   failed: { code: 451, enhanced: '4.3.0', text: 'Local error, try again later' },
@@ -48,7 +48,7 @@ export async function acceptData(
   body: AsyncIterable<Uint8Array>,
   prove: Prove,
 ): Promise<Reply> {
-  const chunks = body[Symbol.asyncIterator]();
+  const chunks = counted(line.load, body);
   let reply: Reply;
   try {
     reply = await takeData(line, client, envelope, chunks, prove);
@@ -60,6 +60,20 @@ export async function acceptData(
     await drain(chunks);
   }
   return reply;
+}
+
+/** What comes in, counted while it comes: the bound of `limits.data_bytes`. */
+async function* counted(load: Load, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let octets = 0;
+  try {
+    for await (const chunk of body) {
+      octets += chunk.length;
+      load.incoming += chunk.length;
+      yield chunk;
+    }
+  } finally {
+    load.incoming -= octets;
+  }
 }
 
 function replyTo(line: Line, error: unknown): Reply {

@@ -3,7 +3,8 @@
 // they are. Logs queue id, organization, domain and codes.
 
 import type { Duration } from '../domain/ids.ts';
-import type { Delivery, Lease, Outcome, Protection, Settlement, Transaction } from '../domain/types.ts';
+import { strongerLevel } from '../domain/protection.ts';
+import type { Delivery, Lease, Level, Outcome, Protection, Settlement, Transaction } from '../domain/types.ts';
 import type { Hop } from '../route/resolve.ts';
 import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line, verbId } from './line.ts';
 import { outgoing } from './outgoing.ts';
@@ -92,6 +93,12 @@ async function attempt(line: Line, transaction: Transaction): Promise<readonly O
   }
 }
 
+/** What the hop must show: the decision's level and, for the smart host, the configured one. */
+function demandedOf(line: Line, delivery: Delivery, protection: Protection): Level {
+  const { smartHost, smartHostLevel } = line.settings();
+  return delivery.destination === smartHost ? strongerLevel(protection.level, smartHostLevel) : protection.level;
+}
+
 async function transmit(
   line: Line,
   { lease, message, deliveries }: Transaction,
@@ -103,7 +110,7 @@ async function transmit(
   try {
     const outcomes = await line.send({
       hops,
-      demanded: protection.level,
+      demanded: demandedOf(line, deliveries[0] as Delivery, protection),
       helo: line.settings().hostname,
       reversePath: message.reversePath,
       recipients: deliveries.map((one) => ({ address: one.recipient, dsn: one.dsn })),

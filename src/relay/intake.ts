@@ -30,7 +30,7 @@ export function intakeHandlers(line: Line, deps: IntakeDeps): Handlers {
       const unproven = sieve(client, deps.organizations());
       if (unproven !== null) return refuse(unproven.refused);
       // What is more waits with the sender: a queue that nobody reads would only grow (P11).
-      if (roomToExamine(line) === 0) return refuse(BUSY);
+      if (roomToExamine(line) === 0 || line.load.incoming >= line.settings().dataBytes) return refuse(BUSY);
       return (mail.size ?? 0) > (await deps.space()) ? refuse(FULL) : null;
     },
     rcpt: async (_client, _soFar, recipient: EnvelopeRecipient) => {

@@ -24,6 +24,8 @@ export type Settings = {
   readonly organizations: readonly OrganizationSettings[];
   /** A fixed next hop for everything, as the route understands it; null: by MX. */
   readonly smartHost: string | null;
+  /** Least level that the smart host must show, besides what a decision demands. */
+  readonly smartHostLevel: Level;
   readonly lifetime: Duration;
   readonly warnAfter: Duration;
   readonly undecidedFor: Duration;
@@ -31,6 +33,8 @@ export type Settings = {
   readonly clocks: Clocks;
   readonly built: readonly ProtectionName[];
   readonly examineWaiting: number;
+  /** Octets in DATA at the same time. */
+  readonly dataBytes: number;
   readonly deliveriesInFlight: number;
   readonly perDestination: number;
   readonly recipientsPerTransaction: number;
@@ -72,6 +76,8 @@ export type AlarmName =
   | 'stage failed';
 
 export type Load = {
+  /** Octets of messages that are coming in. */
+  incoming: number;
   examining: number;
   delivering: number;
   notifying: number;

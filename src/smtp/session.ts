@@ -243,11 +243,11 @@ export class Session extends SMTPConnection {
     if (this._closing || this._upgrading) return;
     if (!this.#greeted) return this.#end(REPLIES.earlyTalker, 'early talker');
     this.#waitingSince = null;
-    let busy: Busy = undefined;
+    let busy: Busy;
     try {
       busy = this.#command(line);
     } catch (error) {
-      this.#failed(error);
+      busy = this.#failed(error);
     }
     if (!busy) return this.#settled();
     return busy.catch((error: unknown) => this.#failed(error)).then(() => this.#settled());

@@ -27,6 +27,8 @@ export type StoreDeps = {
   readonly random: Random;
   /** Recipients in one transaction for what is leased with its decision; 50 unless told. */
   readonly recipients?: number;
+  /** Calls that share one commit; 256 unless told. */
+  readonly batch?: number;
   /** The disk failed: the store refuses everything, the process has to end. */
   readonly onFailed?: (why: string) => void;
   /** Something needs a person: words with queue ids, without addresses. */
@@ -54,11 +56,11 @@ export type Store = {
 
 /** Rejects with plain words: data in use by another process, schema too new, commits that would not be synced. */
 export async function openStore(deps: StoreDeps): Promise<Store> {
-  const { path, node, vault, clock, random, recipients = 50, faults } = deps;
+  const { path, node, vault, clock, random, recipients = 50, batch = 256, faults } = deps;
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const database = join(path, 'queue.db');
   const failed = deps.onFailed ?? (() => {});
-  const writerData = { path: database, lock: join(path, 'lock.db'), node, faults: faults !== undefined };
+  const writerData = { path: database, lock: join(path, 'lock.db'), node, batch, faults: faults !== undefined };
   const writer = await startThread(new URL('./writer.ts', import.meta.url), writerData, failed, faults);
   let reader: Awaited<ReturnType<typeof startThread>>;
   try {

@@ -1,5 +1,5 @@
 // The store's one writer: a thread with the only connection that writes. It takes whatever calls arrived while the last
-// commit ran (up to 256 calls or 8 MB), runs them in one transaction, and answers them all after the one sync. It runs
+// commit ran (up to a bound of calls, or 8 MB), runs them in one transaction, and answers them all after the one sync. It runs
 // verbs and nothing else, and sees boxes, tags and clear columns only. It logs nothing; after a failure of the disk it
 // refuses everything and says so once, since a sync that failed once may claim success the next time.
 
@@ -23,10 +23,11 @@ export type WriterData = {
   readonly path: string;
   readonly lock: string;
   readonly node: string;
+  /** Calls that share one commit. */
+  readonly batch: number;
   readonly faults: boolean;
 };
 
-const BATCH_CALLS = 256;
 const BATCH_OCTETS = 8 * 1024 * 1024;
 /** Idle time after which the log is moved into the database. */
 const IDLE = 1_000;
@@ -58,7 +59,8 @@ function octetsOf(value: unknown): number {
   return sum;
 }
 
-function serve(port: MessagePort, w: Workbench, runner: BatchRunner, path: string, faults: boolean): void {
+function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: WriterData): void {
+  const { path, faults, batch } = data;
   let batches = 0;
   let written = false;
   let told = false;
@@ -87,7 +89,7 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, path: strin
 
   const runAll = (waiting: Call[]) => {
     if (faults) for (const call of waiting) if (call[1] === 'fault') runner.failNext((call[4] as [string])[0]);
-    while (waiting.length > 0) runSome(takeBatch(waiting));
+    while (waiting.length > 0) runSome(takeBatch(waiting, batch));
     if (timer === null) timer = setTimeout(idle, IDLE);
     else timer.refresh();
   };
@@ -96,7 +98,7 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, path: strin
     const waiting: Call[] = [];
     let closing = message === 'close';
     if (message !== 'close') waiting.push(...message);
-    while (waiting.length < BATCH_CALLS && !closing) {
+    while (waiting.length < batch && !closing) {
       const more = receiveMessageOnPort(port) as { message: Call[] | 'close' } | undefined;
       if (!more) break;
       if (more.message === 'close') closing = true;
@@ -116,10 +118,10 @@ function close(port: MessagePort, w: Workbench, runner: BatchRunner, timer: Node
 }
 
 /** Removes the next batch from the front of `waiting`: accepts and settlements first, they hold peers and duplicates. */
-function takeBatch(waiting: Call[]): Call[] {
+function takeBatch(waiting: Call[], calls: number): Call[] {
   let octets = 0;
   let count = 0;
-  while (count < waiting.length && count < BATCH_CALLS && octets < BATCH_OCTETS) {
+  while (count < waiting.length && count < calls && octets < BATCH_OCTETS) {
     octets += octetsOf(waiting[count]![4]);
     count += 1;
   }
@@ -142,7 +144,7 @@ function start(port: MessagePort, data: WriterData): void {
     const verbs: Record<string, Verb> = { ...verbsOf(w), fault: () => null };
     const runner = makeRunner(w, verbs);
     port.once('close', () => lock.close());
-    serve(port, w, runner, data.path, data.faults);
+    serve(port, w, runner, data);
     port.postMessage({ ready: true, synchronous: db.pragma('synchronous', { simple: true }) });
   } catch (error) {
     port.postMessage({ refused: (error as Error).message });

@@ -22,7 +22,13 @@ function lineWith(full: boolean, due: () => Due) {
     settings: () => ({
       ...{ deliveriesInFlight: 10, perDestination: 1, examineWaiting: 10, recipientsPerTransaction: 1, warnAfter: 1 },
     }),
-    load: { examining: 0, delivering: 0, notifying: 0, perDestination: new Map(full ? [['slow.test', 1]] : []) },
+    load: {
+      incoming: 0,
+      examining: 0,
+      delivering: 0,
+      notifying: 0,
+      perDestination: new Map(full ? [['slow.test', 1]] : []),
+    },
     owner: 'test',
     clock: { now: Date.now, sleep: async () => {} },
     log: { info: () => {}, warn: () => {}, error: () => {} },
