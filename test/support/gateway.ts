@@ -43,6 +43,8 @@ export type StartOptions = {
   readonly flags?: readonly string[];
   /** Program and arguments that run Node for us: `strace -f …`. */
   readonly under?: readonly string[];
+  /** Told of the process before it is ready. */
+  readonly onSpawn?: (child: ChildProcess) => void;
 };
 
 /** Starts it and waits until it says that it is ready. Rejects with what it said when it ends before that. */
@@ -62,6 +64,7 @@ export async function startGateway(files: GatewayFiles, options: StartOptions = 
     env: { ...process.env, NODE_OPTIONS: '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  options.onSpawn?.(child);
   let out = '';
   let err = '';
   child.stderr.on('data', (chunk) => {

@@ -17,6 +17,8 @@ export type SinkOptions = {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** EHLO lines; default PIPELINING, 8BITMIME, SMTPUTF8, SIZE, ENHANCEDSTATUSCODES. */
   readonly extensions?: readonly string[];
+  /** Reply to RCPT instead of a 250, by its argument as written. */
+  readonly onRecipient?: (argument: string) => string | null;
   /** Called at the final dot before the 250. */
   readonly onMessage: (message: Sunk) => void;
 };
@@ -69,8 +71,11 @@ function serve(socket: Socket, options: SinkOptions, tls: boolean): void {
       recipients = [];
       socket.write('250 2.1.0 Ok\r\n');
     } else if (verb === 'RCPT') {
-      recipients.push(text.slice(8));
-      socket.write('250 2.1.5 Ok\r\n');
+      const refusal = options.onRecipient?.(text.slice(8)) ?? null;
+      if (refusal === null) recipients.push(text.slice(8));
+      socket.write(`${refusal ?? '250 2.1.5 Ok'}\r\n`);
+    } else if (verb === 'DATA' && recipients.length === 0) {
+      socket.write('554 5.5.1 No recipients\r\n');
     } else if (verb === 'DATA') {
       collecting = [];
       tail = START;

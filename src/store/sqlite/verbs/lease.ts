@@ -9,6 +9,10 @@ import { type DeliveryCore, idOf, type MessageCore, type Rows } from './rows.ts'
 type LeaseCall = readonly [owner: string, limit: number, until: number, recipients: number, not: readonly string[]];
 type RenewCall = readonly [owner: string, until: number, deliveries: readonly string[], nos: readonly number[]];
 
+/** What was under way when a process ended waits this long for each attempt that it has had, and never longer than its
+ *  lease would have lasted: a crash costs a wait, not a hot loop, and not a whole lease either. */
+const CRASH_WAIT = 60_000;
+
 export function makeLease(w: Workbench, rows: Rows) {
   const { db, ledger, lanes, tally } = w;
   const head = db
@@ -49,6 +53,10 @@ export function makeLease(w: Workbench, rows: Rows) {
   const othersMessages = db
     .prepare<[string], number>('SELECT n FROM message WHERE due IS NOT NULL AND lease_owner <> ?')
     .pluck();
+  // What is to be told is in hand until `tell_at`, without an owner: this node's process is the only one that tells.
+  const tellAgain = db.prepare(
+    'UPDATE delivery INDEXED BY delivery_tell SET tell_at = ? WHERE tell_class > 0 AND tell_class = 1 AND tell_at > ?',
+  );
   /** When each class and organization was last served. */
   const served = new Map<string, number>();
 
@@ -137,7 +145,7 @@ export function makeLease(w: Workbench, rows: Rows) {
         const m = rows.byNumber(Math.floor(n / DELIVERIES));
         const d = rows.delivery(n);
         doubt(m, d, 'the process ended', at);
-        // The time of the next attempt was set when it was leased: a crash costs a wait.
+        d.not_before = Math.min(d.not_before, at + CRASH_WAIT * d.attempts);
         rows.move(m, d, 'ready', d.not_before);
         d.lease_owner = null;
         rows.tell(m, d, 4, at);
@@ -147,6 +155,7 @@ export function makeLease(w: Workbench, rows: Rows) {
         deliveries += 1;
       }
     }
+    tellAgain.run(at + CRASH_WAIT, at + CRASH_WAIT);
     return [messages.length, deliveries];
   }
 

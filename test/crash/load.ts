@@ -1,0 +1,88 @@
+// Sessions that send numbered messages without pause, and go on sending when the gateway goes away and comes back.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../../src/domain/types.ts';
+import { openSession, type Session } from '../support/session.ts';
+import { KINDS, type Kind, type Ledger, type Numbered } from './ledger.ts';
+
+export const SENDER = 'staff@clinic.crash.example';
+export const RECIPIENT_DOMAIN = 'partner.crash.example';
+
+export type Load = {
+  /** Replies other than 250 to a command or to the final dot. */
+  readonly refused: () => number;
+  /** Ends after the messages in hand; waits for them. */
+  stop(): Promise<void>;
+};
+
+export function startLoad(port: number, sessions: number, random: Random, ledger: Ledger): Load {
+  let last = 0;
+  let refused = 0;
+  let stopped = false;
+  const one = async (): Promise<void> => {
+    let session: Session | null = null;
+    while (!stopped) {
+      try {
+        session ??= await openSession({ port, deadline: 20_000 });
+        last += 1;
+        const message = compose(last, random);
+        ledger.sending(message);
+        if (await send(session, message)) ledger.acknowledged(message.number);
+        else {
+          refused += 1;
+          await session.command('RSET');
+          await sleep(50);
+        }
+      } catch {
+        session?.destroy();
+        session = null;
+        await sleep(30);
+      }
+    }
+    await session?.quit();
+  };
+  const running = Array.from({ length: sessions }, one);
+  return {
+    refused: () => refused,
+    stop: async () => {
+      stopped = true;
+      await Promise.all(running);
+    },
+  };
+}
+
+/** Whether it was acknowledged. */
+async function send(session: Session, { number, kinds, data }: Numbered): Promise<boolean> {
+  const lines = [
+    `MAIL FROM:<${SENDER}>`,
+    ...kinds.map((kind, i) => `RCPT TO:<${kind}${number}.${i}@${RECIPIENT_DOMAIN}>`),
+  ];
+  for (const line of lines) if ((await session.command(line)).code !== 250) return false;
+  if ((await session.command('DATA')).code !== 354) return false;
+  return (await session.data(data)).code === 250;
+}
+
+/** One to three recipients; mostly a few kB, some of 75 kB, few so large that the body gets a file of its own. */
+function compose(number: number, random: Random): Numbered {
+  const kinds = Array.from({ length: 1 + Math.floor(random.fraction() * 3) }, () => kindOf(random.fraction()));
+  const chance = random.fraction();
+  const size = chance < 0.8 ? 500 + chance * 5_000 : chance < 0.98 ? 75_000 : 3_000_000;
+  const line = `${Buffer.from(random.bytes(54)).toString('base64')}\r\n`;
+  const head = [
+    `From: <${SENDER}>`,
+    `To: <someone@${RECIPIENT_DOMAIN}>`,
+    `Subject: number ${number}`,
+    `Message-ID: <${number}@clinic.crash.example>`,
+    'MIME-Version: 1.0',
+    'Content-Type: text/plain; charset=us-ascii',
+  ];
+  return {
+    number,
+    kinds,
+    data: Buffer.from(`${head.join('\r\n')}\r\n\r\n${line.repeat(Math.ceil(size / line.length))}`),
+  };
+}
+
+function kindOf(chance: number): Kind {
+  return KINDS[chance < 0.8 ? 0 : chance < 0.9 ? 1 : 2];
+}
