@@ -147,7 +147,7 @@ function offer(
   return (line, ctx) => {
     if (line.startsWith('EHLO')) return '250-peer.test\r\n250 STARTTLS';
     // A ClientHello may hold a line end; it gets no answer.
-    if (line !== 'STARTTLS') return /^(?:MAIL|RCPT|DATA|RSET|QUIT|HELO)\b/.test(line) ? undefined : null;
+    if (line !== 'STARTTLS') return /^(?:greeting|MAIL|RCPT|DATA|RSET|QUIT|HELO)\b/.test(line) ? undefined : null;
     if (then !== undefined) setTimeout(() => then(ctx), 20);
     return answer;
   };
