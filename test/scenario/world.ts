@@ -34,6 +34,8 @@ export type WorldOptions = {
   /** More sections of gateway.yaml; a section given here replaces ours. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly start?: StartOptions;
+  /** Of the listener, where `config` gives another `listen`. */
+  readonly port?: number;
 };
 
 export type Letter = {
@@ -76,7 +78,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   writeFileSync(join(folder, 'ca.pem'), ca.cert);
   const peers = await openPeers(ca, { [CLINIC]: 'usual', ...options.domains });
   const dns = await startDns(zonesOf(Object.keys(options.domains)));
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const config = { ...(await configOf(folder, port, dns, peers)), ...options.config };
   const files = writeGateway(folder, config, options.policy);
   let running = await startGateway(files, options.start);
