@@ -28,6 +28,11 @@ export function usageOf(pid: number): Usage {
   return sum;
 }
 
+/** The command lines of `pid` and its descendants, one a line. */
+export function argumentsOf(pid: number): string {
+  return [pid, ...descendants(pid)].map((one) => (read(`/proc/${one}/cmdline`) ?? '').replaceAll('\0', ' ')).join('\n');
+}
+
 export function descendants(pid: number): number[] {
   const parents = new Map<number, number[]>();
   for (const name of readdirSync('/proc')) {
