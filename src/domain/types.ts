@@ -310,6 +310,10 @@ export type Next =
 export type Settlement = {
   readonly delivery: DeliveryId;
   readonly outcome: Outcome;
+  /** Which item of the decision's list was tried; those before it could not be made. */
+  readonly step: number;
+  /** The same in words: `tls: verify`; null when the decision lists none. */
+  readonly protection: string | null;
   readonly next: Next;
   readonly because: string;
   readonly status: string;

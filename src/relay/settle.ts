@@ -33,7 +33,10 @@ export function nextAttempt(attempts: number, now: Time, fraction: number): Time
 
 export function settle(delivery: Delivery, outcome: Outcome, options: SettleOptions): Settlement {
   const { next, because, status } = judge(delivery, outcome, options);
-  return { delivery: delivery.id, outcome, next, because, status };
+  const { step } = delivery;
+  const tried = protectionsOf(delivery)[step];
+  const protection = tried === undefined ? null : protectionText(tried);
+  return { delivery: delivery.id, outcome, step, protection, next, because, status };
 }
 
 type Judgement = Pick<Settlement, 'next' | 'because' | 'status'>;

@@ -143,6 +143,7 @@ export function settleCall(vault: Vault, organization: string, one: Settlement, 
   const detail = {
     status,
     outcome: outcome.kind,
+    protection: one.protection ?? undefined,
     level: evidence ? (level ?? 'none') : undefined,
     mx: evidence?.mx,
     tls: evidence?.version,
@@ -158,11 +159,12 @@ export function settleCall(vault: Vault, organization: string, one: Settlement, 
     status,
     level,
     ready?.notBefore ?? 0,
-    ready?.step ?? 0,
+    ready?.step ?? one.step,
     ready?.stepSince ?? null,
     ready?.stepAttempts ?? 0,
     JSON.stringify(detail),
     boxJson(vault, place.because(organization, delivery), boxed, at),
+    one.step,
   ];
 }
 

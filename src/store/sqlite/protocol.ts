@@ -103,6 +103,8 @@ export type SettleOne = readonly [
   stepAttempts: number,
   detail: string,
   box: Octets,
+  /** Step that was tried; `step` is the next one. */
+  tried: number,
 ];
 
 export type EntryCall = readonly [

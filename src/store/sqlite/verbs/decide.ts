@@ -105,7 +105,7 @@ export function makeDecider(w: Workbench, rows: Rows): Decider {
     );
     if (!taking || !take) return;
     insertAttempt.run(d.n, d.attempts, d.lease_no, take.owner, at);
-    const attempted = `{"attempt":${d.attempts},"step":0}`;
+    const attempted = `{"attempt":${d.attempts}}`;
     ledger.append(at, m.organization, m.id, id, 'gateway deliver', 'delivery.attempted', attempted, null);
   }
 

@@ -74,7 +74,7 @@ export function makeLease(w: Workbench, rows: Rows) {
     d.attempts += 1;
     update.run(d.attempts, until, owner, no, d.in_doubt, n);
     insertAttempt.run(n, d.attempts, no, d.step, owner, at);
-    const detail = `{"attempt":${d.attempts},"step":${d.step}}`;
+    const detail = `{"attempt":${d.attempts}}`;
     ledger.append(at, m.organization, m.id, idOf(m, d), 'gateway deliver', 'delivery.attempted', detail, null);
   }
 

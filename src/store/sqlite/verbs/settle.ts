@@ -22,17 +22,17 @@ export function makeSettle(w: Workbench, rows: Rows) {
      WHERE n = ?`,
   );
   const closeAttempt = db.prepare(
-    'UPDATE attempt SET ended_at = ?, outcome = ?, status = ?, level = ? WHERE delivery = ? AND no = ?',
+    'UPDATE attempt SET ended_at = ?, outcome = ?, status = ?, level = ?, step = ? WHERE delivery = ? AND no = ?',
   );
   const closeLate = db.prepare(
-    'UPDATE attempt SET ended_at = ?, outcome = ?, status = ?, level = ? WHERE delivery = ? AND lease = ?',
+    'UPDATE attempt SET ended_at = ?, outcome = ?, status = ?, level = ?, step = ? WHERE delivery = ? AND lease = ?',
   );
-  const lateDelivered = db.prepare('UPDATE delivery SET level = ? WHERE n = ?');
+  const lateDelivered = db.prepare('UPDATE delivery SET level = ?, step = ? WHERE n = ?');
 
   function settleOne(m: MessageCore, d: DeliveryCore, one: SettleOne, at: number): void {
-    const [id, outcome, state, status, level, notBefore, step, stepSince, stepAttempts, detail, octets] = one;
+    const [id, outcome, state, status, level, notBefore, step, stepSince, stepAttempts, detail, octets, tried] = one;
     const box = fromOctets(octets);
-    closeAttempt.run(at, outcome, status, level, d.n, d.attempts);
+    closeAttempt.run(at, outcome, status, level, tried, d.n, d.attempts);
     if (outcome === 'in doubt') {
       d.in_doubt = 1;
       ledger.append(at, m.organization, m.id, id, ACTOR, 'delivery.in_doubt', `{"attempt":${d.attempts}}`, box);
@@ -48,7 +48,7 @@ export function makeSettle(w: Workbench, rows: Rows) {
       status,
       level,
       d.not_before,
-      ready ? step : d.step,
+      step,
       ready ? stepSince : null,
       ready ? stepAttempts : 0,
       state === 'delivered' || state === 'bounced' ? at : null,
@@ -73,9 +73,9 @@ export function makeSettle(w: Workbench, rows: Rows) {
   }
 
   function settleLate(m: MessageCore, d: DeliveryCore, lease: number, one: SettleOne, at: number): void {
-    const [id, outcome, , status, level, , , , , detail, octets] = one;
+    const [id, outcome, , status, level, , , , , detail, octets, tried] = one;
     const box = fromOctets(octets);
-    closeLate.run(at, outcome, status, level, d.n, lease);
+    closeLate.run(at, outcome, status, level, tried, d.n, lease);
     d.in_doubt = 1;
     const late = `{"late":true,"outcome":"${outcome}","status":${JSON.stringify(status)}}`;
     ledger.append(at, m.organization, m.id, id, ACTOR, 'delivery.in_doubt', late, box);
@@ -86,7 +86,8 @@ export function makeSettle(w: Workbench, rows: Rows) {
       d.status = status;
       d.lease_owner = null;
       because = box;
-      lateDelivered.run(level, d.n);
+      d.step = tried;
+      lateDelivered.run(level, tried, d.n);
       ledger.append(at, m.organization, m.id, id, ACTOR, 'delivery.delivered', detail, box);
     }
     rows.keepDelivery(d, at, because);
