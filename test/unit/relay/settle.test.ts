@@ -161,3 +161,24 @@ test('finds the first protection that can be made', () => {
   expect(possibleStep(LIST, 0, ['smime'])).toBe(1);
   expect(possibleStep(LIST, 2, ['tls'])).toBeNull();
 });
+
+test('names the protection that was tried, whatever stands before it in the list', () => {
+  const delivered: Outcome = { kind: 'delivered', reply: reply(250), evidence };
+  expect(settle(delivery({ step: 2 }), delivered, options)).toMatchObject({ step: 2, protection: 'portal' });
+  expect(settle(delivery({ step: 0 }), lack(true), options)).toMatchObject({ step: 0, protection: 'tls' });
+});
+
+test.each<[Partial<Evidence>, string]>([
+  [{}, 'connection without TLS'],
+  [
+    { version: 'TLSv1.2', lack: 'certificate has expired' },
+    'TLS 1.2, certificate not verified: certificate has expired',
+  ],
+  [
+    { version: 'TLSv1.3', name: { matched: 'mx.example.org', source: 'MX, unsigned DNS' } },
+    'TLS 1.3, certificate valid for mx.example.org (MX, unsigned DNS)',
+  ],
+])('a delivered one says what the connection showed: %j', (shown, words) => {
+  const outcome: Outcome = { kind: 'delivered', reply: reply(250), evidence: { ...evidence, ...shown } };
+  expect(settle(delivery(), outcome, options).because).toBe(`${words}; 250 2.1.1 said so`);
+});
