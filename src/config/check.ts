@@ -25,6 +25,10 @@ function checkOrganizations(config: ParsedConfig, { problem, warn }: Report): vo
       if (owner !== undefined) problem([...at, 'domains', place], `${domain} already belongs to ${owner}`);
       domains.set(domain, organization.name);
     }
+    const { admin } = organization;
+    if (admin !== undefined && !organization.domains.includes(admin.slice(admin.lastIndexOf('@') + 1).toLowerCase())) {
+      problem([...at, 'admin'], 'must be an address of one of its domains');
+    }
     organization.from.networks.forEach((network: Cidr, place) => {
       if (network.prefix >= (network.family === 4 ? 8 : 16)) return;
       problem([...at, 'from', 'networks', place], `${network.text} is a large part of the Internet and proves nothing`);

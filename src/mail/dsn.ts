@@ -8,7 +8,7 @@ import { mailDate } from './header.ts';
 /** What every mail of ours to staff says of itself and of the message it is about. */
 export type OwnMail = {
   readonly hostname: string;
-  readonly to: Address;
+  readonly to: readonly Address[];
   readonly date: Time;
   /** With angle brackets. */
   readonly messageId: string;
@@ -56,7 +56,7 @@ export function compose(mail: OwnMail, subject: string, parts: readonly Part[]):
   const root = new MimeNode(others.length === 0 ? first?.type : report, options);
   root.setHeader({
     From: `Mail gateway <postmaster@${mail.hostname}>`,
-    To: mail.to,
+    To: mail.to.join(', '),
     Subject: subject,
     Date: mailDate(mail.date),
     'Message-ID': mail.messageId,

@@ -6,6 +6,8 @@ import { compose, type OwnMail, printable } from './dsn.ts';
 
 export type NoteMail = OwnMail & {
   readonly kind: 'held' | 'warn';
+  /** The sender reads it; else only the admin does. */
+  readonly toSender: boolean;
   readonly recipients: readonly { readonly recipient: Address; readonly why: string }[];
   /** Whom to ask. */
   readonly admin?: Address;
@@ -26,15 +28,28 @@ const WORDS = {
   },
 } as const;
 
+const TO_ADMIN = {
+  subject: 'A message is held and was not delivered yet',
+  first: 'A message was not delivered to the recipients below. It is safe, and it is held until somebody decides.',
+  next: '',
+} as const;
+
 export function composeNote(mail: NoteMail): Promise<Buffer> {
-  const words = WORDS[mail.kind];
+  const words = mail.toSender ? WORDS[mail.kind] : TO_ADMIN;
   return compose(mail, words.subject, [{ type: 'text/plain; charset=utf-8', text: textOf(mail, words) }]);
 }
 
 function textOf(mail: NoteMail, words: { readonly first: string; readonly next: string }): string {
   const lines = [words.first, ''];
   for (const { recipient, why } of mail.recipients) lines.push(`  ${recipient}`, `    ${printable(why)}`);
-  lines.push('', `You sent it on ${when(mail.message.acceptedAt, mail.timeZone)}.`, '');
+  const sent = when(mail.message.acceptedAt, mail.timeZone);
+  if (!mail.toSender) {
+    const sender = mail.message.sender.join(', ');
+    lines.push('', `It was sent on ${sent} by ${sender}, who is not told.`, '');
+    lines.push(`Next: sealrelay explain ${mail.message.queueId} at ${mail.hostname}.`);
+    return `${lines.join('\r\n')}\r\n`;
+  }
+  lines.push('', `You sent it on ${sent}.`, '');
   const ask = mail.admin === undefined ? 'your IT help desk' : mail.admin;
   lines.push(
     `Next: ${words.next} To have it delivered another way, ask ${ask} and name the queue id ${mail.message.queueId}.`,

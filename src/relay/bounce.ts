@@ -28,7 +28,7 @@ export function notifyInBackground(line: Line, notification: Notification): void
 export async function notify(line: Line, notification: Notification): Promise<void> {
   const { message, deliveries, kind } = notification;
   const organization = organizationOf(line, message.organization);
-  const to = addressee(notification, organization);
+  const to = addressees(notification, organization);
   if ('nobody' in to) {
     await line.queue.told(
       verbId(line),
@@ -38,7 +38,7 @@ export async function notify(line: Line, notification: Notification): Promise<vo
     );
     return;
   }
-  const text = await compose(line, notification, to.address, to.organization);
+  const text = await compose(line, notification, to);
   await line.ready(message.organization);
   const writer = line.bodies.create(message.organization, text.length);
   await writer.write(text);
@@ -46,7 +46,7 @@ export async function notify(line: Line, notification: Notification): Promise<vo
   const id = queueId(now, line.random.bytes(9));
   const written = writer.end(
     Buffer.from(
-      JSON.stringify({ id, at: now, organization: message.organization, origin: originOf(kind), to: to.address }),
+      JSON.stringify({ id, at: now, organization: message.organization, origin: originOf(kind), to: to.addresses }),
     ),
   );
   const own = ownMessage(line, notification, to, { id, now, ...written });
@@ -56,23 +56,44 @@ export async function notify(line: Line, notification: Notification): Promise<vo
   line.wake('deliver');
 }
 
-type Addressee = { readonly address: Address; readonly organization: OrganizationSettings };
+type Told = {
+  readonly addresses: readonly Address[];
+  /** The sender is one of them; else only the admin is told. */
+  readonly sender: boolean;
+  readonly organization: OrganizationSettings;
+};
 
-function addressee(
-  { message, kind }: Notification,
+function addressees(
+  notification: Notification,
   organization: OrganizationSettings | undefined,
-): Addressee | { nobody: string } {
+): Told | { nobody: string } {
   if (organization === undefined) return { nobody: 'the organization is no longer configured' };
-  if (isOurs(message)) return { nobody: 'mail of ours causes no mail' };
+  if (isOurs(notification.message)) return { nobody: 'mail of ours causes no mail' };
+  const sender = senderToTell(notification, organization);
+  const { admin } = organization;
+  const second = notification.kind === 'held' && admin !== null && isStaff(admin, organization) ? [admin] : [];
+  if (typeof sender === 'object') {
+    return second.length === 0 ? sender : { addresses: second, sender: false, organization };
+  }
+  const others = second.filter((one) => normalAddress(one) !== normalAddress(sender));
+  return { addresses: [sender, ...others], sender: true, organization };
+}
+
+function senderToTell(
+  { message, kind }: Notification,
+  organization: OrganizationSettings,
+): Address | { nobody: string } {
   // RFC 3464 §2, RFC 5321 §4.5.5: a DSN answers the reverse-path, and never a null one.
-  const address = message.reversePath === '' ? undefined : (message.reversePath as Address);
-  if (address === undefined) return { nobody: 'the reverse-path is null' };
+  if (message.reversePath === '') return { nobody: 'the reverse-path is null' };
   if (kind !== 'bounced' && kind !== 'delayed' && message.examination?.autoSubmitted === true) {
     return { nobody: 'the message was sent by a machine' };
   }
-  if (!organization.domains.includes(domainOf(address)))
-    return { nobody: 'the reverse-path is outside the organization' };
-  return { address, organization };
+  const address = message.reversePath as Address;
+  return isStaff(address, organization) ? address : { nobody: 'the reverse-path is outside the organization' };
+}
+
+function isStaff(address: Address, organization: OrganizationSettings): boolean {
+  return organization.domains.includes(domainOf(normalAddress(address) as Address));
 }
 
 function originOf(kind: Notification['kind']): 'dsn' | 'note' {
@@ -82,13 +103,12 @@ function originOf(kind: Notification['kind']): 'dsn' | 'note' {
 function compose(
   line: Line,
   { kind, message, deliveries }: Notification,
-  to: Address,
-  organization: OrganizationSettings,
+  { addresses, sender, organization }: Told,
 ): Promise<Buffer> {
   const { hostname } = line.settings();
   const common = {
     hostname,
-    to,
+    to: addresses,
     date: line.clock.now(),
     messageId: `<${queueId(line.clock.now(), line.random.bytes(9))}@${hostname}>`,
     message: {
@@ -115,6 +135,7 @@ function compose(
   return composeNote({
     ...common,
     kind: kind === 'held' ? 'held' : 'warn',
+    toSender: sender,
     recipients: deliveries.map((one) => ({ recipient: one.recipient, why: whyOf(kind, one) })),
     ...(organization.admin !== null && { admin: organization.admin }),
     timeZone: organization.timeZone,
@@ -130,7 +151,7 @@ function whyOf(kind: Notification['kind'], delivery: Delivery): string {
 function ownMessage(
   line: Line,
   { kind, message, deliveries }: Notification,
-  to: Addressee,
+  { addresses, organization }: Told,
   made: { id: NewMessage['id']; now: number; ref: NewMessage['body']; size: number; digest: Uint8Array },
 ): NewMessage {
   const settings = line.settings();
@@ -152,15 +173,13 @@ function ownMessage(
     dsn: {},
     smtpUtf8: false,
     body: made.ref,
-    deliveries: [
-      {
-        recipient: to.address,
-        dsn: { notify: ['NEVER'] },
-        destination: to.organization.returnHost ?? domainOf(normalAddress(to.address) as Address),
-        priority: 'urgent',
-        expiresAt: made.now + settings.lifetime,
-        decision: staffDecision(),
-      },
-    ],
+    deliveries: addresses.map((recipient) => ({
+      recipient,
+      dsn: { notify: ['NEVER'] },
+      destination: organization.returnHost ?? domainOf(normalAddress(recipient) as Address),
+      priority: 'urgent',
+      expiresAt: made.now + settings.lifetime,
+      decision: staffDecision(),
+    })),
   };
 }

@@ -43,7 +43,7 @@ export type Settings = {
 export type OrganizationSettings = {
   readonly name: OrganizationName;
   readonly domains: readonly string[];
-  /** Who gets what concerns nobody else: postmaster mail, notes about messages without a sender. */
+  /** Who gets postmaster mail, and the notes about what is held, besides the sender. */
   readonly admin: Address | null;
   /** The way back for our mail to staff; null: by MX. */
   readonly returnHost: string | null;

@@ -5,6 +5,7 @@ import type { PeerMail, PeerOptions } from '../support/peer.ts';
 import { type Ca, selfSigned } from '../support/pki.ts';
 import { CLINIC, openWorld, PHI, SENDER, until, type World } from './world.ts';
 
+const ADMIN = `it@${CLINIC}`;
 const DAY = 86_400_000;
 const POLICY = `version: 1
 rules:
@@ -66,7 +67,10 @@ beforeAll(async () => {
       }),
       ...Object.fromEntries(Object.entries(FAULTS).map(([domain, { peer }]) => [domain, peer])),
     },
-    config: { queue: { lifetime: '3s', warn_sender_after: '1s', undecided_for: '3s' } },
+    config: {
+      organizations: [{ name: 'Clinic', domains: [CLINIC], from: { networks: ['127.0.0.1/32'] }, admin: ADMIN }],
+      queue: { lifetime: '3s', warn_sender_after: '1s', undecided_for: '3s' },
+    },
   });
   for (const domain of Object.keys(FAULTS)) {
     sent.phi[domain] = await world.send({ to: [`patient-0815@${domain}`], text: PHI });
@@ -122,16 +126,42 @@ describe.each(Object.entries(WITHOUT_TLS))('%s', (domain, { lack }) => {
   });
 });
 
-test('the sender of a held message gets one staff note', async () => {
+test('the sender of a held message and the admin get one staff note', async () => {
   const id = await world.send({ to: ['ann@stripped.test'], text: PHI, subject: 'canary-subject' });
   await world.reaches(id, 'held');
   await until(() => told(id).length > 0, 'told');
   expect(told(id)).toHaveLength(1);
-  const [note] = told(id);
-  expect(note).toMatchObject({ secure: true, commands: [expect.stringMatching(/^MAIL FROM:<>/), expect.any(String)] });
-  expect(note!.commands[1]).toContain(`<${SENDER}>`);
-  expect(note!.data).toMatch(/held/);
-  expect(note!.data).not.toMatch(/canary-subject|00482913/);
+  const { secure, commands, data } = told(id)[0]!;
+  expect(secure).toBe(true);
+  expect(commands[0]).toMatch(/^MAIL FROM:<>/);
+  expect(rows(told(id), /^To: (.*)\r$/gm)).toEqual([`${SENDER}, ${ADMIN}`]);
+  expect(commands.slice(1).map((line) => /<(.*)>/.exec(line)![1])).toEqual([SENDER, ADMIN]);
+  expect(data).toMatch(/Your message was not delivered/);
+  expect(data).not.toMatch(/canary-subject|00482913/);
+});
+
+test('of a held message with a null reverse-path only the admin is told', async () => {
+  const id = await world.send({ to: ['ann@stripped.test'], mailFrom: '' });
+  await world.reaches(id, 'held');
+  await until(() => told(id).length > 0, 'told');
+  const { commands, data } = told(id)[0]!;
+  expect(commands.slice(1).map((line) => /<(.*)>/.exec(line)![1])).toEqual([ADMIN]);
+  expect(data).not.toMatch(/Your message/);
+});
+
+test('the sender is told of a bounce only as RCPT asked, with what MAIL and RCPT gave', async () => {
+  const mail = ' RET=FULL ENVID=QQ+2B1';
+  const send = (rcpt: string) => world.send({ to: ['ann@refuses.test'], parameters: { mail, rcpt } });
+  const never = await send(' NOTIFY=NEVER');
+  const failure = await send(' NOTIFY=FAILURE ORCPT=rfc822;ann+2Bx@old.test');
+  await world.reaches(never, 'bounced');
+  await until(() => told(failure).length > 0, 'told');
+  expect(rows(told(failure), /^Original-Envelope-Id: (.*)\r$/gm)).toEqual(['QQ+1']);
+  expect(rows(told(failure), /^Original-Recipient: (.*)\r$/gm)).toEqual(['rfc822;ann+x@old.test']);
+  // RET=FULL or not: what comes back never holds the message.
+  expect(told(failure)[0]!.data).not.toContain('nothing special');
+  await until(async () => (await world.run('trace', never)).out.includes('NOTIFY'), 'in the audit');
+  expect(told(never)).toEqual([]);
 });
 
 test('what runs out of time is told once for all recipients, in the form of RFC 3464, without the message', async () => {

@@ -45,6 +45,8 @@ export type Letter = {
   readonly to: readonly string[];
   readonly subject?: string;
   readonly text?: string;
+  /** Parameters of MAIL and of every RCPT, with the blank before them. */
+  readonly parameters?: { readonly mail?: string; readonly rcpt?: string };
   /** Whole mail data instead of the above, CRLF. */
   readonly data?: string;
 };
@@ -147,12 +149,15 @@ export function dataOf(letter: Letter): string {
 }
 
 async function deliver(port: number, letter: Letter): Promise<Reply> {
+  const { parameters } = letter;
   const session = await openSession({ port, starttls: true });
   try {
-    const mail = await session.command(`MAIL FROM:<${letter.mailFrom ?? letter.from ?? SENDER}>`);
+    const mail = await session.command(
+      `MAIL FROM:<${letter.mailFrom ?? letter.from ?? SENDER}>${parameters?.mail ?? ''}`,
+    );
     if (mail.code !== 250) return mail;
     for (const to of letter.to) {
-      const rcpt = await session.command(`RCPT TO:<${to}>`);
+      const rcpt = await session.command(`RCPT TO:<${to}>${parameters?.rcpt ?? ''}`);
       if (rcpt.code !== 250) return rcpt;
     }
     await session.command('DATA');

@@ -90,7 +90,8 @@ export function fixedOf(message: NewMessage): Fixed {
 /** Of whom something may be told for a delivery: RFC 3461 §4.1, and P7: nothing answers a null reverse-path. */
 export function mayTell(message: NewMessage, dsn: DsnRecipient): number {
   if (message.origin === 'dsn' || message.origin === 'note') return MUTE.ours;
-  if (message.reversePath === '') return MUTE.nullPath;
+  // What is held concerns the organization's admin too.
+  if (message.reversePath === '') return MUTE.nullPath | TELL.held;
   const notes = TELL.held | TELL.warned;
   const { notify } = dsn;
   if (notify === undefined) return notes | TELL.bounced | TELL.delayed;
