@@ -138,7 +138,8 @@ function note(trial: Trial, gateway: Running, ended: number | string): void {
 /** Waits until everything arrived and nothing waits; retries by command what would wait for its time. */
 async function drain(trial: Trial, show: (note: string) => void): Promise<boolean> {
   for (const end = Date.now() + DRAIN_MS; Date.now() < end; await sleep(500)) {
-    const waiting = await waitingIn(trial.files);
+    const waiting = await waitingIn(trial.files).catch(() => null);
+    if (waiting === null) return false;
     if (waiting === 0 && trial.ledger.isComplete()) return true;
     if (waiting > 0)
       await sealrelay(trial.files, ['queue', 'retry', '--all', '--state', 'ready', '--yes', '--reason', 'trial']);
@@ -174,7 +175,8 @@ function report(trial: Trial, load: Load, seed: number, seconds: number, drained
   if (totals.lost.length > 0) console.log(`lost: ${totals.lost.slice(0, 20).join(' ')}`);
   if (totals.dsnDoubles.length > 0) console.log(`two DSNs: ${totals.dsnDoubles.slice(0, 20).join(' ')}`);
   for (const line of trial.broken.slice(0, 5)) console.log(line);
-  if (!drained) console.log(`the queue did not drain within ${DRAIN_MS / 60_000} minutes`);
+  if (!drained)
+    console.log(`the queue did not drain within ${DRAIN_MS / 60_000} minutes, or the gateway ended by itself`);
   return drained && totals.lost.length + totals.changed + totals.dsnDoubles.length + trial.broken.length === 0;
 }
 
@@ -206,7 +208,8 @@ async function main(): Promise<number> {
   const gateway = await start(trial);
   await load.stop();
   const drained = await drain(trial, show);
-  note(trial, gateway, (await gateway.stop()) === 0 ? 'SIGKILL' : 'a failed stop');
+  const ended = await gateway.stop();
+  note(trial, gateway, ended === 0 ? 'SIGKILL' : ended);
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
   const good = report(trial, load, seed, (Date.now() - begun) / 1000, drained);
   await Promise.all(trial.sinks.map((sink) => sink.close()));
