@@ -33,8 +33,8 @@ export type Judgement = {
   readonly lack?: string;
 };
 
-// NIST SP 800-52r2: ephemeral keys and AEAD only.
-const CIPHERS = [
+/** AEAD with ephemeral keys only (NIST SP 800-52r2 §3.3.1); in both directions. */
+export const ECDHE_AEAD: readonly string[] = [
   'TLS_AES_256_GCM_SHA384',
   'TLS_CHACHA20_POLY1305_SHA256',
   'TLS_AES_128_GCM_SHA256',
@@ -44,10 +44,9 @@ const CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
   'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-RSA-AES128-GCM-SHA256',
-  'DHE-RSA-AES256-GCM-SHA384',
-  'DHE-RSA-AES128-GCM-SHA256',
-  '@SECLEVEL=2',
-].join(':');
+];
+/** Peers that we deliver to may be older. */
+const CIPHERS = [...ECDHE_AEAD, 'DHE-RSA-AES256-GCM-SHA384', 'DHE-RSA-AES128-GCM-SHA256', '@SECLEVEL=2'].join(':');
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const ANY_PURPOSE = '2.5.29.37.0';

@@ -10,6 +10,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import tls from 'node:tls';
 import { SMTPServer } from 'smtp-server';
 import type { Clock } from '../domain/types.ts';
+import { ECDHE_AEAD } from '../net/tls.ts';
 import { Admission } from './admission.ts';
 import { replyLine } from './answers.ts';
 import type { Handlers, Limits, ListenerName, Log, SessionDeps } from './contract.ts';
@@ -65,19 +66,6 @@ export type Listener = {
   /** Takes no new session, finishes mail data in progress, answers 421 to the others; what is left after `graceMs` is cut. */
   readonly close: (graceMs: number) => Promise<void>;
 };
-
-/** AEAD with ECDHE only (NIST SP 800-52r2 §3.3.1). */
-const CIPHERS = [
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'TLS_AES_128_GCM_SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-].join(':');
 
 /** Opens the listener; rejects when the address is taken or the certificate unfit. */
 export async function listen(
@@ -145,7 +133,7 @@ function tlsOptions(certificate: Certificate): tls.SecureContextOptions {
   const options: tls.SecureContextOptions = {
     cert,
     key,
-    ciphers: CIPHERS,
+    ciphers: ECDHE_AEAD.join(':'),
     minVersion: certificate.minVersion ?? 'TLSv1.2',
     honorCipherOrder: true,
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,

@@ -4,6 +4,7 @@
 // objects. Threads see boxes, tags and clear columns, never what is in a box.
 
 import type { DeliveryState, Origin, Priority, Stage } from '../../domain/types.ts';
+import type { StoredEntry } from '../../record/verify.ts';
 
 /** Octets of a box or tag, one per character. */
 export type Octets = string;
@@ -187,21 +188,7 @@ export function deliveryRow(prefix: string): string {
 export type MessageLeaseRow = { lease: number; message: MessageRow; deliveries: DeliveryRow[] };
 export type NotificationRow = { kind: number; message: MessageRow; deliveries: DeliveryRow[] };
 
-export type AuditRow = {
-  readonly node: string;
-  readonly epoch: number;
-  readonly seq: number;
-  readonly at: number;
-  readonly organization: string;
-  readonly message: string | null;
-  readonly delivery: string | null;
-  readonly actor: string;
-  readonly event: string;
-  readonly detail: string;
-  readonly boxed: Uint8Array | null;
-  readonly digest: Uint8Array;
-  readonly hash: Uint8Array;
-};
+export type AuditRow = StoredEntry;
 export const AUDIT_ROW =
   'node, epoch, seq, at, organization, message, delivery, actor, event, detail, boxed, digest, hash';
 
