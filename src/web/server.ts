@@ -4,6 +4,7 @@
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
+import { isLoopback } from '../config/names.ts';
 import type { Metrics } from './metrics.ts';
 
 export type WebDeps = {
@@ -38,8 +39,9 @@ export function createApp(deps: WebDeps): Hono {
   return app;
 }
 
-/** Listens; rejects when it cannot. `port` 0 takes one from the system. */
+/** Listens; rejects when it cannot, or when others than this machine could ask. `port` 0 takes one from the system. */
 export function startWeb(options: { readonly address: string; readonly port: number }, deps: WebDeps): Promise<Web> {
+  if (!isLoopback(options.address)) return Promise.reject(new Error(`${options.address} is not loopback`));
   return new Promise((resolve, reject) => {
     const app = createApp(deps);
     const server = serve({ fetch: app.fetch, hostname: options.address, port: options.port }, (info: AddressInfo) => {
