@@ -5,9 +5,10 @@ import type { EntryView, LogView } from '../control/views.ts';
 import type { Verification } from '../store/audit/port.ts';
 import { ask, type DaemonOptions } from './client.ts';
 import { EXIT, usage } from './errors.ts';
-import { collect, example, withDaemon, withJson } from './help.ts';
+import { example, withDaemon, withJson } from './help.ts';
 import { fromStdin, moment } from './input.ts';
 import { mark, plain, print, printJson, say, tablePrinter, timeText } from './output.ts';
+import { oneState } from './queue.ts';
 
 type RangeOptions = DaemonOptions & { readonly json?: boolean; readonly since?: string; readonly until?: string };
 type SearchOptions = RangeOptions & {
@@ -22,6 +23,8 @@ type SearchOptions = RangeOptions & {
   readonly rule?: string;
   readonly limit?: string;
 };
+
+const PROTECTIONS = ['tls', 'pgp', 'smime', 'portal', 'portal+', 'none'];
 
 export function register(program: Command): void {
   const log = program
@@ -58,9 +61,9 @@ function registerSearch(log: Command): void {
     .option('--sender <ADDRESS>', 'sender or reverse-path; - reads it from stdin')
     .option('--recipient <ADDRESS>', 'recipient; - reads it from stdin')
     .option('--domain <DOMAIN>', 'recipient domain')
-    .option('--id QUEUE-ID', 'one message')
-    .addOption(new Option('--state <STATE>', 'state, may be repeated: delivered, held, bounced, …').argParser(collect))
-    .option('--protection <NAME>', 'how protected: tls, pgp, smime, portal, none')
+    .option('--id <QUEUE-ID>', 'one message')
+    .addOption(new Option('--state <STATE>', 'state, may be repeated: delivered, held, bounced, …').argParser(oneState))
+    .addOption(new Option('--protection <NAME>', 'how protected; none: without TLS').choices(PROTECTIONS))
     .option('--rule <NAME>', 'rule that decided')
     .option('--limit <N>', 'at most so many')
     .option('--csv', 'comma-separated values; cells that a spreadsheet would calculate are defused')
@@ -115,6 +118,8 @@ async function search(options: SearchOptions): Promise<void> {
   const args = await searchArgs(options);
   const show = options.csv ? await csvPrinter() : options.json ? printLines : logTable();
   const { rows } = await ask<{ rows: number }>(options, 'read', 'log.search', args, (page) => show(page as LogView[]));
+  // A script that reads columns finds them in an empty answer too.
+  if (options.csv && rows === 0) await print(COLUMNS.join(','));
   if (!options.json && !options.csv) {
     say(rows === 0 ? 'nothing found; widen it with --since 90d' : `${rows} found; next: sealrelay trace QUEUE-ID`);
   }
@@ -140,7 +145,9 @@ function logTable(): (rows: readonly LogView[]) => Promise<void> {
 /** What protected it; a delivery without TLS says so. */
 function protectedText(row: LogView): string {
   if (row.state !== 'delivered') return row.protection ?? '-';
-  return `${row.protection ?? 'tls'}: ${row.level ?? 'no TLS'}`;
+  // The level that was reached, not the least one that would have done.
+  const name = (row.protection ?? 'tls').split(':', 1)[0];
+  return `${name}: ${row.level ?? 'no TLS'}`;
 }
 
 async function csvPrinter(): Promise<(rows: readonly LogView[]) => Promise<void>> {
@@ -163,7 +170,7 @@ function registerExport(log: Command): void {
       say(`${entries} entries`);
     });
   example(
-    withDaemon(command),
+    withJson(withDaemon(command)),
     ['sealrelay log export --since 2026-01-01 --until 2026-02-01 > january.jsonl'],
     'It holds addresses: keep it as you keep health information. Next: sealrelay log verify.',
   );

@@ -10,6 +10,7 @@ import type { Examination, Facts } from '../domain/types.ts';
 import type { Policy } from '../policy/rule.ts';
 import { CliError, EXIT, usage } from './errors.ts';
 import { collect, example, withJson } from './help.ts';
+import { fromStdin } from './input.ts';
 import { mark, plain, print, printJson, say, styled } from './output.ts';
 import { configFile } from './place.ts';
 
@@ -30,17 +31,21 @@ export function register(program: Command): void {
   );
   const check = withFiles(policy.command('check'))
     .description('Says everything that is wrong with the policy, and runs the tests that stand in it.')
-    .action(checkPolicy);
+    .argument('[file]', 'the policy; the same as --policy FILE')
+    .action((given: string | undefined, options: FileOptions) => {
+      const file = given ?? options.policy;
+      return checkPolicy(file === undefined ? options : { ...options, policy: file });
+    });
   example(
     withJson(check),
-    ['sealrelay policy check', 'sealrelay policy check --policy policies/draft.yaml'],
+    ['sealrelay policy check', 'sealrelay policy check policies/draft.yaml'],
     'Exit code 0: good; 1: refused. Next: sealrelay policy test, then sealrelay reload.',
   );
   const test = withFiles(policy.command('test'))
     .description('Examines a message and decides for each recipient, rule by rule, as the gateway would.')
     .requiredOption('--eml <FILE>', 'the message; - reads it from stdin')
-    .option('--from <ADDRESS>', 'reverse-path, and the sender where the message names none')
-    .requiredOption('--to <ADDRESS>', 'recipient, may be repeated', collect)
+    .option('--from <ADDRESS>', 'reverse-path, and the sender where the message names none; - reads it from stdin')
+    .requiredOption('--to <ADDRESS>', 'recipient, may be repeated; - reads it from stdin', collect)
     .option('--organization <NAME>', 'whose mail it is (default: the one that has the domain of the sender)')
     .action(testMessage);
   example(
@@ -113,11 +118,17 @@ async function testMessage(options: TestOptions): Promise<void> {
   if (policy === null) {
     throw new CliError(problems[0] ? problemText(problems[0]) : `${file} is refused`, 'sealrelay policy check');
   }
+  if ([options.eml, options.from ?? '', ...options.to].filter((one) => one === '-').length > 1) {
+    throw usage('only one of --eml, --from and --to can come by stdin');
+  }
+  const from = options.from === undefined ? undefined : await address(options.from, '--from');
+  const to: Address[] = [];
+  for (const one of options.to) to.push((await address(one, '--to')) as Address);
   const data = await message(options.eml);
   const { examine } = await import('../dlp/examine.ts');
   const examination = examine([data], { subjectTags: Object.keys(config.tags) });
-  const sender = await senderOf(data, options.from);
-  const reversePath = (options.from ?? sender[0] ?? '') as Address;
+  const sender = await senderOf(data, from);
+  const reversePath = from ?? sender[0] ?? '';
   const base = {
     organization: organizationOf(config, options.organization, sender),
     sender,
@@ -127,9 +138,7 @@ async function testMessage(options: TestOptions): Promise<void> {
     coverage: examination.coverage,
     size: data.length,
   };
-  const results = await Promise.all(
-    options.to.map((recipient) => decided(config, policy, { ...base, recipient: recipient as Address })),
-  );
+  const results = await Promise.all(to.map((recipient) => decided(config, policy, { ...base, recipient })));
   if (results.some((one) => one.held)) process.exitCode = EXIT.warnings;
   const read = examinationView(examination);
   if (options.json) {
@@ -137,6 +146,15 @@ async function testMessage(options: TestOptions): Promise<void> {
     return printJson({ policy: policy.version, ...facts, ...read, recipients: results });
   }
   await show(base.organization, read, results);
+}
+
+/** As the gateway reads it in MAIL and RCPT; `<>` is the null reverse-path. */
+async function address(given: string, option: '--from' | '--to'): Promise<Address | ''> {
+  const { parsePath } = await import('../mail/address.ts');
+  const path = parsePath(await fromStdin(given, option), { smtpUtf8: true });
+  if ('error' in path) throw usage(`${option}: ${path.error}`, 'write user@domain');
+  if (path.ok === '' && option === '--to') throw usage('--to: an address is wanted', 'write user@domain');
+  return path.ok;
 }
 
 /** Mail data as it would stand on the wire. */
@@ -157,15 +175,16 @@ async function stdin(): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-async function senderOf(data: Buffer, from: string | undefined): Promise<readonly Address[]> {
+async function senderOf(data: Buffer, from: Address | '' | undefined): Promise<readonly Address[]> {
   const { fieldValue, headerEnd, parseHeader } = await import('../mail/header.ts');
   const { addressesOf } = await import('../mail/mailboxes.ts');
   const end = headerEnd(data);
   const value = fieldValue(parseHeader(end < 0 ? data : data.subarray(0, end)), 'from');
   const mailboxes = value === undefined ? null : addressesOf(value);
   if (mailboxes !== null && 'ok' in mailboxes && mailboxes.ok.length > 0) return mailboxes.ok;
-  if (from === undefined) throw usage('the message names no sender', 'say who sends it with --from ADDRESS');
-  return [from as Address];
+  if (from === undefined || from === '')
+    throw usage('the message names no sender', 'say who sends it with --from ADDRESS');
+  return [from];
 }
 
 function organizationOf(config: Config, named: string | undefined, sender: readonly Address[]): OrganizationName {
@@ -192,8 +211,10 @@ type Result = {
   readonly decision: string;
   readonly rule: string | null;
   readonly because: string;
-  /** Nothing of the decision can be done by this version, or the decision is to hold or wait. */
+  /** It would stay here: the decision is to hold or to wait, or nothing of it can be done by this version. */
   readonly held: boolean;
+  /** Protections that only a later version has. */
+  readonly notBuilt: boolean;
   readonly steps: readonly string[];
 };
 
@@ -210,12 +231,12 @@ async function decided(config: Config, policy: Policy, facts: Facts): Promise<Re
   const { recipient } = facts;
   if (isUndecided(decision)) {
     const because = `not known: ${decision.unknown.join(', ')}`;
-    return { recipient, decision: 'undecided', rule: null, because, held: true, steps };
+    return { recipient, decision: 'undecided', rule: null, because, held: true, notBuilt: false, steps };
   }
   const { action, rule, because } = decision;
-  const held =
-    action.kind === 'hold' || (action.kind === 'deliver' && possibleStep(action.protections, 0, BUILT) === null);
-  return { recipient, decision: actionText(action), rule, because, held, steps };
+  const notBuilt = action.kind === 'deliver' && possibleStep(action.protections, 0, BUILT) === null;
+  const held = notBuilt || action.kind === 'hold';
+  return { recipient, decision: actionText(action), rule, because, held, notBuilt, steps };
 }
 
 function examinationView({ findings, coverage }: Examination) {
@@ -238,6 +259,6 @@ async function show(organization: string, read: ReturnType<typeof examinationVie
     await print(`\n${styled('bold', plain(one.recipient))}  ${plain(one.decision)}`);
     await print(`  ${plain(one.because)}`);
     for (const step of one.steps) await print(`    ${plain(step)}`);
-    if (one.held) await print(`  ${mark('warning')} would be held: nothing of it can be done by this version`);
+    if (one.notBuilt) await print(`  ${mark('warning')} would be held: nothing of it can be done by this version`);
   }
 }

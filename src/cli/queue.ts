@@ -94,7 +94,7 @@ function select(command: Command): Command {
     .addOption(new Option('--state <STATE>', 'state, may be repeated').choices(STATES).argParser(oneState));
 }
 
-function oneState(value: string, before: readonly string[] | undefined): string[] {
+export function oneState(value: string, before: readonly string[] | undefined): string[] {
   if (!STATES.includes(value)) throw usage(`--state ${value}: not a state`, `one of ${STATES.join(', ')}`);
   return collect(value, before);
 }

@@ -37,11 +37,12 @@ export function register(program: Command): void {
     .description('Removes a login; it opens nothing from then on.')
     .argument('<name>', 'name of the login')
     .option('--reason <TEXT>', 'why; stands in the audit')
-    .action(async (name: string, options: DaemonOptions & { reason?: string }) => {
-      await ask(options, 'write', 'submission.remove', { name, reason: options.reason ?? '' });
+    .action(async (name: string, options: DaemonOptions & { reason?: string; json?: boolean }) => {
+      const done = await ask(options, 'write', 'submission.remove', { name, reason: options.reason ?? '' });
+      if (options.json) return printJson(done);
       say(`removed ${name}; next: sealrelay submission list`);
     });
-  example(withDaemon(remove), ['sealrelay submission remove scanner --reason "replaced"']);
+  example(withJson(withDaemon(remove)), ['sealrelay submission remove scanner --reason "replaced"']);
 }
 
 function registerAdd(submission: Command): void {

@@ -1,6 +1,6 @@
 // `sealrelay user`: operators and their tokens.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ask, type DaemonOptions, tokenFile } from './client.ts';
@@ -8,7 +8,8 @@ import { CliError } from './errors.ts';
 import { example, withDaemon, withJson } from './help.ts';
 import { print, printJson, say, tablePrinter, timeText } from './output.ts';
 
-type AddOptions = DaemonOptions & { readonly role: string; readonly write?: string | true; readonly reason?: string };
+type ChangeOptions = DaemonOptions & { readonly reason?: string; readonly json?: boolean };
+type AddOptions = ChangeOptions & { readonly role: string; readonly write?: string | true };
 type Row = { readonly name: string; readonly role: string; readonly created: string };
 
 export function register(program: Command): void {
@@ -26,11 +27,12 @@ export function register(program: Command): void {
     .description('Removes an operator; the token opens nothing from then on.')
     .argument('<name>', 'name')
     .option('--reason <TEXT>', 'why; stands in the audit')
-    .action(async (name: string, options: DaemonOptions & { reason?: string }) => {
-      await ask(options, 'write', 'user.remove', { name, reason: options.reason ?? '' });
+    .action(async (name: string, options: ChangeOptions) => {
+      const done = await ask(options, 'write', 'user.remove', { name, reason: options.reason ?? '' });
+      if (options.json) return printJson(done);
       say(`removed ${name}; next: sealrelay user list`);
     });
-  example(withDaemon(remove), ['sealrelay user remove ann --reason "left the company"']);
+  example(withJson(withDaemon(remove)), ['sealrelay user remove ann --reason "left the company"']);
 }
 
 function registerAdd(user: Command): void {
@@ -47,7 +49,7 @@ function registerAdd(user: Command): void {
     .option('--reason <TEXT>', 'why; stands in the audit')
     .action(addUser);
   example(
-    withDaemon(add),
+    withJson(withDaemon(add)),
     ['sealrelay user add ann --role admin --write', 'sealrelay user add bob --role auditor'],
     'Next: the operator puts the token into ~/.config/sealrelay/token, mode 0600; then sealrelay status.',
   );
@@ -57,17 +59,22 @@ async function addUser(name: string, options: AddOptions): Promise<void> {
   const file = options.write === true ? tokenFile() : options.write;
   // Claimed before the operator is made: a token that cannot be kept would be lost.
   if (file !== undefined) claim(file);
-  const { token } = await ask<{ token: string }>(options, 'write', 'user.add', {
-    name,
-    role: options.role,
-    reason: options.reason ?? '',
-  });
+  const args = { name, role: options.role, reason: options.reason ?? '' };
+  let made: { name: string; role: string; token: string };
+  try {
+    made = await ask(options, 'write', 'user.add', args);
+  } catch (error) {
+    if (file !== undefined) rmSync(file, { force: true });
+    throw error;
+  }
+  const { token, ...shown } = made;
+  if (file !== undefined) writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  if (options.json) return printJson(file === undefined ? made : { ...shown, file });
   if (file === undefined) {
     await print(token);
     say(`${name} (${options.role}): shown once; put it into ~/.config/sealrelay/token of that person, mode 0600`);
     return;
   }
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
   say(`${name} (${options.role}): token in ${file}; next: sealrelay status`);
 }
 

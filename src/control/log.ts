@@ -6,7 +6,7 @@ import { type DeliveryId, GATEWAY, isQueueId } from '../domain/ids.ts';
 import type { LogQuery } from '../store/audit/port.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import { view } from './queue.ts';
-import { clearConditions, STATES } from './selection.ts';
+import { clearConditions, DOMAIN, STATES, searched } from './selection.ts';
 import { entryView, iso, logView } from './views.ts';
 
 const PAGE = 500;
@@ -19,7 +19,7 @@ const searchArgs = z.strictObject({
   organization: z.string().max(200).optional(),
   sender: z.string().max(320).optional(),
   recipient: z.string().max(320).optional(),
-  domain: z.string().max(255).optional(),
+  domain: DOMAIN.optional(),
   id: z.string().max(40).optional(),
   states: z.array(z.enum(STATES)).max(STATES.length).optional(),
   protection: z.string().max(20).optional(),
@@ -49,7 +49,7 @@ async function search({ deps, caller, page }: Context, args: SearchArgs) {
   const what = query(args, deps.clock.now());
   await deps.audit.append([
     {
-      organization: args.organization ?? GATEWAY,
+      organization: searched(deps, args.organization),
       actor: caller.actor,
       event: 'log.searched',
       detail: { what: 'log', ...clearConditions(what) },

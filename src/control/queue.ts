@@ -13,6 +13,7 @@ import {
   conditions,
   isDeliveryId,
   type SelectionArgs,
+  searched,
   selectionShape,
   selections,
 } from './selection.ts';
@@ -92,7 +93,7 @@ async function list({ deps, caller, page }: Context, args: z.output<typeof listA
   const what = { ...conditions(args, deps.clock.now()), ...ids, states };
   await deps.audit.append([
     {
-      organization: args.organization ?? GATEWAY,
+      organization: searched(deps, args.organization),
       actor: caller.actor,
       event: 'log.searched',
       detail: { what: 'queue', ...clearConditions({ ...args, ids: undefined }) },

@@ -1,18 +1,25 @@
 // Which deliveries a person means: ids, or conditions that must all hold. Never everything by accident.
 
 import { z } from 'zod';
-import { type DeliveryId, domainOf, isQueueId, type QueueId } from '../domain/ids.ts';
+import { type DeliveryId, domainOf, GATEWAY, isQueueId, type OrganizationName, type QueueId } from '../domain/ids.ts';
 import type { DeliveryState } from '../domain/types.ts';
 import type { Selection } from '../store/queue/port.ts';
 import { ControlError } from './command.ts';
+import type { ControlDeps } from './deps.ts';
 
 export const STATES = ['undecided', 'ready', 'leased', 'held', 'delivered', 'bounced', 'dropped'] as const;
+
+/** A recipient domain. It stands clear in the audit of a search, so that an address must not pass for one. */
+export const DOMAIN = z
+  .string()
+  .max(255)
+  .regex(/^[^\s@]+$/, 'write a domain, as it stands after the @');
 
 export const selectionShape = {
   /** Queue ids (all recipients) and delivery ids `<queue id>.<index>` (one). */
   ids: z.array(z.string().max(40)).max(1000).default([]),
   organization: z.string().max(200).optional(),
-  domain: z.string().max(255).optional(),
+  domain: DOMAIN.optional(),
   sender: z.string().max(320).optional(),
   recipient: z.string().max(320).optional(),
   states: z.array(z.enum(STATES)).max(STATES.length).optional(),
@@ -65,13 +72,19 @@ export function isDeliveryId(text: string): text is DeliveryId {
   return dot > 0 && isQueueId(text.slice(0, dot)) && /^(0|[1-9][0-9]{0,3})$/.test(text.slice(dot + 1));
 }
 
+/** Whose audit a look belongs to; a name that is none of ours is not written. */
+export function searched(deps: Pick<ControlDeps, 'organizations'>, organization: string | undefined): OrganizationName {
+  return deps.organizations().find((one) => one === organization) ?? GATEWAY;
+}
+
 /** What may stand clear in the audit of a search: no address, only its domain. */
 export function clearConditions(what: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const clear: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(what)) {
     if (value === undefined) continue;
-    if (key !== 'sender' && key !== 'recipient') clear[key] = value;
-    else if (typeof value === 'string' && value.includes('@')) clear[`${key}Domain`] = domainOf(value as never);
+    const isAddress = typeof value === 'string' && value.includes('@');
+    if (key !== 'sender' && key !== 'recipient') clear[key] = isAddress ? '?' : value;
+    else if (isAddress) clear[`${key}Domain`] = domainOf(value as never);
   }
   return clear;
 }

@@ -119,7 +119,8 @@ function serve(socket: Socket, control: Control, door: Door, log: Log): void {
       if ('ok' in answer && !answer.ok && answer.error.code === 'unknown token') wrongTokens++;
       if (!socket.writable) break;
       socket.write(frame(answer));
-      if (wrongTokens >= TRIES) socket.end();
+      // What it asked meanwhile is not tried: `busy` stays, so that nothing more is.
+      if (wrongTokens >= TRIES) return void socket.end();
     }
     busy = false;
   }
