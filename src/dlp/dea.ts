@@ -3,7 +3,7 @@
 
 import { type Detector, near, standsAlone, type Vector } from './detector.ts';
 
-const FORM = /[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}/g;
+const FORM = /[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}/gi;
 const LABEL = /\bdea\b/i;
 const DRUG =
   /prescri|\brx\b|\brefills?\b|controlled substance|oxycodone|hydrocodone|adderall|alprazolam|fentanyl|morphine|suboxone/i;
@@ -16,11 +16,11 @@ function passes(value: string): boolean {
 export const findDea: Detector = function* (text) {
   for (const match of text.matchAll(FORM)) {
     const hit = { start: match.index, end: match.index + 9 };
-    const value = match[0];
+    const value = match[0].toUpperCase();
     const suffix = /^-[A-Z0-9]{1,8}\b/.exec(text.slice(hit.end, hit.end + 10));
     if (!standsAlone(text, hit.start, suffix ? hit.end + suffix[0].length : hit.end) || !passes(value)) continue;
     if (near(text, hit, 40, 20, LABEL)) yield { ...hit, value, confidence: 'high' };
-    else if (near(text, hit, 100, 100, DRUG)) yield { ...hit, value, confidence: 'medium' };
+    else if (value === match[0] && near(text, hit, 100, 100, DRUG)) yield { ...hit, value, confidence: 'medium' };
   }
 };
 
@@ -28,6 +28,12 @@ export const VECTORS: readonly Vector[] = [
   { text: 'DEA# AB1234563', expect: ['AB1234563 high'] },
   { text: 'AB1234563 (DEA)', expect: ['AB1234563 high'] },
   { text: 'oxycodone, prescriber AB1234563', expect: ['AB1234563 medium'] },
+  { text: 'dea: ab1234563', expect: ['AB1234563 high'] },
+  { text: 'DEA AB1234563-A12', expect: ['AB1234563 high'] },
+  { text: 'DEA F91234563', expect: ['F91234563 high'] },
   { text: 'DEA AB1234564', expect: [] },
+  { text: 'DEA NB1234563', expect: [] },
+  { text: 'DEA AB12345630', expect: [] },
+  { text: 'oxycodone, lot ab1234563', expect: [] },
   { text: 'valve kit AB1234563', expect: [] },
 ];

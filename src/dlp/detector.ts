@@ -35,17 +35,23 @@ export function before(text: string, start: number, reach: number): string {
   return text.slice(Math.max(0, start - reach), start);
 }
 
-/** No letter, digit or joining mark stands directly at either side. */
+/** No letter or digit stands at either side, neither directly nor behind a mark that joins, as in `A-1`, `1/2`, `1.2`. */
 export function standsAlone(text: string, start: number, end: number): boolean {
   return (
-    !JOINED.test(text[start - 1] ?? ' ') &&
-    !(JOINED.test(text[end] ?? ' ') || /^[.][0-9A-Za-z]/.test(text.slice(end, end + 2)))
+    !JOINED_BEFORE.test(text.slice(Math.max(0, start - 2), start)) && !JOINED_BEHIND.test(text.slice(end, end + 2))
   );
 }
 
-const JOINED = /[0-9A-Za-z_\-/\\=+%@&]/;
+const JOINED_BEFORE = /[0-9A-Za-z][-_/\\+%@]?$/;
+const JOINED_BEHIND = /^[-_/\\+%@.]?[0-9A-Za-z]/;
 
-/** Cells of table columns whose head matches `label`: a line of at least two tab, comma, semicolon or bar separators. */
+/** Pattern source: the word for a number behind the name of one, as in `member id`, `MRN #`. */
+export const NUMBER_WORD = '(?:[ _-]?(?:numbers?|numero|número|num|no|nbr|identifier|id|#)(?![a-z]))';
+/** Pattern source: what may stand between a label and its value: `is`, a colon, quotes of JSON, the border of a cell. */
+export const LINK = `[\\])"']{0,2}\\s{0,3}(?:is\\b|was\\b|of\\b|es\\b|[:=#-])?:?\\s{0,4}[("'#]?`;
+
+/** Cells of table columns whose head matches `label`: a line with a tab, bar, semicolon or comma.
+ *  A head reads as its words do: `patient_ssn` and `PatientSSN` as `patient ssn`. */
 export function* columnCells(text: string, label: RegExp): Generator<{ start: number; end: number; text: string }> {
   let separator = '';
   let columns: number[] = [];
@@ -69,7 +75,7 @@ export function* columnCells(text: string, label: RegExp): Generator<{ start: nu
       cells = row.length;
       columns = row.flatMap((cell, i) => {
         const head = text.slice(cell.start, cell.end);
-        return head.length < 40 && !/\d{4}/.test(head) && label.test(head) ? [i] : [];
+        return head.length < 40 && !/\d{4}/.test(head) && label.test(headWords(head)) ? [i] : [];
       });
     }
     line = end + 1;
@@ -77,13 +83,15 @@ export function* columnCells(text: string, label: RegExp): Generator<{ start: nu
 }
 
 function separatorOf(text: string, start: number, end: number): string {
-  for (const separator of ['\t', ',', '|', ';']) {
-    const first = text.indexOf(separator, start);
-    if (first < 0 || first >= end) continue;
-    const second = text.indexOf(separator, first + 1);
-    if (second >= 0 && second < end) return separator;
-  }
-  return '';
+  const line = text.slice(start, end);
+  return ['\t', '|', ';', ','].find((separator) => line.includes(separator)) ?? '';
+}
+
+function headWords(head: string): string {
+  return head
+    .replace(/_/g, ' ')
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase();
 }
 
 function cellsOf(text: string, start: number, end: number, separator: string): { start: number; end: number }[] {

@@ -1,11 +1,14 @@
 // Birth dates: a real date beside a word of birth. A date alone is no birth date, whatever its year.
 
-import { columnCells, type Detector, type Vector } from './detector.ts';
+import { columnCells, type Detector, LINK, type Vector } from './detector.ts';
 
-const LABEL =
-  /\b(?:dob|d\.o\.b\.?|date of birth|birth ?date|birthday|born(?: on)?|fecha de nacimiento|f\. ?nac\.?|nacid[oa] el)\b\.?\)? ?(?:is|was|:|=|-)?:?\s{0,3}/gi;
+const LABEL = new RegExp(
+  `(?<![a-z])(?:dob|d\\.o\\.b\\.?|date[ _-]?of[ _-]?birth|birth[ _-]?date|birthday|born(?: on)?|fecha de nacimiento|f\\. ?nac\\.?|nacid[oa] el|DMG\\*D8\\*)(?![a-z])(?: ?\\([a-z/ -]{2,12}\\))?${LINK}`,
+  'gi',
+);
 const AFTER = /^ ?[(,]? ?(?:dob|d\.o\.b\.?|date of birth)\b/i;
-const HEAD = /^(?:dob|d\.o\.b\.?|date[ _]of[ _]birth|birth[ _]?date|fecha de nacimiento)$/i;
+const HEAD = /^(?:(?:patient |pt |member )?(?:dob|d\.o\.b\.?|date of birth|birth ?date)|fecha de nacimiento)$/i;
+const THIS_YEAR = new Date().getUTCFullYear();
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
 const MONTH = '(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\\.?';
 const NUMERIC = String.raw`(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})`;
@@ -64,9 +67,9 @@ function dateAt(text: string, start: number): { value: string; end: number } | n
 
 function dayOf(year: string | undefined, month: number, day: number): string | null {
   let y = Number(year);
-  // A birth of two digits lies in the past; who is over 95 is written with four.
-  if (year?.length === 2) y += y > 30 ? 1900 : 2000;
-  if (y < 1900 || y > 2099 || month < 1 || month > 12 || day < 1) return null;
+  // A birth lies in the past.
+  if (year?.length === 2) y += 2000 + y > THIS_YEAR ? 1900 : 2000;
+  if (y < 1900 || y > THIS_YEAR || month < 1 || month > 12 || day < 1) return null;
   if (day > new Date(Date.UTC(y, month, 0)).getUTCDate()) return null;
   return `${y}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
 }
@@ -82,6 +85,18 @@ export const VECTORS: readonly Vector[] = [
   { text: 'fecha de nacimiento: 25/12/1970', expect: ['1970-12-25 high'] },
   { text: 'DOB: 19610304', expect: ['1961-03-04 high'] },
   { text: 'name\tdob\tx\nJ\t3/4/1961\t1\n', expect: ['1961-03-04 high'] },
+  { text: '{"birthDate": "1961-03-04"}', expect: ['1961-03-04 high'] },
+  { text: 'patient_dob=03/04/1961', expect: ['1961-03-04 high'] },
+  { text: 'DOB (mm/dd/yyyy): 03/04/1961', expect: ['1961-03-04 high'] },
+  { text: 'Date of Birth\t\t03/04/1961\t', expect: ['1961-03-04 high'] },
+  { text: 'DMG*D8*19610304*F~', expect: ['1961-03-04 high'] },
+  { text: 'DOB 3.4.61', expect: ['1961-03-04 high'] },
+  { text: 'DOB: 29/02/1960', expect: ['1960-02-29 high'] },
+  { text: 'DOB: 29/02/1961', expect: [] },
+  { text: 'DOB: 01/01/2098', expect: [] },
+  { text: 'DOB: 1961-13-04', expect: [] },
+  { text: 'birthday lunch on 03/04/2026', expect: [] },
+  { text: 'stubborn on 03/04/2020', expect: [] },
   { text: 'DOB: MM/DD/YYYY', expect: [] },
   { text: 'DOB: 02/30/1961', expect: [] },
   { text: 'due 03/04/2026', expect: [] },

@@ -1,32 +1,52 @@
 // Medical record numbers. Every site has its own form, so the word in front decides: a strong one (MRN, medical record) or
 // a weak one with "no." or "#". A table of the site's own numbers is the cure, and comes with the PHI engine.
 
-import { columnCells, type Detector, type Vector } from './detector.ts';
+import { columnCells, type Detector, LINK, NUMBER_WORD, near, type Vector } from './detector.ts';
 
-const STRONG =
-  /\b(?:mrn|m\.r\.n\.?|med(?:ical)?\.? rec(?:ord)?s?|mr ?#|(?:patient|pt\.?) ?(?:id|identifier|number|no|#)|n[uú]mero de expediente|historia cl[ií]nica|expediente)(?: ?(?:no|num|number|id|#))?\.? ?(?:is|was|of|:|=|#|-)?:? ?/gi;
-const WEAK = /\b(?:chart|hospital|unit|record|encounter) ?(?:no|num|number|id|#)\.? ?(?:is|:|=|#)?:? ?/gi;
+const STRONG = new RegExp(
+  `(?<![a-z])(?:mrns?|m\\.r\\.n\\.?|med(?:ical)?\\.?[ _-]?rec(?:ord)?s?|mr ?(?=#)|(?:patient|pt\\.?)(?=${NUMBER_WORD})|n[uú]mero de expediente|historia cl[ií]nica|expediente)(?![a-z])${NUMBER_WORD}?\\.?${LINK}`,
+  'gi',
+);
+const WEAK = new RegExp(`(?<![a-z])(?:chart|hospital|unit|record|encounter)${NUMBER_WORD}\\.?${LINK}`, 'gi');
+/** Units, records and encounters are of many kinds. */
+const CARE = /patient|\bpt\b|hospital|clinic|chart|admi(?:t|ss)|discharge|visit|medical|health/i;
+const BEHIND = /^ ?[(,]? ?(?:mrn|medical record)\b/i;
 const VALUE = /(?:[A-Z]{0,3}-?\d{5,10}|\d{2,3}-\d{2}-\d{2,3})/iy;
 const HEAD =
-  /^(?:mrn|med(?:ical)?[ _]?rec(?:ord)?(?:[ _]?(?:no|num|number|id|#))?|patient[ _]?(?:id|number|no)|chart[ _]?(?:no|number|#)|pt[ _]?id)\.?$/i;
+  /^(?:(?:patient )?mrn|med(?:ical)? ?rec(?:ord)?(?: ?(?:no|num|number|id|#))?|patient ?(?:id|identifier|number|no|#)|chart ?(?:no|number|#)|pt ?id)\.?$/i;
 
 export const findMrn: Detector = function* (text) {
-  yield* labelled(text, STRONG, 'high');
-  yield* labelled(text, WEAK, 'medium');
+  for (const hit of labelled(text, STRONG)) yield { ...hit, confidence: 'high' };
+  for (const hit of labelled(text, WEAK)) {
+    yield {
+      ...hit,
+      confidence: /^(?:chart|hospital)/i.test(hit.label) || near(text, hit, 80, 60, CARE) ? 'medium' : 'low',
+    };
+  }
+  if (/\bmrn\b|medical record/i.test(text)) yield* labelBehind(text);
   for (const cell of columnCells(text, HEAD)) {
     if (/^[A-Z]{0,3}-?\d{5,10}$/i.test(cell.text))
       yield { ...cell, value: cell.text.toUpperCase(), confidence: 'high' };
   }
 };
 
-function* labelled(text: string, label: RegExp, confidence: 'high' | 'medium') {
+function* labelled(text: string, label: RegExp) {
   for (const match of text.matchAll(label)) {
     VALUE.lastIndex = match.index + match[0].length;
     const value = VALUE.exec(text);
     if (!value) continue;
     const end = VALUE.lastIndex;
     if (/[0-9A-Za-z]/.test(text[end] ?? ' ')) continue;
-    yield { start: value.index, end, value: value[0].toUpperCase(), confidence };
+    yield { start: value.index, end, value: value[0].toUpperCase(), label: match[0] };
+  }
+}
+
+function* labelBehind(text: string) {
+  for (const match of text.matchAll(/(?<![0-9A-Za-z-])[A-Z]{0,3}\d{5,10}(?![0-9A-Za-z])/g)) {
+    const end = match.index + match[0].length;
+    if (BEHIND.test(text.slice(end, end + 20))) {
+      yield { start: match.index, end, value: match[0], confidence: 'high' as const };
+    }
   }
 }
 
@@ -38,8 +58,22 @@ export const VECTORS: readonly Vector[] = [
   { text: 'Patient ID 7719203', expect: ['7719203 high'] },
   { text: 'chart # 482913', expect: ['482913 medium'] },
   { text: 'mrn,name\n482913,Jane\n', expect: ['482913 high'] },
+  { text: '{"patient_mrn": "00482913"}', expect: ['00482913 high'] },
+  { text: 'mrn=00482913&x=1', expect: ['00482913 high'] },
+  { text: 'MRN\t\t00482913\t', expect: ['00482913 high'] },
+  { text: 'MRN:\n00482913', expect: ['00482913 high'] },
+  { text: 'Medical Record Number (MRN): 482913', expect: ['482913 high'] },
+  { text: 'Jane (482913, MRN)', expect: ['482913 high'] },
+  { text: 'PatientMRN,Name\n482913,Jane\n', expect: ['482913 high'] },
+  { text: 'número de expediente: 4829131', expect: ['4829131 high'] },
+  { text: 'patient number 482913', expect: ['482913 high'] },
+  { text: 'unit no. 482913, admitted today', expect: ['482913 medium'] },
+  { text: 'storage unit no. 482913', expect: ['482913 low'] },
+  { text: 'inpatient idle for 12345 s', expect: [] },
+  { text: 'the mrnas 12345', expect: [] },
   { text: 'order E1234567', expect: [] },
   { text: 'MRN: ____', expect: [] },
+  { text: 'MRN: 12345678901234', expect: [] },
   { text: 'MRN column from 8 to 10 places', expect: [] },
   { text: 'chart 4 shows revenue of 12345', expect: [] },
   { text: 'JIRA MRNA-12345', expect: [] },

@@ -19,7 +19,7 @@ function passes(number: string): boolean {
 }
 
 export const findNpi: Detector = function* (text) {
-  if (!LABEL.test(text)) return;
+  if (!LABEL.test(text) && !/npi/i.test(text)) return;
   for (const match of text.matchAll(FORM)) {
     const hit = { start: match.index, end: match.index + match[0].length };
     const value = match[0].slice(-10);
@@ -35,7 +35,13 @@ export const VECTORS: readonly Vector[] = [
   { text: 'NPI 1234567893', expect: ['1234567893 high'] },
   { text: 'NPI: 808401234567893', expect: ['1234567893 high'] },
   { text: 'Rendering provider 1234567893', expect: ['1234567893 high'] },
+  { text: 'npi=1234567893', expect: ['1234567893 high'] },
+  { text: '1234567893 (NPI)', expect: ['1234567893 high'] },
+  { text: 'NM1*82*1*DOE*ANN****XX*1234567893~', expect: ['1234567893 high'] },
+  { text: 'name,BillingNPI\nA,1234567893\n', expect: ['1234567893 high'] },
   { text: 'NPI 1234567890', expect: [] },
+  { text: 'NPI 3234567893', expect: [] },
+  { text: 'NPI 12345678931', expect: [] },
   { text: 'customer 1234567893', expect: [] },
   { text: 'call 2125551234', expect: [] },
 ];

@@ -1,9 +1,14 @@
 // Health plan numbers: a word of membership in front, with a payer or care near when the word is one that clubs use too.
 
-import { before, type Detector, near, type Vector } from './detector.ts';
+import { before, columnCells, type Detector, LINK, NUMBER_WORD, near, type Vector } from './detector.ts';
 
-const LABEL =
-  /\b(?:subscriber|enrollee|medicaid|member|insurance|policy|plan|hicn?|health insurance claim)(?: ?(?:id|identification))? ?(?:no|num|number|id|#)\.? ?(?:is|:|=|#)?:? ?/gi;
+const LABEL = new RegExp(
+  `(?<![a-z])(?:subscriber|enrollee|medicaid|member|insurance|policy|plan|hicn?|health insurance claim)(?:[ _-]?(?:id|identification))?${NUMBER_WORD}\\.?${LINK}`,
+  'gi',
+);
+const HEAD = /^(?:subscriber|enrollee|medicaid|member|insurance|policy|plan)(?: ?(?:number|no|id|#)){1,2}\.?$/i;
+/** A payer that a table tells of is named in its heads or above it. */
+const HEAD_REACH = 4_000;
 const VALUE = /[A-Z]{0,4}-?\d[A-Z0-9-]{5,14}/iy;
 const PAYER =
   /medicaid|medicare|\bhmo\b|\bppo\b|blue ?cross|\bbcbs\b|aetna|cigna|humana|united ?health|\buhc\b|kaiser|anthem|tricare|molina|health plan|insurance|payer|copay|eligib|prior auth|subscriber|enrollee|claim|dependent|\brx ?bin\b/i;
@@ -20,6 +25,12 @@ export const findPlanId: Detector = function* (text) {
     const known = strong || near(text, { start: match.index, end: hit.end }, 120, 120, PAYER);
     yield { ...hit, value: value[0].toUpperCase(), confidence: known ? 'high' : 'low' };
   }
+  const known = PAYER.test(text.slice(0, HEAD_REACH));
+  for (const cell of columnCells(text, HEAD)) {
+    if (/^[A-Z]{0,4}-?\d[A-Z0-9-]{5,14}$/i.test(cell.text) && (cell.text.match(/\d/g) ?? []).length >= 4) {
+      yield { ...cell, value: cell.text.toUpperCase(), confidence: known ? 'high' : 'low' };
+    }
+  }
 };
 
 export const VECTORS: readonly Vector[] = [
@@ -27,6 +38,13 @@ export const VECTORS: readonly Vector[] = [
   { text: 'Medicaid ID: AB12345C', expect: ['AB12345C high'] },
   { text: 'Medicaid ID: 12345678', expect: ['12345678 high'] },
   { text: 'subscriber # XYZ123456789', expect: ['XYZ123456789 high'] },
+  { text: 'member number: 12345678, Cigna PPO', expect: ['12345678 high'] },
+  { text: '{"memberId": "W123456789", "payer": "Aetna"}', expect: ['W123456789 high'] },
+  { text: '{"member_id": "W123456789", "payer": "Aetna"}', expect: ['W123456789 high'] },
+  { text: 'payer,member_id\nAetna,W123456789\n', expect: ['W123456789 high'] },
+  { text: 'member id 1234567', expect: ['1234567 low'] },
   { text: 'gym member number 1234567', expect: [] },
+  { text: 'car insurance policy number 12345678', expect: [] },
+  { text: 'Medicaid ID: ABCDEFGH', expect: [] },
   { text: 'Member ID required', expect: [] },
 ];

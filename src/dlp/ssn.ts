@@ -7,7 +7,11 @@ import { before, columnCells, type Detector, type Hit, near, standsAlone, type V
 const FORM = /\d{3}([-.]| ?- ?| )\d{2}\1\d{4}/g;
 const BARE = /\d{9}/g;
 const LABEL =
-  /\bss[n#]|\bss ?(?:no|num)|\bssid\b|\bsoc(?:ial)?\.? ?sec|\bssa number|\bsocials?\b(?! (?:media|work|distanc))|seguro social|\bsocial (?:is|was|number)/i;
+  /(?<![a-z])ss[n#]|(?<![a-z])ss ?(?:no|num)|\bssid\b|(?<![a-z])soc(?:ial)?\.?[ _-]?sec|\bssa number|\bsocials?\b(?! (?:media|work|distanc))|seguro social|\bsocial (?:is|was|number)/i;
+/** In a head of a column it may be glued to another word: `PatientSSN`. */
+const MAY_LABEL = /ss[n#]|ss ?(?:no|num)|ssid|soc|ssa number|seguro social/i;
+/** A label that joins: `SSN-536-22-1847`. */
+const GLUED = /ss[n#]?[-_/]$/i;
 const OTHER =
   /\b(?:order|parcel|award|invoice|docket|tracking|track|shipment|ticket|part|sku|lot|serial|model|bates|extension|ext|po|case|confirmation|conf|warranty|fedex|ups|zip|phone|fax|tel|call|item|catalog|policy form|permit|asset|rma|build|version|isbn)\b/i;
 const SUPPORT =
@@ -22,13 +26,14 @@ function isPossible(digits: string): boolean {
 }
 
 export const findSsn: Detector = function* (text) {
-  const labelled = LABEL.test(text);
+  const labelled = MAY_LABEL.test(text);
   const weak: Hit[] = [];
   let support = false;
   for (const match of text.matchAll(FORM)) {
     const hit = { start: match.index, end: match.index + match[0].length };
     const value = match[0].replace(/\D/g, '');
-    if (!standsAlone(text, hit.start, hit.end) || !isPossible(value)) continue;
+    const glued = GLUED.exec(before(text, hit.start, 5))?.[0].length ?? 0;
+    if (!standsAlone(text, hit.start - glued, hit.end) || !isPossible(value)) continue;
     if (labelled && near(text, hit, 60, 40, LABEL)) yield { ...hit, value, confidence: 'high' };
     else if (OTHER.test(before(text, hit.start, 40))) continue;
     else if (match[1]?.trim() !== '-') continue;
@@ -64,7 +69,20 @@ export const VECTORS: readonly Vector[] = [
   { text: '536-22-1847', expect: ['536221847 low'] },
   { text: 'Jane 536-22-1847, John 212-45-9981', expect: ['536221847 medium', '212459981 medium'] },
   { text: 'name,ssn,dob\nA,536221847,1/2/1980\n', expect: ['536221847 high'] },
+  { text: 'SSN-536-22-1847', expect: ['536221847 high'] },
+  { text: 'ssn=536-22-1847&dob=1', expect: ['536221847 high'] },
+  { text: '{"social_security_number":"536221847"}', expect: ['536221847 high'] },
+  { text: 'Soc. Sec. No. 536221847', expect: ['536221847 high'] },
+  { text: 'SSN\t\t536221847\t', expect: ['536221847 high'] },
+  { text: 'EmployeeSSN\tName\n536221847\tJane\n', expect: ['536221847 high'] },
+  { text: 'SSN 536.22.1847', expect: ['536221847 high'] },
+  { text: '*536-22-1847* is his SSN', expect: ['536221847 high'] },
   { text: 'order 536-22-1847', expect: [] },
+  { text: 'Bates 536-22-1847, docket 212-45-9981', expect: [] },
+  { text: '536.22.1847 and 536 22 1847', expect: [] },
+  { text: 'ssn 078-05-1120, ssn 219-09-9999, ssn 457-55-5462, ssn 111-11-1111', expect: [] },
+  { text: 'the assn 536221847', expect: [] },
+  { text: 'SSN on file; call 5362218470', expect: [] },
   { text: 'ZIP 45274-4471 and 536221847', expect: [] },
   { text: 'ssn 666-12-3456, ssn 000-12-3456, ssn 912-12-3456, ssn 123-45-6789', expect: [] },
   { text: 'ssn 536-00-1847 ssn 536-22-0000', expect: [] },
