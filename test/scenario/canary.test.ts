@@ -82,7 +82,7 @@ beforeAll(async () => {
   await traffic();
 }, 60_000);
 
-afterAll(() => world.close());
+afterAll(() => world?.close());
 
 /** A message with every word in it; `filler` octets make it large. */
 function message(filler = 0): string {

@@ -41,7 +41,7 @@ describe('evaluation mode', () => {
   });
 
   afterAll(async () => {
-    await world.close();
+    await world?.close();
     await sink.close();
   });
 

@@ -59,7 +59,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => world.close());
+afterAll(() => world?.close());
 
 const run = (...args: string[]) => world.run(...args);
 const json = async <T>(...args: string[]): Promise<T> => JSON.parse((await run(...args, '--json')).out) as T;
@@ -287,7 +287,7 @@ describe('submission', () => {
     secret = (await run('submission', 'add', 'scanner', ...clinic)).out.trim();
     session = await openSession({ port: submitPort, starttls: true });
   });
-  afterAll(() => session.destroy());
+  afterAll(() => session?.destroy());
 
   test('the secret is shown once', async () => {
     expect(secret).toMatch(/^[a-z2-7]{32}$/);

@@ -78,7 +78,7 @@ beforeAll(async () => {
   }
 });
 
-afterAll(() => world.close());
+afterAll(() => world?.close());
 
 /** What a server took of a message that carries that word. */
 function taken(domain: string, word: string): PeerMail[] {

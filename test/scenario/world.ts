@@ -80,18 +80,42 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   writeFileSync(join(folder, 'ca.pem'), ca.cert);
   const peers = await openPeers(ca, { [CLINIC]: 'usual', ...options.domains });
   const dns = await startDns(zonesOf(Object.keys(options.domains)));
-  const port = options.port ?? (await freePort());
-  const config = { ...(await configOf(folder, port, dns, peers)), ...options.config };
-  const files = writeGateway(folder, config, options.policy);
-  let running = await startGateway(files, options.start);
-  process.env.SEALRELAY_TOKEN_FILE = join(folder, 'sealrelay', 'token');
+  const closeAround = async (): Promise<void> => {
+    await Promise.all([...peers.values()].map((one) => one.close()));
+    await dns.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const port = options.port ?? (await freePort());
+    const config = { ...(await configOf(folder, port, dns, peers)), ...options.config };
+    const files = writeGateway(folder, config, options.policy);
+    return await worldOf({ files, port, dns, ca, config, peers, closeAround }, options.start);
+  } catch (error) {
+    await closeAround();
+    throw error;
+  }
+}
+
+type Around = Pick<World, 'files' | 'port' | 'dns' | 'ca' | 'config'> & {
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly closeAround: () => Promise<void>;
+};
+
+async function worldOf({ peers, closeAround, ...around }: Around, start?: StartOptions): Promise<World> {
+  const { files, port } = around;
+  let running = await startGateway(files, start);
+  process.env.SEALRELAY_TOKEN_FILE = join(files.folder, 'sealrelay', 'token');
   const run = (...args: string[]) => sealrelay(files, args);
   const added = await run('user', 'add', 'ops', '--role', 'admin', '--write');
-  if (added.code !== 0) throw new Error(added.err);
+  if (added.code !== 0) {
+    await running.stop();
+    throw new Error(added.err);
+  }
   const reply = (letter: Letter) => deliver(port, letter);
   const show = (id: string) => ask<MessageView>({ socket: files.storage }, 'read', 'queue.show', { id });
   return {
-    ...{ files, port, dns, ca, config, reply, show, run },
+    ...around,
+    ...{ reply, show, run },
     gateway: () => running,
     peer: (domain) => peers.get(domain)!,
     send: async (letter) => queueIdOf(await reply(letter)),
@@ -104,15 +128,13 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       await until(reached, () => `${state}, but ${view.deliveries.map((one) => `${one.state}: ${one.because}`)}`);
       return view;
     },
-    restart: async (start) => {
+    restart: async (again) => {
       await running.stop();
-      running = await startGateway(files, start);
+      running = await startGateway(files, again);
     },
     close: async () => {
       await running.stop();
-      await Promise.all([...peers.values()].map((one) => one.close()));
-      await dns.close();
-      rmSync(folder, { recursive: true, force: true });
+      await closeAround();
     },
   };
 }
