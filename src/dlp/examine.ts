@@ -30,6 +30,9 @@ export type ExamineOptions = {
 export const UNREADABLE: Coverage = { state: 'unreadable', parts: [] };
 const NO_FINDINGS: Findings = { phi: false, counts: [], places: [] };
 
+const NOTHING = Buffer.alloc(0);
+const ZIP_HEAD = 8;
+
 type Reader = { readonly text: TextReader; readonly scan: TextScan };
 
 /** Examines mail data. Synchronous; never throws for content, only when the iteration itself does. */
@@ -61,6 +64,8 @@ function createExamination(options: ExamineOptions): InProgress {
   const scanner = createScanner();
   const coverage: PartCoverage[] = [];
   const readers = new Map<Part, Reader>();
+  /** First octets of parts that are not read, until there are enough to tell an encrypted ZIP. */
+  const heads = new Map<Part, Buffer>();
   const facts = { subject: '', messageId: '', subjectTags: [] as string[], autoSubmitted: false, utf8Headers: false };
   let eightBit = false;
   let octets = 0;
@@ -88,8 +93,10 @@ function createExamination(options: ExamineOptions): InProgress {
     content: (part, bytes) => {
       const reader = readers.get(part);
       if (!reader) {
-        if (isEncryptedZip(bytes)) part.unread = 'encrypted';
-        return false;
+        const head = Buffer.concat([heads.get(part) ?? NOTHING, bytes.subarray(0, ZIP_HEAD)]);
+        heads.set(part, head);
+        if (isEncryptedZip(head)) part.unread = 'encrypted';
+        return head.length < ZIP_HEAD;
       }
       octets += bytes.length;
       const late = overrun();
@@ -102,6 +109,7 @@ function createExamination(options: ExamineOptions): InProgress {
       const unread = reader?.text.end();
       reader?.scan.end();
       readers.delete(part);
+      heads.delete(part);
       if (unread) part.unread ??= unread;
       if (readingOf(part).as === 'signature' && part.size > SIGNATURE_MAX) part.unread ??= 'format';
       coverage.push(coverageOf(part));

@@ -1,6 +1,6 @@
 // The engine's own verdict: does this mail tie a person to health, care or payment for care? Rules R1, R2, R3, R5 and R6
 // of the design's facts in a first form. Words that are about nobody, and disclaimers, silence the health words of their
-// paragraph only, never a number. Keeps counts and short term names in memory, nothing of a person.
+// paragraph only, never a number, and not where the paragraph names a person. Keeps counts and short term names in memory, nothing of a person.
 
 import type { Confidence, FindingType } from '../domain/types.ts';
 import type { PersonSign } from './person.ts';
@@ -18,7 +18,8 @@ export type Evidence = {
 };
 
 export type Judge = {
-  readonly hear: (part: number, evidence: Evidence) => void;
+  /** `source` is what a reader takes for one text: the subject, the body, an attachment. */
+  readonly hear: (source: string, evidence: Evidence) => void;
   readonly phi: () => boolean;
 };
 
@@ -34,12 +35,12 @@ export function createJudge(): Judge {
   let phi = false;
   let birthDate = false;
   let provider = false;
-  const personParts = new Set<number>();
-  const healthParts = new Set<number>();
+  const personSources = new Set<string>();
+  const healthSources = new Set<string>();
   const terms = new Set<string>();
   let strong = false;
 
-  const hear = (part: number, evidence: Evidence): void => {
+  const hear = (source: string, evidence: Evidence): void => {
     if (phi) return;
     for (const { type, confidence } of evidence.numbers) {
       if (confidence === 'low') continue;
@@ -47,32 +48,43 @@ export function createJudge(): Judge {
       else if (type === 'DOB') birthDate = true;
       else if (type === 'NPI' || type === 'DEA') provider = true;
     }
-    const paragraphs = paragraphsOf(evidence.text);
+    const paragraphs = paragraphsOf(evidence);
     const health = healthOf(evidence, paragraphs);
     if (together(evidence, health, paragraphs)) phi = true;
-    if (evidence.persons.some((sign) => sign.kind === 'person')) personParts.add(part);
+    if (evidence.persons.some((sign) => sign.kind === 'person')) personSources.add(source);
     for (const term of health) {
-      healthParts.add(part);
+      healthSources.add(source);
       if (terms.size < TERMS_MAX) terms.add(term.text);
       strong ||= term.strong;
     }
   };
 
   const verdict = (): boolean => {
-    const person = personParts.size > 0;
+    const person = personSources.size > 0;
     if (phi || (birthDate && (person || terms.size > 0)) || (provider && person && terms.size > 0)) return true;
-    // One evidence pool for the whole mail, but within a part the paragraph decides.
-    const apart = [...personParts].some((part) => [...healthParts].some((other) => other !== part));
+    // One evidence pool for the whole mail, but within a source the paragraph decides.
+    const apart = [...personSources].some((one) => [...healthSources].some((other) => other !== one));
     return apart && (strong || terms.size >= 2);
   };
   return { hear, phi: verdict };
 }
 
-/** Offsets at which paragraphs begin: behind a blank line. */
-function paragraphsOf(text: string): number[] {
+/** Offsets at which paragraphs begin: behind a blank line, and where a disclaimer begins below what was written. */
+function paragraphsOf({ text, terms }: Evidence): number[] {
   const starts = [0];
   for (const match of text.matchAll(/\n[ \t\r]{0,20}\n/g)) starts.push(match.index + match[0].length);
-  return starts;
+  const within = new Map<number, number>();
+  for (const { start, term } of terms) {
+    const paragraph = paragraphAt(starts, start);
+    if (term.kind === 'disclaimer' && !within.has(paragraph)) within.set(paragraph, sentenceStart(text, start));
+  }
+  return [...new Set([...starts, ...within.values()])].sort((a, b) => a - b);
+}
+
+function sentenceStart(text: string, place: number): number {
+  const lead = text.slice(Math.max(0, place - 500), place);
+  const found = Math.max(lead.lastIndexOf('\n'), lead.lastIndexOf('. '));
+  return found < 0 ? place - lead.length : place - lead.length + found + 1;
 }
 
 function paragraphAt(starts: readonly number[], place: number): number {
@@ -92,6 +104,7 @@ function healthOf(evidence: Evidence, paragraphs: readonly number[]): Health[] {
   for (const { start, term } of evidence.terms) {
     if (term.kind === 'general' || term.kind === 'disclaimer') silent.add(paragraphAt(paragraphs, start));
   }
+  for (const { start, kind } of evidence.persons) if (kind === 'person') silent.delete(paragraphAt(paragraphs, start));
   const health: Health[] = [];
   for (const { start, term } of evidence.terms) {
     if (term.kind === 'general' || term.kind === 'disclaimer' || start < evidence.from || start >= evidence.to)

@@ -9,7 +9,7 @@ const SIGNS: readonly { readonly kind: PersonSign['kind']; readonly pattern: Reg
   {
     kind: 'person',
     pattern: new RegExp(
-      `\\b(?:[Pp]atient|PATIENT|[Pp]t|PT|[Pp]aciente|PACIENTE|[Mm]ember|[Bb]eneficiary|[Rr]esident|[Cc]laimant|[Ii]nsured|[Ss]ubscriber|[Nn]ame|[Nn]ombre|[Cc]lient)(?:'s)?(?: [Nn]ame)?\\s?[:#-]?\\s{1,3}(?!(?:Name|Portal|Care|Services|Access|Safety|Information|Relations|Rights|ID|Id|Id\\w*)\\b)(?:${NAME}|[A-Z]{2,20}, ?[A-Z])`,
+      `\\b(?:[Pp]atient|PATIENT|[Pp]t|PT|[Pp]aciente|PACIENTE|[Mm]ember|[Bb]eneficiary|[Rr]esident|[Cc]laimant|[Ii]nsured|[Ss]ubscriber|[Nn]ame|[Nn]ombre|[Cc]lient)(?:'s)?(?: [Nn]ame)?(?:\\s?[:#-]\\s{0,3}|\\s{1,3})(?!(?:Name|Portal|Care|Services|Access|Safety|Information|Relations|Rights|ID|Id|Id\\w*)\\b)(?:${NAME}|[A-Z]{2,20}, ?[A-Z])`,
       'g',
     ),
   },

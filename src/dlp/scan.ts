@@ -89,7 +89,9 @@ export function createScanner(): Scanner {
     for (const hit of terms) if (counts(hit.start)) noteWord(hit, zone, part, offset);
     const telling = numbers.length > 0 || terms.length > 0;
     const persons = telling || text.includes('your') ? findPersons(text) : findPersons(text.slice(0, 20_000));
-    judge.hear(part, { text, from, to, terms, persons: persons.filter((sign) => counts(sign.start)), numbers });
+    // A name in an address line is no patient.
+    const named = zone === 'header' ? [] : persons.filter((sign) => counts(sign.start));
+    judge.hear(sourceOf(zone, part), { text, from, to, terms, persons: named, numbers });
   };
 
   const noteWord = ({ start, term }: TermHit, zone: Zone, part: number, offset: number) => {
@@ -135,6 +137,11 @@ export function createScanner(): Scanner {
       places: [...numberPlaces, ...wordPlaces].slice(0, PLACES_MAX),
     }),
   };
+}
+
+/** The alternatives of a body say the same, so that all of them are one source. */
+function sourceOf(zone: Zone, part: number): string {
+  return zone === 'attachment' || zone === 'file_name' ? `${zone} ${part}` : zone;
 }
 
 function countsOf(values: ReadonlyMap<FindingType, ReadonlyMap<string, Confidence>>): FindingCount[] {

@@ -1,5 +1,5 @@
 // Our own words of health care, written for this project: no list of anybody's was copied. A term is lower case, words
-// apart by one space; a plural `s` is found by itself. `!` marks a strong term, which says by itself that someone is or was
+// apart by one space; a plural `s` is found by itself. Only letters and digits count: `ob/gyn` is two words. `!` marks a strong term, which says by itself that someone is or was
 // treated; the others need a second one. Spanish stands with English, because mail does.
 
 export type TermKind = 'condition' | 'drug' | 'lab' | 'visit' | 'payer' | 'general' | 'disclaimer';
@@ -54,7 +54,7 @@ cpt, hcpcs, icd-10, billed amount, patient balance, medical bill, !patient respo
 
 /** Words that say: this paragraph is about nobody. They lower health words, never a number. */
 const GENERAL = `
-newsletter, webinar, unsubscribe, promotion, discount, % off, sale ends, conference, agenda, committee, training module, training, policy update, curriculum, formulary, cohort, mean age, randomized, rfp, request for proposal, test plan,
+newsletter, webinar, unsubscribe, promotion, discount, percent off, save up to, sale ends, conference, agenda, committee, training module, training, policy update, curriculum, formulary, cohort, mean age, randomized, rfp, request for proposal, test plan,
 horoscope, veterinary, veterinarian, vet clinic, my dog, my cat, pet insurance, puppy, kitten, white paper, press release, blog post, webcast, podcast, continuing education, awareness month, fundraiser, job opening, job description, we are hiring,
 study participants, clinical trial results, market share, sales forecast, roadmap, release notes, unit test, connection pool, post-mortem, postmortem, heart attack burger, template, blank form, sample form, flu shot clinic, open enrollment, wellness program, town hall, all staff, dear colleagues`;
 
