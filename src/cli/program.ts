@@ -41,7 +41,8 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-async function build(argv: readonly string[]): Promise<Command> {
+/** The program with the one command that `argv` names; all others by name only. */
+export async function build(argv: readonly string[]): Promise<Command> {
   const program = new Command('sealrelay')
     .description('Secure e-mail gateway relay: mail in, PHI found, protected, delivered, recorded.')
     .version(version())
@@ -69,8 +70,6 @@ function inherit(command: Command): void {
 
 /** Runs one command line; resolves to its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  // A reader that closes early (`| head`) has what it wanted.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const program = await build(argv);
   if (argv.length === 0) {
     program.outputHelp({ error: true });

@@ -9,5 +9,7 @@ if (major < 24 || (major === 24 && minor < 7)) {
   process.exit(1);
 }
 
+// A reader that closes early (`| head`) has what it wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 const { main } = await import('./program.ts');
 process.exitCode = await main(process.argv.slice(2));

@@ -63,17 +63,21 @@ async function openSocket(options: SocketOptions, door: Door): Promise<{ close()
     serve(socket, options.control, door, options.log);
   });
   server.maxConnections = CONNECTIONS;
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      for (const socket of open) socket.destroy();
+    });
   await listen(server, path);
-  await chmod(path, 0o660);
-  const group = options.groups[door];
-  if (group !== undefined) await chown(path, process.getuid?.() ?? 0, await groupId(group));
-  return {
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        for (const socket of open) socket.destroy();
-      }),
-  };
+  try {
+    await chmod(path, 0o660);
+    const group = options.groups[door];
+    if (group !== undefined) await chown(path, process.getuid?.() ?? 0, await groupId(group));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { close };
 }
 
 async function removeStale(path: string): Promise<void> {

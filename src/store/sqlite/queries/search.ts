@@ -74,6 +74,8 @@ export function searchQueries(db: Database.Database) {
     else if (call.protection !== undefined) {
       // The item of the list that was tried last: `tls`, `tls: dane`, `portal`.
       add("(', ' || d.list || ',') LIKE ('%, ' || ? || '%')", call.protection);
+      // `tls: may` may have left in clear: who asks for tls does not mean that.
+      if (call.protection === 'tls') add("NOT (d.state = 'delivered' AND d.level IS NULL)");
     }
     for (const [tags, n] of [
       [call.senderTags, 'm.n'],
