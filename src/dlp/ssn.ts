@@ -4,7 +4,8 @@
 
 import { before, columnCells, type Detector, type Hit, near, standsAlone, type Vector } from './detector.ts';
 
-const FORM = /\d{3}([-.]| ?- ?| )\d{2}\1\d{4}/g;
+/** Behind a hyphen a line may end, in a quotation too. */
+const FORM = /\d{3}(?: ?-[\s>]{0,4}\d{2} ?-[\s>]{0,4}|\.\d{2}\.| \d{2} )\d{4}/g;
 const BARE = /\d{9}/g;
 const LABEL =
   /(?<![a-z])ss[n#]|(?<![a-z])ss ?(?:no|num)|\bssid\b|(?<![a-z])soc(?:ial)?\.?[ _-]?sec|\bssa number|\bsocials?\b(?! (?:media|work|distanc))|seguro social|\bsocial (?:is|was|number)/i;
@@ -36,7 +37,7 @@ export const findSsn: Detector = function* (text) {
     if (!standsAlone(text, hit.start - glued, hit.end) || !isPossible(value)) continue;
     if (labelled && near(text, hit, 60, 40, LABEL)) yield { ...hit, value, confidence: 'high' };
     else if (OTHER.test(before(text, hit.start, 40))) continue;
-    else if (match[1]?.trim() !== '-') continue;
+    else if (!match[0].includes('-')) continue;
     else if (near(text, hit, 150, 100, SUPPORT)) {
       support = true;
       yield { ...hit, value, confidence: 'medium' };
@@ -75,6 +76,8 @@ export const VECTORS: readonly Vector[] = [
   { text: 'Soc. Sec. No. 536221847', expect: ['536221847 high'] },
   { text: 'SSN\t\t536221847\t', expect: ['536221847 high'] },
   { text: 'EmployeeSSN\tName\n536221847\tJane\n', expect: ['536221847 high'] },
+  { text: 'SSN 536 - 22 - 1847', expect: ['536221847 high'] },
+  { text: '> SSN: 536-22-\r\n> 1847', expect: ['536221847 high'] },
   { text: 'SSN 536.22.1847', expect: ['536221847 high'] },
   { text: '*536-22-1847* is his SSN', expect: ['536221847 high'] },
   { text: 'order 536-22-1847', expect: [] },
@@ -86,6 +89,7 @@ export const VECTORS: readonly Vector[] = [
   { text: 'ZIP 45274-4471 and 536221847', expect: [] },
   { text: 'ssn 666-12-3456, ssn 000-12-3456, ssn 912-12-3456, ssn 123-45-6789', expect: [] },
   { text: 'ssn 536-00-1847 ssn 536-22-0000', expect: [] },
+  { text: 'SSN 536-22.1847', expect: [] },
   { text: 'part A536-22-1847-B', expect: [] },
   { text: 'SSN: ___-__-____ (last 4: 1847)', expect: [] },
 ];

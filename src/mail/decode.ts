@@ -134,16 +134,17 @@ function quotedPrintableDecoder(): Decoder {
         out[at++] = octet;
         continue;
       }
-      const rest = data.length - i - 1;
-      if (rest < 1 || (rest < 2 && data[i + 1] !== 10)) {
+      const blanks = blanksAt(data, i + 1);
+      const rest = data.length - blanks;
+      if (rest < 1 || (rest < 2 && data[blanks] !== 10)) {
         held = data.toString('latin1', i);
         break;
       }
-      const next = data[i + 1] as number;
-      if (next === 10) i += 1;
-      else if (next === 13 && data[i + 2] === 10) i += 2;
+      const next = data[blanks] as number;
+      if (next === 10) i = blanks;
+      else if (next === 13 && data[blanks + 1] === 10) i = blanks + 1;
       else {
-        const value = (HEX[next] as number) * 16 + (HEX[data[i + 2] as number] as number);
+        const value = (HEX[data[i + 1] as number] as number) * 16 + (HEX[data[i + 2] as number] as number);
         if (value < 256) {
           out[at++] = value;
           i += 2;
@@ -153,11 +154,18 @@ function quotedPrintableDecoder(): Decoder {
     return out.subarray(0, at);
   };
   const end = (): Buffer => {
-    const rest = held === '=' || held === '=\r' ? '' : held;
+    const rest = /^=[ \t]*\r?$/.test(held) ? '' : held;
     held = '';
     return Buffer.from(rest, 'latin1');
   };
   return { push, end, bad: () => false };
+}
+
+/** RFC 2045 §6.7 (3): blanks at the end of a line were added on the way; a line has at most 76 characters. */
+function blanksAt(data: Buffer, from: number): number {
+  let at = from;
+  while (at < data.length && at - from < 76 && (data[at] === 32 || data[at] === 9)) at++;
+  return at;
 }
 
 const HEX = new Uint16Array(256).fill(256);

@@ -201,7 +201,7 @@ const PARAGRAPHS = new Set(
   'p table hr h1 h2 h3 h4 h5 h6 ul ol dl pre blockquote form section article title body'.split(' '),
 );
 const DROPPED = new Set(['script', 'style']);
-const SHOWN_ATTRIBUTES = new Set(['alt', 'title', 'value', 'placeholder', 'summary', 'label']);
+const SHOWN_ATTRIBUTES = new Set(['alt', 'title', 'href', 'value', 'placeholder', 'summary', 'label']);
 /** Units of the last piece that stay at hand for a name or an entity that goes on in the next one. */
 const TAIL = 1_024;
 
@@ -260,7 +260,10 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
       oncomment: nothing,
       ondeclaration: nothing,
       onprocessinginstruction: nothing,
-      onselfclosingtag: nothing,
+      // In SVG this is all of the element, and what follows is shown.
+      onselfclosingtag: () => {
+        dropped = '';
+      },
       onopentagend: nothing,
       onend: nothing,
     },
