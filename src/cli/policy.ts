@@ -219,7 +219,8 @@ type Result = {
 };
 
 async function decided(config: Config, policy: Policy, facts: Facts): Promise<Result> {
-  const { actionText, decide, isUndecided } = await import('../policy/decide.ts');
+  const { decide, isUndecided } = await import('../policy/decide.ts');
+  const { actionText } = await import('../control/views.ts');
   const { floorsOf } = await import('../policy/floors.ts');
   const { traceOf } = await import('../policy/trace.ts');
   const { traceLines } = await import('../control/explanation.ts');
@@ -236,7 +237,7 @@ async function decided(config: Config, policy: Policy, facts: Facts): Promise<Re
   const { action, rule, because } = decision;
   const notBuilt = action.kind === 'deliver' && possibleStep(action.protections, 0, BUILT) === null;
   const held = notBuilt || action.kind === 'hold';
-  return { recipient, decision: actionText(action), rule, because, held, notBuilt, steps };
+  return { recipient, decision: actionText(decision), rule, because, held, notBuilt, steps };
 }
 
 function examinationView({ findings, coverage }: Examination) {
