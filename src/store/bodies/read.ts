@@ -3,8 +3,9 @@
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { chunksOf, KIND, Opener, SEALED_CHUNK, SEALED_HEADER, SealedError } from '../../crypto/sealed.ts';
-import { type BodyFile, type BodyIo, isMissing, readUpTo } from './io.ts';
+import { isMissing, readUpTo } from './io.ts';
 import { BodyError, type BodyHandle } from './port.ts';
+import type { Files } from './readers.ts';
 
 /** Chunks read at once: bodies up to 256 KiB cost one read. */
 const AT_ONCE = 4;
@@ -83,10 +84,11 @@ export function* readSealed(handle: BodyHandle): Generator<Buffer, void, void> {
 }
 
 /** Plain chunks in order, for the main thread. Throws BodyError. */
-export async function* streamSealed(handle: BodyHandle, io: BodyIo): AsyncGenerator<Buffer, void, void> {
-  let file: BodyFile | undefined;
+export async function* streamSealed(handle: BodyHandle, files: Files): AsyncGenerator<Buffer, void, void> {
+  let taken = false;
   try {
-    file = await io.open(handle.path, 'r');
+    const file = await files.take(handle.path);
+    taken = true;
     const pieces = new Pieces(handle);
     for (const { from, to } of ranges(handle.length)) {
       const sealed = await readUpTo(file, Buffer.allocUnsafeSlow(to - from), handle.offset + from);
@@ -95,6 +97,6 @@ export async function* streamSealed(handle: BodyHandle, io: BodyIo): AsyncGenera
   } catch (error) {
     throw asBodyError(error);
   } finally {
-    await file?.close();
+    if (taken) await files.give(handle.path);
   }
 }

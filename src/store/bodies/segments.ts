@@ -15,6 +15,7 @@ import { classify, ownFile, type Place, placeOf, segmentFile } from './layout.ts
 import { OwnFile } from './own-file.ts';
 import { type Bodies, BodyError, type BodyHandle, type BodyWriter } from './port.ts';
 import { streamSealed } from './read.ts';
+import { Readers } from './readers.ts';
 import { Removal } from './removal.ts';
 import { Segment, type SegmentDeps } from './segment.ts';
 import { Space } from './space.ts';
@@ -58,6 +59,7 @@ export class SegmentBodies implements Bodies {
   readonly #io: BodyIo;
   readonly #deps: BodiesDeps;
   readonly #limits: BodyLimits;
+  readonly #readers: Readers;
   readonly #segments = new Map<string, Segment>();
   /** Bodies between `create` and durable, by object. */
   readonly #writers = new Map<string, Writer>();
@@ -75,6 +77,7 @@ export class SegmentBodies implements Bodies {
     this.#dir = deps.dir;
     const io = deps.io ?? realIo;
     this.#io = io;
+    this.#readers = new Readers(io);
     this.#objectId = nonces(deps.random, 16);
     this.#limits = { ...BODY_LIMITS, ...deps.limits };
     const { dir, clock } = deps;
@@ -131,6 +134,7 @@ export class SegmentBodies implements Bodies {
     await this.#appender.drained();
     await this.#removal.drained();
     for (const segment of this.#segments.values()) await segment.close();
+    await this.#readers.close();
   }
 
   #segmentToFill(): Segment {
@@ -149,6 +153,7 @@ export class SegmentBodies implements Bodies {
     if (!segment.resting) return;
     if (!segment.spent) return segment.close();
     this.#segments.delete(segment.name);
+    await this.#readers.forget(segmentFile(this.#dir, segment.name));
     await segment.unlink();
   }
 
@@ -186,7 +191,13 @@ export class SegmentBodies implements Bodies {
   }
 
   async *open(organization: OrganizationName, ref: BodyRef): AsyncGenerator<Buffer, void, void> {
-    yield* streamSealed(this.handle(organization, ref), this.#io);
+    const handle = this.handle(organization, ref);
+    try {
+      yield* streamSealed(handle, this.#readers);
+    } finally {
+      // What is kept open keeps its space on the disk when it is removed.
+      if (placeOf(ref)?.own) await this.#readers.forget(handle.path);
+    }
   }
 
   // ── removing ──
