@@ -14,7 +14,7 @@ export type OwnMail = {
   readonly messageId: string;
   readonly message: {
     readonly queueId: QueueId;
-    /** Of the message told about; empty when it had none. */
+    /** Of the message told about, as it stood in its header; used only when it is a msg-id. */
     readonly messageId: string;
     readonly acceptedAt: Time;
     readonly sender: readonly Address[];
@@ -37,7 +37,7 @@ export type DsnMail = OwnMail & {
 
 const SUBJECT = { failed: 'Undelivered mail returned to sender', delayed: 'Delayed mail: still being tried' } as const;
 
-/** RFC 3464 multipart/report, CRLF line ends, ASCII. */
+/** RFC 3464 multipart/report, CRLF line ends, ASCII but for the addressee when it is not. */
 export function composeDsn(mail: DsnMail): Promise<Buffer> {
   return compose(mail, SUBJECT[mail.action], [
     { type: 'text/plain; charset=utf-8', text: humanPart(mail) },
@@ -54,15 +54,18 @@ export function compose(mail: OwnMail, subject: string, parts: readonly Part[]):
   const report = 'multipart/report; report-type=delivery-status';
   const options = { disableFileAccess: true, disableUrlAccess: true, newline: 'windows' };
   const root = new MimeNode(others.length === 0 ? first?.type : report, options);
+  const id = messageIdOf(mail);
+  // An address beyond ASCII needs SMTPUTF8 for the header section too: not for the other addressees.
+  const shown = mail.to.some(isAscii) ? mail.to.filter(isAscii) : mail.to;
   root.setHeader({
     From: `Mail gateway <postmaster@${mail.hostname}>`,
-    To: mail.to.join(', '),
+    To: shown.join(', '),
     Subject: subject,
     Date: mailDate(mail.date),
     'Message-ID': mail.messageId,
     // RFC 3834 §5: nobody's machine answers it.
     'Auto-Submitted': 'auto-replied',
-    ...(mail.message.messageId !== '' && { 'In-Reply-To': mail.message.messageId, References: mail.message.messageId }),
+    ...(id !== '' && { 'In-Reply-To': id, References: id }),
   });
   if (others.length === 0) root.setContent(first?.text ?? '');
   else for (const part of parts) root.createChild(part.type).setContent(part.text);
@@ -84,7 +87,7 @@ function humanPart(mail: DsnMail): string {
   if (failed) lines.push('', 'Next: check the address, or ask the recipient for another one, and send it again.');
   lines.push(
     '',
-    `Message ${mail.message.messageId || '(without Message-ID)'}, accepted ${mailDate(mail.message.acceptedAt)}.`,
+    `Message ${messageIdOf(mail) || '(without Message-ID)'}, accepted ${mailDate(mail.message.acceptedAt)}.`,
   );
   lines.push(`For your IT staff: queue id ${mail.message.queueId} at ${mail.hostname}.`);
   return `${lines.join('\r\n')}\r\n`;
@@ -99,8 +102,10 @@ function statusPart(mail: DsnMail): string {
       `Arrival-Date: ${mailDate(mail.message.acceptedAt)}`,
     ],
     ...mail.recipients.map((one) => [
-      ...(one.originalRecipient === undefined ? [] : [`Original-Recipient: ${printable(one.originalRecipient)}`]),
-      `Final-Recipient: ${/^[\x20-\x7e]*$/.test(one.recipient) ? 'rfc822' : 'utf-8'};${one.recipient}`,
+      ...(one.originalRecipient === undefined
+        ? []
+        : [`Original-Recipient: ${printable(escaped(one.originalRecipient, NOT_ASCII))}`]),
+      `Final-Recipient: ${addressField(one.recipient)}`,
       `Action: ${mail.action}`,
       `Status: ${one.status}`,
       `Diagnostic-Code: ${/^[245]\d\d /.test(one.diagnostic) ? 'smtp' : 'x-sealrelay'};${printable(one.diagnostic)}`,
@@ -110,16 +115,39 @@ function statusPart(mail: DsnMail): string {
   return groups.map((group) => `${group.join('\r\n')}\r\n`).join('\r\n');
 }
 
-function headersPart({ message }: OwnMail): string {
+const NOT_ASCII = /[^\p{ASCII}]/gu;
+
+function isAscii(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
+}
+
+/** RFC 6533 §3: in message/delivery-status an address beyond ASCII is written as utf-8-addr-xtext. */
+function addressField(address: Address): string {
+  return isAscii(address) ? `rfc822;${address}` : `utf-8;${escaped(address, /[^\p{ASCII}]|[\\+=]/gu)}`;
+}
+
+function escaped(text: string, which: RegExp): string {
+  return text.replace(which, (character) => `\\x{${character.codePointAt(0)?.toString(16).toUpperCase()}}`);
+}
+
+/** The Message-ID when it is one (RFC 5322 §3.6.4), else nothing: the field may hold any words. */
+function messageIdOf({ message }: OwnMail): string {
+  const id = message.messageId.trim();
+  return /^<[\x21-\x3b=\x3f-\x7e]{1,250}>$/.test(id) ? id : '';
+}
+
+function headersPart(mail: OwnMail): string {
+  const id = messageIdOf(mail);
+  const sender = mail.message.sender.filter(isAscii);
   const lines = [
-    ...(message.messageId === '' ? [] : [`Message-ID: ${printable(message.messageId)}`]),
-    ...(message.sender.length === 0 ? [] : [`From: ${message.sender.join(', ')}`]),
+    ...(id === '' ? [] : [`Message-ID: ${id}`]),
+    ...(sender.length === 0 ? [] : [`From: ${sender.join(', ')}`]),
   ];
   return `${lines.join('\r\n')}\r\n`;
 }
 
 /** At most 200 printable ASCII characters on one line. */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text
     .replace(/[^\x20-\x7e]+/g, ' ')
     .trim()

@@ -2,7 +2,7 @@
 // values, subject or file names.
 
 import type { Address, Time } from '../domain/ids.ts';
-import { compose, type OwnMail, printable } from './dsn.ts';
+import { compose, type OwnMail } from './dsn.ts';
 
 export type NoteMail = OwnMail & {
   readonly kind: 'held' | 'warn';
@@ -41,7 +41,7 @@ export function composeNote(mail: NoteMail): Promise<Buffer> {
 
 function textOf(mail: NoteMail, words: { readonly first: string; readonly next: string }): string {
   const lines = [words.first, ''];
-  for (const { recipient, why } of mail.recipients) lines.push(`  ${recipient}`, `    ${printable(why)}`);
+  for (const { recipient, why } of mail.recipients) lines.push(`  ${recipient}`, `    ${oneLine(why)}`);
   const sent = when(mail.message.acceptedAt, mail.timeZone);
   if (!mail.toSender) {
     const sender = mail.message.sender.join(', ');
@@ -55,6 +55,14 @@ function textOf(mail: NoteMail, words: { readonly first: string; readonly next: 
     `Next: ${words.next} To have it delivered another way, ask ${ask} and name the queue id ${mail.message.queueId}.`,
   );
   return `${lines.join('\r\n')}\r\n`;
+}
+
+/** The words of a rule may be in any language. */
+function oneLine(text: string): string {
+  return text
+    .replace(/[\p{C}\p{Z}]+/gu, ' ')
+    .trim()
+    .slice(0, 1_000);
 }
 
 function when(at: Time, timeZone: string): string {
