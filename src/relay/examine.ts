@@ -40,7 +40,9 @@ export function examineInBackground(line: Line, lease: MessageLease): void {
     })
     .finally(() => {
       line.load.examining -= 1;
-      line.freed('examine');
+      // The queue gives out one at a time of those that were in hand when an examiner was lost.
+      if (lease.message.examineAttempts > 1) line.wake('examine');
+      else line.freed('examine');
     });
 }
 

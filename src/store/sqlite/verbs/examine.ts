@@ -10,6 +10,11 @@ export function makeExamine(w: Workbench, rows: Rows) {
   const due = db
     .prepare<[number, number], number>('SELECT n FROM message WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?')
     .pluck();
+  const suspectInHand = db
+    .prepare<[], number>(
+      'SELECT 1 FROM message WHERE due IS NOT NULL AND lease_owner IS NOT NULL AND examine_attempts > 1 LIMIT 1',
+    )
+    .pluck();
   const keepExamination = db.prepare('UPDATE message SET examination = ? WHERE n = ?');
 
   function leased(id: string, owner: string, lease: number): MessageCore {
@@ -19,8 +24,12 @@ export function makeExamine(w: Workbench, rows: Rows) {
   }
 
   function toExamine([owner, limit, until]: readonly [string, number, number], at: number): MessageLeaseRow[] {
-    return due.all(at, limit).map((n) => {
+    let suspects = 0;
+    return due.all(at, limit).flatMap((n) => {
       const m = rows.byNumber(n);
+      // What was in hand when a process or worker ended is taken one by one: else one message that ends the process three
+      // times would take along all that happened to be in memory with it, and they would be held as well.
+      if (m.examine_attempts > 0 && (suspects++ > 0 || suspectInHand.get() !== undefined)) return [];
       if (m.lease_owner !== null) {
         const detail = `{"attempt":${m.examine_attempts},"why":"lease ran out"}`;
         ledger.append(at, m.organization, m.id, null, 'gateway examine', 'message.examine_failed', detail, null);
@@ -30,7 +39,7 @@ export function makeExamine(w: Workbench, rows: Rows) {
       m.lease_owner = owner;
       m.lease_no = w.nextLease();
       rows.keepMessage(m, null);
-      return { lease: m.lease_no, message: rows.wholeMessage(n), deliveries: rows.wholeDeliveries(m) };
+      return [{ lease: m.lease_no, message: rows.wholeMessage(n), deliveries: rows.wholeDeliveries(m) }];
     });
   }
 
