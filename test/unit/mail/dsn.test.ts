@@ -181,7 +181,7 @@ describe('a DSN', () => {
     expect(groupsOf(mail)).toHaveLength(2);
     expect((await simpleParser(mail)).bcc).toBeUndefined();
     expect(whole(mail)).not.toContain('TAIL');
-    expect(whole(mail)).not.toMatch(/[\u0007\u202e]/);
+    expect(whole(mail)).not.toMatch(/(?![\r\n])\p{C}/u);
   });
 
   test.each([
