@@ -46,7 +46,7 @@ import { createAuthenticator, hashSecret } from './trust/login.ts';
 import { trustedOrganization } from './trust/prove.ts';
 import { createMetrics, type Metrics } from './web/metrics.ts';
 import { startWeb } from './web/server.ts';
-import { createPool } from './work/pool.ts';
+import { createPool, type WorkError } from './work/pool.ts';
 
 /** Why the gateway cannot start, in words for the operator; each line is one problem. */
 export class StartError extends Error {}
@@ -190,6 +190,9 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
     waiting: config.limits.examine_waiting,
   });
   closers.push(() => pool.close());
+  await pool.run('ready', null, WORKER_START_MS).catch((error: WorkError) => {
+    throw new StartError(`the workers that examine messages do not start (${error.message})`);
+  });
   const resolver = createResolver({ clock, random, servers: config.resolver.servers.map(hostPort) });
   const { overrides } = config;
   const hosts = (overrides?.hosts ?? []).map(({ name, address, port }) => ({
@@ -259,6 +262,7 @@ function meterOf({ metrics, alarms }: Base): Meter {
 
 /** What a worker reads of this checkout. */
 const CODE = ['.', '../node_modules/', '../package.json'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+const WORKER_START_MS = 30_000;
 /** Resident memory of a worker that has done nothing yet, with room for its garbage. */
 const WORKER_BASE = 160 << 20;
 

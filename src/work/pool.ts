@@ -4,6 +4,7 @@
 // collects it aborts the whole process (seen in one run of five at 64 MB), and its Buffers count against nobody.
 
 import { type ChildProcess, fork } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 export type PoolOptions = {
@@ -56,6 +57,8 @@ export function createPool(options: PoolOptions): Pool {
   const seats: Seat[] = [];
   let lastId = 0;
   let closed = false;
+  // Node looks at the path as it is given, its module loader at what links lead to.
+  const readable = new Set(options.readable.flatMap((path) => [path, realpathSync(path)]));
   let watching: NodeJS.Timeout | null = null;
 
   function seat(): Seat {
@@ -63,7 +66,7 @@ export function createPool(options: PoolOptions): Pool {
       execArgv: [
         '--disable-sigusr1',
         '--permission',
-        ...options.readable.map((path) => `--allow-fs-read=${path}`),
+        ...[...readable].map((path) => `--allow-fs-read=${path}`),
         `--max-old-space-size=${Math.ceil(options.heap / 1_048_576)}`,
       ],
       env: {},
