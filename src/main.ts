@@ -22,6 +22,7 @@ import { createReload, type InForce, loadInForce } from './control/in-force.ts';
 import { createKeptPolicies, type KeptPolicies } from './control/kept-policies.ts';
 import { openSockets } from './control/socket.ts';
 import { selfMadeCertificate } from './crypto/certificate.ts';
+import { nonces } from './crypto/nonces.ts';
 import { GATEWAY, type Owner, type Time } from './domain/ids.ts';
 import type { Clock, Random } from './domain/types.ts';
 import { openMaster } from './keys/open.ts';
@@ -216,6 +217,7 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
   });
   closers.push(() => client.close());
   const schedule = createSchedule();
+  const ids = nonces(random, ID);
   const line: Line = {
     queue: store.queue,
     bodies,
@@ -231,7 +233,8 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
     load: { incoming: 0, examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
     owner: `${config.node} ${startedAt} ${process.pid}` as Owner,
     clock,
-    random,
+    // For queue ids and names of calls, no secrets: drawn many at once.
+    random: { ...random, bytes: (n) => (n <= ID ? ids().subarray(0, n) : random.bytes(n)) },
     log,
     meter: meterOf(base),
     wake: schedule.wake,
@@ -266,6 +269,8 @@ const WORKER_START_MS = 30_000;
 /** Resident memory of a worker that has done nothing yet, with room for its garbage. */
 const WORKER_BASE = 160 << 20;
 
+/** Octets of the longest random id of the line. */
+const ID = 16;
 /** A message of this size gets twice the time of a small one to be examined. */
 const LARGE = 10_485_760;
 

@@ -238,7 +238,7 @@ export class SegmentBodies implements Bodies {
   }
 
   async space(): Promise<{ free: number; reserved: number }> {
-    await this.#space.measure();
+    await this.#space.refresh();
     return { free: this.#space.free, reserved: this.#space.reserved };
   }
 }

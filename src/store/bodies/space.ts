@@ -40,6 +40,11 @@ export class Space {
     return this.#measuring;
   }
 
+  /** Asks the file system when it was not asked within the last second. */
+  async refresh(): Promise<void> {
+    if (this.#deps.clock.now() - this.#measuredAt > STALE) await this.measure();
+  }
+
   async #measure(): Promise<void> {
     const free = await this.#deps.io.free(this.#deps.dir);
     this.#free = free;
