@@ -51,7 +51,9 @@ export async function notify(line: Line, notification: Notification): Promise<vo
   );
   const own = ownMessage(line, notification, to, { id, now, ...written });
   const tells = { deliveries: deliveries.map((one) => one.id), kind };
-  await Promise.all([line.queue.accept(verbId(line), own, own.cause, undefined, tells), written.durable]);
+  // One after the other: the rows say that it was told, and nobody sends it again when its body was lost in between.
+  await written.durable;
+  await line.queue.accept(verbId(line), own, own.cause, undefined, tells);
   line.log.info({ queueId: id, organization: message.organization, parent: message.id, kind }, 'told');
   line.wake('deliver');
 }
