@@ -116,17 +116,36 @@ function healthOf(evidence: Evidence, paragraphs: readonly number[]): Health[] {
     if (type !== 'ICD10' || confidence === 'low') continue;
     health.push({ start, text: 'icd', strong: true, paragraph: paragraphAt(paragraphs, start) });
   }
-  return health;
+  return health.sort((a, b) => a.start - b.start);
+}
+
+/** Of the health words of a stretch what the verdict asks for: a strong one, two different ones. */
+type Beside = { readonly texts: Set<string>; strong: boolean };
+
+function add(beside: Beside, { text, strong }: Health): void {
+  if (beside.texts.size < 2) beside.texts.add(text);
+  beside.strong ||= strong;
 }
 
 /** R3 and R6: a person or an age near two different health words or a strong one. */
 function together(evidence: Evidence, health: readonly Health[], paragraphs: readonly number[]): boolean {
   if (health.length === 0) return false;
-  for (const sign of evidence.persons) {
-    const own = paragraphAt(paragraphs, sign.start);
-    const beside = health.filter((h) => h.paragraph === own || Math.abs(h.start - sign.start) <= REACH);
-    const distinct = new Set(beside.map((h) => h.text)).size;
-    if (distinct >= 2 || (sign.kind !== 'age' && beside.some((h) => h.strong))) return true;
+  const byParagraph = new Map<number, Beside>();
+  for (const one of health) {
+    const known = byParagraph.get(one.paragraph) ?? { texts: new Set(), strong: false };
+    add(known, one);
+    byParagraph.set(one.paragraph, known);
+  }
+  const signs = [...evidence.persons].sort((a, b) => a.start - b.start);
+  let first = 0;
+  for (const sign of signs) {
+    const own = byParagraph.get(paragraphAt(paragraphs, sign.start));
+    const beside: Beside = { texts: new Set(own?.texts), strong: own?.strong ?? false };
+    while (first < health.length && (health[first] as Health).start < sign.start - REACH) first++;
+    for (let i = first; i < health.length && (health[i] as Health).start <= sign.start + REACH; i++) {
+      add(beside, health[i] as Health);
+    }
+    if (beside.texts.size >= 2 || (sign.kind !== 'age' && beside.strong)) return true;
   }
   return false;
 }
