@@ -5,6 +5,7 @@ export const EVENTS = [
   'message.examined',
   'message.examine_failed',
   'message.corrupt',
+  'message.abandoned',
   'message.finished',
   'message.swept',
   'message.redecided',

@@ -2,14 +2,14 @@
 // proves the organization; then everything is sealed as it arrives. Body and rows are synced side by side, and only
 // when both are on stable storage is the message acknowledged (P1). Logs the queue id and the organization.
 
-import { type Address, domainOf, queueId, type Time } from '../domain/ids.ts';
+import { type Address, domainOf, type QueueId, queueId, type Time } from '../domain/ids.ts';
 import type { Envelope, EnvelopeRecipient, NewDelivery, NewMessage, Reply, Trace } from '../domain/types.ts';
 import { countReceived, HEADER_MAX, type HeaderSection, headerEnd, parseHeader } from '../mail/header.ts';
 import { addressesOf } from '../mail/mailboxes.ts';
 import { DataGone, DataRefused } from '../smtp/data.ts';
 import type { Client } from '../smtp/listener.ts';
 import { BodyError, type BodyWriter } from '../store/bodies/port.ts';
-import { QueueError } from '../store/queue/port.ts';
+import { type Accepted, QueueError } from '../store/queue/port.ts';
 import type { Proven, Unproven } from '../trust/prove.ts';
 import { examineInBackground, roomToExamine } from './examine.ts';
 import { codeOf, destinationOf, LEASE, type Line, type Load, organizationOf, verbId } from './line.ts';
@@ -176,15 +176,29 @@ async function commit(
     deliveries: envelope.recipients.map((one) => newDelivery(line, one, proof, now)),
   };
   const examine = roomToExamine(line) > 0 ? { owner: line.owner, until: now + LEASE } : undefined;
-  const [accepted] = await Promise.all([
+  const accepted = await bothDurable(line, id, [
     line.queue.accept(verbId(line), message, message.cause, examine),
     written.durable,
   ]);
+  line.queue.acknowledged(accepted.id);
   line.meter.accepted(organization, written.size);
   line.log.info({ queueId: id, organization, size: written.size, recipients: message.deliveries.length }, 'accepted');
   if (accepted.lease === undefined) line.wake('examine');
   else examineInBackground(line, accepted.lease);
   return { code: 250, enhanced: '2.6.0', text: `Queued as ${id}` };
+}
+
+/** Rows and body. When only the rows came to be, they are taken back: the sender is told that we have nothing. */
+async function bothDurable(
+  line: Line,
+  id: QueueId,
+  syncs: readonly [rows: Promise<Accepted>, body: Promise<void>],
+): Promise<Accepted> {
+  const [rows, body] = await Promise.allSettled(syncs);
+  if (rows.status === 'rejected') throw rows.reason;
+  if (body.status === 'fulfilled') return rows.value;
+  await line.queue.abandon(verbId(line), id, 'its body could not be stored');
+  throw body.reason;
 }
 
 function originOf(client: Client): 'relayed' | 'submitted' {

@@ -51,7 +51,14 @@ export async function examineMessage(line: Line, { lease, message, deliveries }:
   const undecided = deliveries.filter((one) => one.state === 'undecided');
   const examined = await examination(line, message);
   if (examined.kind === 'corrupt') {
-    await line.queue.corrupt(verbId(line), message.id, examined.why);
+    const became = await line.queue.corrupt(verbId(line), message.id, examined.why);
+    if (became === 'abandoned') {
+      line.log.warn(
+        { queueId: message.id },
+        'an earlier run ended before it acknowledged this message; its sender has it',
+      );
+      return;
+    }
     line.meter.alarm('corrupt body');
     line.log.error({ queueId: message.id, why: examined.why }, 'the body cannot be opened; its deliveries are held');
     return;

@@ -31,6 +31,10 @@ function* ranges(length: number): Generator<{ from: number; to: number }> {
   }
 }
 
+function mostAtOnce(length: number): number {
+  return Math.min(length, SEALED_HEADER + SEALED_CHUNK * AT_ONCE);
+}
+
 /** Opens the pieces of one object, in order; a piece ends where a chunk ends. */
 class Pieces {
   readonly #opener: Opener;
@@ -66,8 +70,9 @@ export function* readSealed(handle: BodyHandle): Generator<Buffer, void, void> {
   try {
     fd = openSync(handle.path, 'r');
     const pieces = new Pieces(handle);
+    const room = Buffer.allocUnsafeSlow(mostAtOnce(handle.length));
     for (const { from, to } of ranges(handle.length)) {
-      const into = Buffer.allocUnsafeSlow(to - from);
+      const into = room.subarray(0, to - from);
       let filled = 0;
       while (filled < into.length) {
         const read = readSync(fd, into, filled, into.length - filled, handle.offset + from + filled);
@@ -90,8 +95,10 @@ export async function* streamSealed(handle: BodyHandle, files: Files): AsyncGene
     const file = await files.take(handle.path);
     taken = true;
     const pieces = new Pieces(handle);
+    // Plain chunks are octets of their own: what was sealed may be overwritten by the next read.
+    const room = Buffer.allocUnsafeSlow(mostAtOnce(handle.length));
     for (const { from, to } of ranges(handle.length)) {
-      const sealed = await readUpTo(file, Buffer.allocUnsafeSlow(to - from), handle.offset + from);
+      const sealed = await readUpTo(file, room.subarray(0, to - from), handle.offset + from);
       yield* pieces.open(sealed, to - from);
     }
   } catch (error) {

@@ -83,6 +83,10 @@ export interface Queue {
     examine?: { owner: Owner; until: Time },
     tells?: { deliveries: readonly DeliveryId[]; kind: Notification['kind'] },
   ): Promise<Accepted>;
+  /** The 250 goes out now: told with the next accept, so that after a crash what never was acknowledged is known. */
+  acknowledged(message: QueueId): void;
+  /** Its body could not be stored and the sender was told so: its deliveries are dropped, nobody is told. */
+  abandon(verb: VerbId, message: QueueId, why: string): Promise<void>;
   /** Accepted (or examined with an unknown fact, when due) messages, attempt counted, leased. */
   toExamine(owner: Owner, limit: number, until: Time): Promise<MessageLease[]>;
   /** Stores what the examiner found while a fact is unknown; due again at `notBefore`. Ends the lease. */
@@ -126,8 +130,9 @@ export interface Queue {
   knownObjects(objects: readonly string[]): Promise<ReadonlySet<string>>;
   /** The body is gone. */
   bodiless(verb: VerbId, message: QueueId): Promise<void>;
-  /** The body cannot be opened: stage `corrupt`, its open deliveries held. */
-  corrupt(verb: VerbId, message: QueueId, why: string): Promise<void>;
+  /** The body cannot be opened: stage `corrupt`, its open deliveries held. `abandoned`: an earlier process ended before it
+   *  acknowledged the message, which is dropped, since its sender has it. */
+  corrupt(verb: VerbId, message: QueueId, why: string): Promise<'corrupt' | 'abandoned'>;
   /** Earliest time at which something is due in each stage; null when nothing waits. */
   nextDue(): Promise<{ examine: Time | null; deliver: Time | null; notify: Time | null }>;
   /** Clears the leases of other owners of this node (its dead processes); their open attempts are `in doubt`. */

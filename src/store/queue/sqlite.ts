@@ -24,6 +24,7 @@ import {
   TELL,
   toOctets,
 } from '../sqlite/protocol.ts';
+import { trackAcknowledgements } from './acknowledged.ts';
 import { makeOperators } from './operators.ts';
 import type { Decided, Notification, Queue } from './port.ts';
 import { QueueError } from './port.ts';
@@ -155,7 +156,16 @@ function verbId(access: Access): string {
 
 type LineVerbs = Pick<
   Queue,
-  'accept' | 'toExamine' | 'examined' | 'examineFailed' | 'decided' | 'lease' | 'renew' | 'settle'
+  | 'accept'
+  | 'acknowledged'
+  | 'abandon'
+  | 'toExamine'
+  | 'examined'
+  | 'examineFailed'
+  | 'decided'
+  | 'lease'
+  | 'renew'
+  | 'settle'
 >;
 
 function acceptCall(
@@ -164,6 +174,7 @@ function acceptCall(
   examine: { owner: string; until: number } | undefined,
   tells: { deliveries: readonly string[]; kind: Notification['kind'] } | undefined,
   at: number,
+  acknowledged: number,
 ): AcceptCall {
   const { id, organization } = message;
   const addresses = new Set([...message.sender, message.reversePath].filter((one) => one !== '').map(normalAddress));
@@ -202,16 +213,28 @@ function acceptCall(
     examine?.until ?? 0,
     tells ? TELL[tells.kind] : 0,
     tells?.deliveries ?? null,
+    acknowledged,
   ];
 }
 
 function lineVerbs(access: Access, memory: Memory, open: Opener): LineVerbs {
+  const acknowledgements = trackAcknowledgements();
   return {
+    acknowledged: acknowledgements.acknowledged,
+    async abandon(verb, id, why) {
+      memory.forget(id);
+      await access.write('abandon', verb, [id, why]);
+      acknowledgements.acknowledged(id);
+    },
+
     async accept(verb, message, cause, examine, tells) {
       const at = access.clock.now();
       const vault = await readyVault(access, message.organization, at);
-      const call = acceptCall(vault, { ...message, cause }, examine, tells, at);
-      const [id, repeated, no] = await access.write('accept', verb, call);
+      const call = acceptCall(vault, { ...message, cause }, examine, tells, at, acknowledgements.mark());
+      const [id, repeated, no, n] = await access.write('accept', verb, call);
+      // Mail of ours has nobody who waits for a 250, and its body was durable before.
+      if (n > 0) acknowledgements.accepted(id as QueueId, n);
+      if (tells) acknowledgements.acknowledged(id as QueueId);
       if (no === 0 || !examine) return { id: id as QueueId, repeated: repeated === 1 };
       const whole = acceptedMessage({ ...message, cause });
       memory.keep(whole);
@@ -398,7 +421,7 @@ function sideVerbs(access: Access, memory: Memory, open: Opener): SideVerbs {
     },
     async corrupt(verb, id, why) {
       memory.forget(id);
-      await access.write('corrupt', verb, [id, why]);
+      return access.write('corrupt', verb, [id, why]);
     },
     async nextDue() {
       const [examine, deliver, notify] = await access.write('nextDue', '', null);

@@ -70,9 +70,11 @@ export type AcceptCall = readonly [
   examineUntil: number,
   tellKind: number,
   tells: readonly string[] | null,
+  /** Messages up to this number were acknowledged, or need not be. */
+  acknowledged: number,
 ];
 /** `lease` 0: not leased. */
-export type AcceptAnswer = readonly [id: string, repeated: 0 | 1, lease: number];
+export type AcceptAnswer = readonly [id: string, repeated: 0 | 1, lease: number, number: number];
 
 export type DecideCall = readonly [
   id: string,
@@ -243,7 +245,8 @@ export type WriterVerbs = {
   };
   told: { args: readonly [deliveries: readonly string[], kind: number, how: string]; answer: null };
   bodiless: { args: readonly [id: string]; answer: null };
-  corrupt: { args: readonly [id: string, why: string]; answer: null };
+  corrupt: { args: readonly [id: string, why: string]; answer: 'corrupt' | 'abandoned' };
+  abandon: { args: readonly [id: string, why: string]; answer: null };
   nextDue: { args: null; answer: readonly [examine: number | null, deliver: number | null, notify: number | null] };
   clearLeases: { args: readonly [owner: string]; answer: readonly [messages: number, deliveries: number] };
   operate: { args: OperateCall; answer: OperateAnswer };
@@ -270,6 +273,8 @@ export type Tally = {
   states: Record<string, number>;
   /** Last lease number given. */
   lease: number;
+  /** Messages up to this number were acknowledged. */
+  acknowledged: number;
   /** Last place in the order in which lanes were served. */
   served: number;
 };

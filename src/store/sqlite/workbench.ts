@@ -24,13 +24,15 @@ export type Workbench = {
   readonly tally: Tally;
   /** Longest wait that is no delay yet, as toNotify last gave it. */
   delayAfter: number;
+  /** Accepted by an earlier process that may have ended before it answered 250. */
+  mayBeUnacknowledged(n: number): boolean;
   nextLease(): number;
   knowOrganization(name: string): void;
   flush(): void;
   reload(): void;
 };
 
-const EMPTY: Tally = { stages: {}, states: {}, lease: 0, served: 0 };
+const EMPTY: Tally = { stages: {}, states: {}, lease: 0, served: 0, acknowledged: 0 };
 const FOUR_HOURS = 4 * 3_600_000;
 
 export function openWorkbench(db: Database.Database, node: string): Workbench {
@@ -46,12 +48,17 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
     Object.assign(tally, row ? JSON.parse(row.value) : { ...EMPTY, stages: {}, states: {} });
   };
   reloadTally();
+  const before = {
+    acknowledged: tally.acknowledged,
+    last: db.prepare<[], number | null>('SELECT max(n) FROM message').pluck().get() ?? 0,
+  };
   return {
     db,
     ledger,
     lanes,
     tally,
     delayAfter: FOUR_HOURS,
+    mayBeUnacknowledged: (n) => n > before.acknowledged && n <= before.last,
     nextLease() {
       tally.lease += 1;
       return tally.lease;

@@ -13,6 +13,7 @@ import { makeAdmin } from './verbs/admin.ts';
 import { makeDecider } from './verbs/decide.ts';
 import { makeExamine } from './verbs/examine.ts';
 import { makeLease } from './verbs/lease.ts';
+import { makeLost } from './verbs/lost.ts';
 import { makeOperate } from './verbs/operate.ts';
 import { openRows } from './verbs/rows.ts';
 import { makeSettle } from './verbs/settle.ts';
@@ -44,7 +45,8 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     tally: () => w.tally,
     ...makeExamine(w, rows),
     ...makeLease(w, rows),
-    ...makeSettle(w, rows),
+    settle: makeSettle(w, rows),
+    ...makeLost(w, rows),
     ...telling,
     ...makeAdmin(w),
   };

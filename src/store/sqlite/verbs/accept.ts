@@ -23,7 +23,29 @@ export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: T
 
   return function accept(call: AcceptCall, at: number): AcceptAnswer {
     const [id, organization, origin, size, digest, acceptedAt, acceptedBy, cause, parent, smtpUtf8, body] = call;
-    const [, , , , , , , , , , , fixedOctets, senderTags, detail, deliveries, owner, until, tellKind, tells] = call;
+    const [
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      fixedOctets,
+      senderTags,
+      detail,
+      deliveries,
+      owner,
+      until,
+      tellKind,
+      tells,
+      acknowledged,
+    ] = call;
+    tally.acknowledged = Math.max(tally.acknowledged, acknowledged);
     w.knowOrganization(organization);
     const decided = deliveries.every((one) => one[6] !== null);
     const lease = owner !== null && !decided ? w.nextLease() : 0;
@@ -53,7 +75,7 @@ export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: T
     if (inserted.changes === 0) {
       const stands = byCause.get(cause) as string;
       if (tells !== null) teller.mark(tells, tellKind, 'told before', at);
-      return [stands, 1, 0];
+      return [stands, 1, 0, 0];
     }
     const n = Number(inserted.lastInsertRowid);
     const day = Math.floor(acceptedAt / DAY);
@@ -81,6 +103,6 @@ export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: T
       rows.keepOpen(m, m.open, at);
     }
     if (tells !== null) teller.mark(tells, tellKind, id, at);
-    return [id, 0, lease];
+    return [id, 0, lease, n];
   };
 }

@@ -1,10 +1,10 @@
 // settle: what became of an attempt. With an outdated lease number the outcome is recorded and `in doubt`, and the state
-// stays; only `delivered` wins even then. `unopened` and `corrupt` hold what cannot go on.
+// stays; only `delivered` wins even then.
 
 import { mayBecome } from '../../../domain/states.ts';
-import { fromOctets, type Octets, type SettleCall, type SettleOne, TELL } from '../protocol.ts';
+import { fromOctets, type SettleCall, type SettleOne, TELL } from '../protocol.ts';
 import { tellClass, type Workbench } from '../workbench.ts';
-import { type DeliveryCore, idOf, type MessageCore, type Rows } from './rows.ts';
+import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
 
 const EVENT = {
   delivered: 'delivery.delivered',
@@ -107,41 +107,5 @@ export function makeSettle(w: Workbench, rows: Rows) {
     return null;
   }
 
-  function unopened([ids, boxes]: readonly [readonly string[], readonly Octets[]], at: number): null {
-    const seen = new Map<string, MessageCore>();
-    ids.forEach((id, i) => {
-      const { m, d } = rows.find(id, seen);
-      if (d.state !== 'leased' && d.state !== 'ready') return;
-      rows.move(m, d, 'held', d.not_before);
-      rows.settleTell(d);
-      d.lease_owner = null;
-      const box = fromOctets(boxes[i] as Octets);
-      rows.keepDelivery(d, at, box);
-      const detail = '{"why":"its box does not open"}';
-      ledger.append(at, m.organization, m.id, id, 'gateway', 'delivery.held', detail, box);
-    });
-    return null;
-  }
-
-  function corrupt([id, why]: readonly [string, string], at: number): null {
-    const m = rows.message(id);
-    if (m.stage === 'corrupt') return null;
-    rows.goTo(m, 'corrupt');
-    m.due = null;
-    m.lease_owner = null;
-    ledger.append(at, m.organization, id, null, 'gateway', 'message.corrupt', JSON.stringify({ why }), null);
-    for (const d of rows.deliveriesOf(m)) {
-      if (d.state !== 'undecided' && d.state !== 'ready' && d.state !== 'leased') continue;
-      rows.move(m, d, 'held', d.not_before);
-      rows.settleTell(d);
-      rows.tell(m, d, TELL.held, at);
-      d.lease_owner = null;
-      rows.keepDelivery(d, at, null);
-      ledger.append(at, m.organization, id, idOf(m, d), 'gateway', 'delivery.held', '{"why":"body corrupt"}', null);
-    }
-    rows.keepMessage(m, null);
-    return null;
-  }
-
-  return { settle, unopened, corrupt };
+  return settle;
 }
