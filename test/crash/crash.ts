@@ -30,6 +30,8 @@ type Trial = {
   readonly ledger: Ledger;
   readonly random: Random;
   readonly sinks: readonly Sink[];
+  /** Folder of its authority. */
+  readonly pki: string;
   kills: number;
   killsInStart: number;
   verified: number;
@@ -76,6 +78,7 @@ async function openTrial(seed: number): Promise<Trial> {
     ledger,
     random: seeded(seed),
     sinks: [mail, staff],
+    pki,
     kills: 0,
     killsInStart: 0,
     verified: 0,
@@ -213,6 +216,7 @@ async function main(): Promise<number> {
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
   const good = report(trial, load, seed, (Date.now() - begun) / 1000, drained);
   await Promise.all(trial.sinks.map((sink) => sink.close()));
+  rmSync(trial.pki, { recursive: true, force: true });
   if (good) rmSync(trial.files.folder, { recursive: true, force: true });
   else console.log(`state is kept in ${trial.files.folder}`);
   return good ? 0 : 1;
