@@ -8,7 +8,7 @@ import type { ConfigProblem } from '../config/problem.ts';
 import type { Facts } from '../domain/types.ts';
 import { answer, asksExaminer, leavesOf } from './condition.ts';
 import { actionText, decide, isUndecided } from './decide.ts';
-import { NO_FLOORS, type Policy, type PolicyTest, type Rule } from './rule.ts';
+import { type Condition, NO_FLOORS, type Policy, type PolicyTest, type Rule } from './rule.ts';
 import { compareActions } from './strength.ts';
 import { envelopes, examinations, unread } from './worlds.ts';
 
@@ -68,7 +68,7 @@ function mayFollow(rules: readonly Rule[]): boolean {
   const first = rules[0]!;
   const last = rules.at(-1)!;
   const conditions = [first.when, last.when];
-  const tried = envelopes(conditions);
+  const tried = envelopesFor(rules.slice(1, -1), conditions);
   // Too many to try: it may be so.
   if (tried === null) return true;
   return tried.some((envelope) => {
@@ -76,6 +76,26 @@ function mayFollow(rules: readonly Rule[]): boolean {
     const mayBeFirst = facts.some((one) => answer(first.when, one) === 'yes');
     return mayBeFirst && facts.some((one) => firstMatch(rules, one) === last);
   });
+}
+
+/**
+ * Envelopes that tell two conditions apart, and from the others that take such mail before them: a rule for all but large
+ * mail hides a pair unless a large one is tried. Null when there are too many to try.
+ */
+function envelopesFor(others: readonly Rule[], pair: readonly Condition[]): Facts[] | null {
+  const conditions = [...pair];
+  let left = others;
+  let tried = envelopes(conditions);
+  while (tried !== null) {
+    const worlds = tried.flatMap((envelope) => examinations(conditions).map((one) => ({ ...envelope, ...one })));
+    const taking = left.filter((rule) => worlds.some((one) => answer(rule.when, one) === 'yes'));
+    const more = taking.length === 0 ? null : envelopes([...conditions, ...taking.map((rule) => rule.when)]);
+    if (more === null) return tried;
+    conditions.push(...taking.map((rule) => rule.when));
+    left = left.filter((rule) => !taking.includes(rule));
+    tried = more;
+  }
+  return tried;
 }
 
 /** The rule that lets unread mail go plainer than this one lets mail go in which something was found. */
@@ -90,10 +110,16 @@ function plainerUnread(rules: readonly Rule[], index: number): Rule | null {
 /** True when one envelope is decided by `rule` for what was found, and by `other` when it could not be read. */
 function takesUnread(rules: readonly Rule[], rule: Rule, other: Rule): boolean {
   const conditions = [rule.when, other.when];
-  const tried = envelopes(conditions);
+  const before = rules.slice(0, 1 + Math.max(rules.indexOf(rule), rules.indexOf(other)));
+  const tried = envelopesFor(
+    before.filter((one) => one !== rule && one !== other),
+    conditions,
+  );
   if (tried === null) return true;
   const found = examinations(conditions).filter((one) => one.findings.phi || one.findings.counts.length > 0);
-  const reasons = leavesOf(other.when).flatMap((leaf) => (leaf.kind === 'coverage' ? leaf.reasons : []));
+  const reasons = before
+    .flatMap((one) => leavesOf(one.when))
+    .flatMap((leaf) => (leaf.kind === 'coverage' ? leaf.reasons : []));
   return tried.some(
     (envelope) =>
       found.some((one) => firstMatch(rules, { ...envelope, ...one }) === rule) &&

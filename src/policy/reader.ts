@@ -86,7 +86,11 @@ function linesOf(reader: Reader, name: string, path: KeyPath): Item[] {
 export function readItems(reader: Reader, value: unknown, path: KeyPath): Item[] {
   if (Array.isArray(value)) {
     if (value.length === 0) say(reader, path, 'must not be empty');
-    return value.flatMap((one, index) => (Array.isArray(one) ? [] : readItems(reader, one, [...path, index])));
+    return value.flatMap((one, index) => {
+      if (!Array.isArray(one)) return readItems(reader, one, [...path, index]);
+      say(reader, [...path, index], 'must not be a list inside a list');
+      return [];
+    });
   }
   if (value !== null && typeof value === 'object') {
     const map = readMap(reader, value, path, ['file']);

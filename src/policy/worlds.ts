@@ -47,9 +47,14 @@ function unique<T>(values: readonly T[]): T[] {
   return [...new Map(values.map((value) => [JSON.stringify(value), value])).values()];
 }
 
-/** Examinations that tell the conditions apart: nothing, everything, each finding alone, each way of not being read. */
+/** Examinations that tell the conditions apart: nothing, everything, a verdict or findings alone, each finding alone, each way of not being read. */
 export function examinations(conditions: readonly Condition[]): Examined[] {
-  const found: Examined[] = [NOTHING_FOUND, ALL_FOUND, { findings: { ...CLEAN, phi: true }, coverage: READ }];
+  const found: Examined[] = [
+    NOTHING_FOUND,
+    ALL_FOUND,
+    { findings: { ...CLEAN, phi: true }, coverage: READ },
+    { findings: { ...EVERYTHING, phi: false }, coverage: READ },
+  ];
   for (const leaf of conditions.flatMap(leavesOf)) {
     if (leaf.kind === 'finding') {
       const { type, min, distinct } = leaf.want;
