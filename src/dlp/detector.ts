@@ -45,6 +45,8 @@ export function standsAlone(text: string, start: number, end: number): boolean {
 const JOINED_BEFORE = /[0-9A-Za-z][-_/\\+%@]?$/;
 const JOINED_BEHIND = /^[-_/\\+%@.]?[0-9A-Za-z]/;
 
+/** Pattern source: no letter in front, or the border of two glued words as in `patientMrn`; for patterns with the flag i. */
+export const WORD_START = '(?:(?<![a-z])|(?-i:(?<=[a-z])(?=[A-Z])))';
 /** Pattern source: the word for a number behind the name of one, as in `member id`, `MRN #`. */
 export const NUMBER_WORD = '(?:[ _-]?(?:numbers?|numero|número|num|no|nbr|identifier|id|#)(?![a-z]))';
 /** Pattern source: what may stand between a label and its value: `is`, a colon, quotes of JSON, the border of a cell. */

@@ -1,9 +1,9 @@
 // Birth dates: a real date beside a word of birth. A date alone is no birth date, whatever its year.
 
-import { columnCells, type Detector, LINK, type Vector } from './detector.ts';
+import { columnCells, type Detector, LINK, type Vector, WORD_START } from './detector.ts';
 
 const LABEL = new RegExp(
-  `(?<![a-z])(?:dob|d\\.o\\.b\\.?|date[ _-]?of[ _-]?birth|birth[ _-]?date|birthday|born(?: on)?|fecha de nacimiento|f\\. ?nac\\.?|nacid[oa] el|DMG\\*D8\\*)(?![a-z])(?: ?\\([a-z/ -]{2,12}\\))?${LINK}`,
+  `${WORD_START}(?:dob|d\\.o\\.b\\.?|date[ _-]?of[ _-]?birth|birth[ _-]?date|birthday|born(?: on)?|fecha de nacimiento|f\\. ?nac\\.?|nacid[oa] el|DMG\\*D8\\*)(?![a-z])(?: ?\\([a-z/ -]{2,12}\\))?${LINK}`,
   'gi',
 );
 const AFTER = /^ ?[(,]? ?(?:dob|d\.o\.b\.?|date of birth)\b/i;
@@ -86,6 +86,7 @@ export const VECTORS: readonly Vector[] = [
   { text: 'DOB: 19610304', expect: ['1961-03-04 high'] },
   { text: 'name\tdob\tx\nJ\t3/4/1961\t1\n', expect: ['1961-03-04 high'] },
   { text: '{"birthDate": "1961-03-04"}', expect: ['1961-03-04 high'] },
+  { text: 'memberDob: 03/04/1961', expect: ['1961-03-04 high'] },
   { text: 'patient_dob=03/04/1961', expect: ['1961-03-04 high'] },
   { text: 'DOB (mm/dd/yyyy): 03/04/1961', expect: ['1961-03-04 high'] },
   { text: 'Date of Birth\t\t03/04/1961\t', expect: ['1961-03-04 high'] },

@@ -1,13 +1,13 @@
 // Medical record numbers. Every site has its own form, so the word in front decides: a strong one (MRN, medical record) or
 // a weak one with "no." or "#". A table of the site's own numbers is the cure, and comes with the PHI engine.
 
-import { columnCells, type Detector, LINK, NUMBER_WORD, near, type Vector } from './detector.ts';
+import { columnCells, type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
 
 const STRONG = new RegExp(
-  `(?<![a-z])(?:mrns?|m\\.r\\.n\\.?|med(?:ical)?\\.?[ _-]?rec(?:ord)?s?|mr ?(?=#)|(?:patient|pt\\.?)(?=${NUMBER_WORD})|n[uú]mero de expediente|historia cl[ií]nica|expediente)(?![a-z])${NUMBER_WORD}?\\.?${LINK}`,
+  `${WORD_START}(?:mrns?|m\\.r\\.n\\.?|med(?:ical)?\\.?[ _-]?rec(?:ord)?s?|mr ?(?=#)|(?:patient|pt\\.?)(?=${NUMBER_WORD})|n[uú]mero de expediente|historia cl[ií]nica|expediente)(?![a-z])${NUMBER_WORD}?\\.?${LINK}`,
   'gi',
 );
-const WEAK = new RegExp(`(?<![a-z])(?:chart|hospital|unit|record|encounter)${NUMBER_WORD}\\.?${LINK}`, 'gi');
+const WEAK = new RegExp(`${WORD_START}(?:chart|hospital|unit|record|encounter)${NUMBER_WORD}\\.?${LINK}`, 'gi');
 /** Units, records and encounters are of many kinds. */
 const CARE = /patient|\bpt\b|hospital|clinic|chart|admi(?:t|ss)|discharge|visit|medical|health/i;
 const BEHIND = /^ ?[(,]? ?(?:mrn|medical record)\b/i;
@@ -59,6 +59,7 @@ export const VECTORS: readonly Vector[] = [
   { text: 'chart # 482913', expect: ['482913 medium'] },
   { text: 'mrn,name\n482913,Jane\n', expect: ['482913 high'] },
   { text: '{"patient_mrn": "00482913"}', expect: ['00482913 high'] },
+  { text: '{"patientMrn":"00482913"}', expect: ['00482913 high'] },
   { text: 'mrn=00482913&x=1', expect: ['00482913 high'] },
   { text: 'MRN\t\t00482913\t', expect: ['00482913 high'] },
   { text: 'MRN:\n00482913', expect: ['00482913 high'] },

@@ -1,11 +1,13 @@
 // National provider identifiers: ten digits, Luhn over 80840 + number (45 CFR 162.406). One random number in ten passes,
 // so a word must stand by. A provider's number is not a patient's: policy decides what it means alone.
 
-import { columnCells, type Detector, near, standsAlone, type Vector } from './detector.ts';
+import { columnCells, type Detector, near, standsAlone, type Vector, WORD_START } from './detector.ts';
 
 const FORM = /(?:80840)?[12]\d{9}/g;
-const LABEL =
-  /\bnpi\b|national provider|(?:rendering|referring|billing|ordering|attending) (?:provider|physician)|\bprovider (?:id|no|number|#)|17b|24j|33a|\bXX\*/i;
+const LABEL = new RegExp(
+  `${WORD_START}npi\\b|national provider|(?:rendering|referring|billing|ordering|attending) (?:provider|physician)|\\bprovider (?:id|no|number|#)|17b|24j|33a|\\bXX\\*`,
+  'i',
+);
 const HEAD = /\bnpi\b/i;
 
 function passes(number: string): boolean {
@@ -19,7 +21,7 @@ function passes(number: string): boolean {
 }
 
 export const findNpi: Detector = function* (text) {
-  if (!LABEL.test(text) && !/npi/i.test(text)) return;
+  if (!LABEL.test(text)) return;
   for (const match of text.matchAll(FORM)) {
     const hit = { start: match.index, end: match.index + match[0].length };
     const value = match[0].slice(-10);
@@ -35,6 +37,7 @@ export const VECTORS: readonly Vector[] = [
   { text: 'NPI 1234567893', expect: ['1234567893 high'] },
   { text: 'NPI: 808401234567893', expect: ['1234567893 high'] },
   { text: 'Rendering provider 1234567893', expect: ['1234567893 high'] },
+  { text: '{"billingNpi":"1234567893"}', expect: ['1234567893 high'] },
   { text: 'npi=1234567893', expect: ['1234567893 high'] },
   { text: '1234567893 (NPI)', expect: ['1234567893 high'] },
   { text: 'NM1*82*1*DOE*ANN****XX*1234567893~', expect: ['1234567893 high'] },

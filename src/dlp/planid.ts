@@ -1,9 +1,9 @@
 // Health plan numbers: a word of membership in front, with a payer or care near when the word is one that clubs use too.
 
-import { before, columnCells, type Detector, LINK, NUMBER_WORD, near, type Vector } from './detector.ts';
+import { before, columnCells, type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
 
 const LABEL = new RegExp(
-  `(?<![a-z])(?:subscriber|enrollee|medicaid|member|insurance|policy|plan|hicn?|health insurance claim)(?:[ _-]?(?:id|identification))?${NUMBER_WORD}\\.?${LINK}`,
+  `${WORD_START}(?:subscriber|enrollee|medicaid|member|insurance|policy|plan|hicn?|health insurance claim)(?:[ _-]?(?:id|identification))?${NUMBER_WORD}\\.?${LINK}`,
   'gi',
 );
 const HEAD = /^(?:subscriber|enrollee|medicaid|member|insurance|policy|plan)(?: ?(?:number|no|id|#)){1,2}\.?$/i;

@@ -2,14 +2,25 @@
 // A form alone is never more than low: parcels and dockets have it too. Words on either side, a column head or a second
 // number lift it; words of other things drop it. Nine digits without a word are no SSN.
 
-import { before, columnCells, type Detector, type Hit, near, standsAlone, type Vector } from './detector.ts';
+import {
+  before,
+  columnCells,
+  type Detector,
+  type Hit,
+  near,
+  standsAlone,
+  type Vector,
+  WORD_START,
+} from './detector.ts';
 
 /** Behind a hyphen a line may end, in a quotation too. */
 const FORM = /\d{3}(?: ?-[\s>]{0,4}\d{2} ?-[\s>]{0,4}|\.\d{2}\.| \d{2} )\d{4}/g;
 const BARE = /\d{9}/g;
-const LABEL =
-  /(?<![a-z])ss[n#]|(?<![a-z])ss ?(?:no|num)|\bssid\b|(?<![a-z])soc(?:ial)?\.?[ _-]?sec|\bssa number|\bsocials?\b(?! (?:media|work|distanc))|seguro social|\bsocial (?:is|was|number)/i;
-/** In a head of a column it may be glued to another word: `PatientSSN`. */
+const LABEL = new RegExp(
+  `${WORD_START}ss[n#]|${WORD_START}ss ?(?:no|num)|\\bssid\\b|${WORD_START}soc(?:ial)?\\.?[ _-]?sec|\\bssa number|\\bsocials?\\b(?! (?:media|work|distanc))|seguro social|\\bsocial (?:is|was|number)`,
+  'i',
+);
+/** A quick look for anything that could be a label. */
 const MAY_LABEL = /ss[n#]|ss ?(?:no|num)|ssid|soc|ssa number|seguro social/i;
 /** A label that joins: `SSN-536-22-1847`. */
 const GLUED = /ss[n#]?[-_/]$/i;
@@ -73,6 +84,7 @@ export const VECTORS: readonly Vector[] = [
   { text: 'SSN-536-22-1847', expect: ['536221847 high'] },
   { text: 'ssn=536-22-1847&dob=1', expect: ['536221847 high'] },
   { text: '{"social_security_number":"536221847"}', expect: ['536221847 high'] },
+  { text: '{"patientSsn": "536221847"}', expect: ['536221847 high'] },
   { text: 'Soc. Sec. No. 536221847', expect: ['536221847 high'] },
   { text: 'SSN\t\t536221847\t', expect: ['536221847 high'] },
   { text: 'EmployeeSSN\tName\n536221847\tJane\n', expect: ['536221847 high'] },
