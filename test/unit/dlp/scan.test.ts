@@ -86,12 +86,13 @@ describe('windows', () => {
   const WINDOW = 262_144;
 
   test('a number at a seam is found once, wherever the seam falls', () => {
-    for (let shift = -40; shift <= 40; shift += 5) {
-      const at = WINDOW - 512 + shift;
+    const seams = [WINDOW - 1_024, WINDOW - 512, WINDOW];
+    const places = seams.flatMap((seam) => Array.from({ length: 17 }, (_, n) => seam - 40 + 5 * n));
+    for (const at of places) {
       const text = `${'a '.repeat(at >> 1)}${at % 2 === 1 ? ' ' : ''}SSN: 536-22-1847 ${'b '.repeat(20_000)}`;
-      const { counts, places } = scan(['body', 0, text]);
-      expect(counts).toEqual([{ type: 'SSN', confidence: 'high', distinct: 1 }]);
-      expect(places).toEqual([{ type: 'SSN', confidence: 'high', zone: 'body', part: 0, offset: at + 5 }]);
+      const said = scan(['body', 0, text]);
+      expect(said.counts).toEqual([{ type: 'SSN', confidence: 'high', distinct: 1 }]);
+      expect(said.places).toEqual([{ type: 'SSN', confidence: 'high', zone: 'body', part: 0, offset: at + 5 }]);
     }
   });
 

@@ -70,6 +70,22 @@ test.each<[string, string, string[]]>([
     ['rules.0 a message that could not be read would go plainer by rule "rest" (deliver [tls: encrypt])'],
   ],
   [
+    'a rule between that takes all but large mail hides nothing',
+    `  - { name: clean, when: { finding: { phi: false } }, then: { deliver: [{ tls: may }] } }
+  - { name: small, when: { not: { size: { over: 5kB } } }, then: { deliver: [{ tls: may }] } }
+  - { name: phi, when: { finding: { phi: true } }, then: hold }\n`,
+    [
+      'rules.0 what was found or read could lower protection below rule "phi" after it (deliver [tls: may] against hold)',
+      'rules.2 a message that could not be read would go plainer by rule "clean" (deliver [tls: may])',
+    ],
+  ],
+  [
+    'a finding without the verdict counts as found',
+    `  - { name: no verdict, when: { not: { any: [{ finding: { phi: true } }, { coverage: { state: partial, reason: encrypted } }] } }, then: { deliver: [{ tls: sts }] } }
+  - { name: rest, then: { deliver: [{ tls: may }] } }\n`,
+    ['rules.0 a message that could not be read would go plainer by rule "rest" (deliver [tls: may])'],
+  ],
+  [
     'a rule after one for all',
     `${REST}  - { name: late, when: { subject_tag: x }, then: hold }\n`,
     ['rules.1 never decides: rule "rest" before it matches all that it does'],
