@@ -5,7 +5,7 @@
 
 import { isAscii } from 'node:buffer';
 import type { Coverage, Examination, Findings, PartCoverage, UnreadReason, Zone } from '../domain/types.ts';
-import { decodeWords, fieldValue, type HeaderSection, subjectTagsIn } from '../mail/header.ts';
+import { decodeWords, fieldValue, type HeaderSection, hasUnknownCharset, subjectTagsIn } from '../mail/header.ts';
 import { isEncryptedZip, normalise, readingOf, type TextReader, textReader } from '../mail/text.ts';
 import { createWalker, type Part, WALK_LIMITS, type WalkHandler, type WalkLimits } from '../mail/walk.ts';
 import { createScanner, type Scanner, type TextScan } from './scan.ts';
@@ -182,6 +182,7 @@ function scanHeader(scanner: Scanner, part: Part): void {
   const lines: string[] = [];
   for (const { name, value } of part.header.fields) {
     if (MACHINE_FIELDS.test(name)) continue;
+    if (hasUnknownCharset(value)) part.unread ??= 'charset';
     const text = normalise(decodeWords(value));
     if (name === 'subject' && part.index === 0) scanner.add('subject', 0, text);
     else lines.push(`${name}: ${text}`);

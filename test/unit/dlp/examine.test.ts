@@ -87,6 +87,8 @@ describe('what could not be read is named', () => {
       ['read', 'format'],
     ],
     ['an unknown charset', 'Content-Type: text/plain; charset=utf-7\n\nx', ['charset']],
+    ['a subject in an unknown charset', 'Subject: =?utf-7?q?+AFMAUwBO-?=\n\nx', ['charset']],
+    ['a subject in a known one', 'Subject: =?iso-2022-jp*ja?b?GyRCJDMbKEI=?= =?utf-8?q?x?=\n\nx', ['read']],
     ['an unknown encoding', 'Content-Transfer-Encoding: x-uuencode\n\nx', ['malformed']],
     ['broken base64', 'Content-Transfer-Encoding: base64\n\n####', ['malformed']],
     ['two types', 'Content-Type: text/plain\nContent-Type: image/png\n\nx', ['malformed']],
