@@ -126,8 +126,8 @@ function isForServers(leaf: X509Certificate): boolean {
   return usages === undefined || usages.includes(SERVER_AUTH) || usages.includes(ANY_PURPOSE);
 }
 
-/** Node takes RSA-1024 where OpenSSL's security level is 1; the leaf's key is measured here. */
-function weakKeyOf(leaf: X509Certificate): string | null {
+/** Null when it is strong enough. Node takes RSA-1024 where OpenSSL's security level is 1; the leaf's key is measured here. */
+export function weakKeyOf(leaf: X509Certificate): string | null {
   const { asymmetricKeyType, asymmetricKeyDetails } = leaf.publicKey;
   switch (asymmetricKeyType) {
     case 'rsa':

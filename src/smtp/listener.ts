@@ -2,15 +2,17 @@
 // every fault of facts/threats: only CRLF ends a line and CRLF.CRLF mail data, every wait has an absolute deadline, every
 // count a bound, and no text of an error reaches a client. It hands mail data on as it comes and keeps none.
 //
-// Logs refused connections, sessions that it ended and failures, with codes, counts and the client's IP address; never
-// an address of mail, a parameter, a password or an error's text. It cannot say who may relay: the handlers do.
+// Logs how many connections it refused, sessions that it ended and failures, with codes, counts and the client's IP
+// address; never an address of mail, a parameter, a password or an error's text. It cannot say who may relay: the
+// handlers do.
 
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import tls from 'node:tls';
 import { SMTPServer } from 'smtp-server';
+import type { Time } from '../domain/ids.ts';
 import type { Clock } from '../domain/types.ts';
-import { ECDHE_AEAD } from '../net/tls.ts';
+import { ECDHE_AEAD, weakKeyOf } from '../net/tls.ts';
 import { Admission } from './admission.ts';
 import { replyLine } from './answers.ts';
 import type { Handlers, Limits, ListenerName, Log, SessionDeps } from './contract.ts';
@@ -76,6 +78,7 @@ export async function listen(
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const admission = new Admission(limits);
   const sessions = new Set<Session>();
+  const turnedAway = { count: 0 };
   const stopped = new AbortController();
   const left = (session: unknown): void => {
     if (!sessions.delete(session as Session)) return;
@@ -86,7 +89,10 @@ export async function listen(
     const session = new Session(server, socket, sessionDeps);
     // The address stands in the session's form, so that `leave` finds what `enter` counted.
     const refused = admission.enter(session.remoteAddress, deps.clock.now());
-    if (refused) return refuse(socket, replyLine(refused));
+    if (refused) {
+      turnedAway.count++;
+      return refuse(socket, replyLine(refused));
+    }
     sessions.add(session);
     session.on('error', (error: NodeJS.ErrnoException) => {
       deps.log.info({ listener: options.name, ip: session.remoteAddress, error: error.code }, 'session broke');
@@ -95,7 +101,12 @@ export async function listen(
     session.init();
   });
   await opened(server, options);
-  void sweep(sessions, limits, deps.clock, stopped.signal);
+  void everySweep(limits, deps.clock, stopped.signal, (now) => {
+    for (const session of sessions) session.sweep(now);
+    // One line for many: a flood must not become one of log lines.
+    if (turnedAway.count > 0) deps.log.warn({ listener: options.name, count: turnedAway.count }, 'connections refused');
+    turnedAway.count = 0;
+  });
   const { port, address } = server.server.address() as AddressInfo;
   return {
     port,
@@ -126,9 +137,8 @@ class Server extends SMTPServer {
 function tlsOptions(certificate: Certificate): tls.SecureContextOptions {
   const { cert, key } = certificate;
   const leaf = new X509Certificate(cert);
-  const { asymmetricKeyType, asymmetricKeyDetails } = leaf.publicKey;
-  const bits = asymmetricKeyDetails?.modulusLength ?? 0;
-  if (asymmetricKeyType === 'rsa' && bits < 2048) throw new Error(`the certificate's RSA key has only ${bits} bits`);
+  const weak = weakKeyOf(leaf);
+  if (weak !== null) throw new Error(weak);
   if (!leaf.checkPrivateKey(createPrivateKey(key))) throw new Error('the key does not belong to the certificate');
   const options: tls.SecureContextOptions = {
     cert,
@@ -159,7 +169,12 @@ function refuse(socket: Socket, line: string): void {
 }
 
 /** One timer for all sessions; a deadline is late by at most a twentieth of the shortest one, and by one second. */
-async function sweep(sessions: ReadonlySet<Session>, limits: Limits, clock: Clock, signal: AbortSignal): Promise<void> {
+async function everySweep(
+  limits: Limits,
+  clock: Clock,
+  signal: AbortSignal,
+  sweep: (now: Time) => void,
+): Promise<void> {
   const shortest = Math.min(limits.command, limits.handshake, limits.data, limits.session);
   const period = Math.max(10, Math.min(1000, shortest / 20));
   while (!signal.aborted) {
@@ -168,8 +183,7 @@ async function sweep(sessions: ReadonlySet<Session>, limits: Limits, clock: Cloc
     } catch {
       return;
     }
-    const now = clock.now();
-    for (const session of sessions) session.sweep(now);
+    sweep(clock.now());
   }
 }
 

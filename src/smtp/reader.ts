@@ -96,7 +96,7 @@ export class Reader extends Writable {
 
 /** Offset of the CRLF that ends the first line. */
 function lineEnd(bytes: Buffer): number | 'more' | 'bare line end' | 'line too long' {
-  const n = Math.min(bytes.length, LONG_LINE_MAX);
+  const n = Math.min(bytes.length, LONG_LINE_MAX - 1);
   for (let i = 0; i < n; i++) {
     const byte = bytes[i]!;
     if (byte > 13) continue;

@@ -18,7 +18,7 @@ export type TransferLimits = {
 
 /** Before this a rate says nothing. */
 const RATE_AFTER = 10_000;
-/** How much more of a message that is too large is read, to give the reply at its end. */
+/** How much more than the largest message is read, to give the refusal at its end. */
 const OVERRUN = 8 * 1024 * 1024;
 
 export class Transfer implements DataMode {
@@ -46,7 +46,8 @@ export class Transfer implements DataMode {
 
   readonly feed = (chunk: Uint8Array): number | Promise<number> => {
     const { used, content, ended } = this.#dots.push(chunk);
-    this.#octets += content.length;
+    // After a fault the content is dropped, but what is sent still counts.
+    this.#octets += this.#dots.fault ? used : content.length;
     if (this.#dots.fault) this.#refuse(this.#dots.fault);
     else if (this.#octets > this.#limits.maxSize) this.#refuse(REPLIES.tooLarge);
     const room = this.refusal ? undefined : this.body.put(content);
@@ -54,9 +55,9 @@ export class Transfer implements DataMode {
     return room ? this.#wait(room, used) : used;
   };
 
-  /** The client sends more than anybody should read. */
+  /** The client sends more than anybody should read: it is refused now rather than at the end. */
   get endless(): boolean {
-    return this.refusal === REPLIES.tooLarge && this.#octets > this.#limits.maxSize + OVERRUN;
+    return !this.#ended && this.refusal !== null && this.#octets > this.#limits.maxSize + OVERRUN;
   }
 
   /** Null while the client keeps within its time. */
