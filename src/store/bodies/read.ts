@@ -88,6 +88,16 @@ export function* readSealed(handle: BodyHandle): Generator<Buffer, void, void> {
   }
 }
 
+/** Plain chunks in order, of an object whose sealed bytes are in memory. Throws BodyError. */
+export function* openSealedBytes(handle: BodyHandle, sealed: Buffer): Generator<Buffer, void, void> {
+  try {
+    const pieces = new Pieces(handle);
+    for (const { from, to } of ranges(handle.length)) yield* pieces.open(sealed.subarray(from, to), to - from);
+  } catch (error) {
+    throw asBodyError(error);
+  }
+}
+
 /** Plain chunks in order, for the main thread. Throws BodyError. */
 export async function* streamSealed(handle: BodyHandle, files: Files): AsyncGenerator<Buffer, void, void> {
   let taken = false;

@@ -10,11 +10,12 @@ import { type Vault, VaultError } from '../../crypto/vault.ts';
 import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { BodyRef, Clock, Random } from '../../domain/types.ts';
 import { Appender } from './append.ts';
+import { Fresh } from './fresh.ts';
 import { type BodyIo, realIo } from './io.ts';
 import { classify, ownFile, type Place, placeOf, segmentFile } from './layout.ts';
 import { OwnFile } from './own-file.ts';
 import { type Bodies, BodyError, type BodyHandle, type BodyWriter } from './port.ts';
-import { streamSealed } from './read.ts';
+import { openSealedBytes, streamSealed } from './read.ts';
 import { Readers } from './readers.ts';
 import { Removal } from './removal.ts';
 import { Segment, type SegmentDeps } from './segment.ts';
@@ -60,6 +61,7 @@ export class SegmentBodies implements Bodies {
   readonly #deps: BodiesDeps;
   readonly #limits: BodyLimits;
   readonly #readers: Readers;
+  readonly #fresh = new Fresh();
   readonly #segments = new Map<string, Segment>();
   /** Bodies between `create` and durable, by object. */
   readonly #writers = new Map<string, Writer>();
@@ -98,6 +100,7 @@ export class SegmentBodies implements Bodies {
       ownFile: (object, wrote) => new OwnFile({ io, dir, path: ownFile(dir, object), wrote, fail }),
       segment: () => this.#segmentToFill(),
       nonce: nonces(deps.random, 12),
+      sealed: (ref, pieces) => this.#fresh.put(ref, pieces),
       gone: (object) => this.#writers.delete(object),
     };
   }
@@ -192,6 +195,8 @@ export class SegmentBodies implements Bodies {
 
   async *open(organization: OrganizationName, ref: BodyRef): AsyncGenerator<Buffer, void, void> {
     const handle = this.handle(organization, ref);
+    const sealed = this.#fresh.get(ref);
+    if (sealed !== undefined) return yield* openSealedBytes(handle, sealed);
     try {
       yield* streamSealed(handle, this.#readers);
     } finally {
@@ -205,6 +210,7 @@ export class SegmentBodies implements Bodies {
   async remove(ref: BodyRef): Promise<void> {
     const place = placeOf(ref);
     if (!place) return;
+    this.#fresh.delete(ref);
     await this.#writers.get(ref.object)?.settled;
     const segment = this.#segments.get(place.segment);
     if (!segment?.isLive(place.slot)) return;

@@ -33,6 +33,8 @@ export type WriterDeps = {
   /** The segment for the next record. */
   readonly segment: () => Segment;
   readonly nonce: () => Uint8Array;
+  /** Sealed pieces of a body that lies in memory. */
+  readonly sealed: (ref: BodyRef, pieces: readonly Uint8Array[]) => void;
   /** The writer ended: durable, failed or dropped. */
   readonly gone: (object: string) => void;
 };
@@ -172,7 +174,6 @@ export class Writer implements BodyWriter {
     const keyBox = this.#dataKey.box;
     const slotBytes = encodeSlot({ object, own, createdAt, record: position, keyBox });
     const buffers = [encodeHeader(header), name, ...this.#parts, box];
-    this.#parts = [];
     const ref: BodyRef = {
       object,
       file: encodePlace({ segment: segment.name, slot, own }),
@@ -180,6 +181,8 @@ export class Writer implements BodyWriter {
       length: this.#sealed,
       key: Buffer.from(keyBox.buffer, keyBox.byteOffset, keyBox.length).toString('base64url'),
     };
+    if (!own) this.#deps.sealed(ref, this.#parts);
+    this.#parts = [];
     return { ref, item: { segment, slot, slotBytes, position, buffers, length } };
   }
 
