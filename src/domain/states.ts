@@ -12,7 +12,7 @@ export const STAGE_NEXT: Readonly<Record<Stage, readonly Stage[]>> = {
 };
 
 export const STATE_NEXT: Readonly<Record<DeliveryState, readonly DeliveryState[]>> = {
-  undecided: ['ready', 'held', 'bounced', 'dropped'],
+  undecided: ['ready', 'held', 'bounced', 'dropped', 'delivered'],
   // `ready` and `held` → `undecided` only by redecide.
   ready: ['leased', 'held', 'bounced', 'dropped', 'undecided', 'delivered'],
   leased: ['delivered', 'ready', 'held', 'bounced'],

@@ -1,5 +1,6 @@
 // What operators do to the queue: select on the reader, judge here (decisions are opened here), apply on the writer, which
-// refuses what is in another state by then. Applied in slices; the operation's id makes each of them repeatable.
+// refuses what is in another state by then. Applied in slices that stand under the operation's id: a repeated operation
+// goes on where it was cut, and one that was complete gets its answer again.
 
 import type { DeliveryId } from '../../domain/ids.ts';
 import { isEnded } from '../../domain/states.ts';
@@ -60,16 +61,6 @@ export function makeOperators(
     return [id, state, because, call];
   }
 
-  /** One slice. When the operation's own id was used for another slice before, this one gets an id of its own. */
-  async function apply(kind: Kind, op: Operation, slice: readonly OperateOne[], into: Result): Promise<void> {
-    const sent = new Set(slice.map((one) => one[0]));
-    const answer = await access.write('operate', op.verb, [kind, op.actor, slice]);
-    into.add(answer);
-    const others = [...answer.changed, ...answer.refused.map((one) => one.delivery)].some((id) => !sent.has(id));
-    if (!others || slice.length === 0) return;
-    into.add(await access.write('operate', `${op.verb} ${slice[0]![0]}`, [kind, op.actor, slice]));
-  }
-
   async function operate(
     kind: Kind,
     op: Operation,
@@ -77,22 +68,34 @@ export function makeOperators(
     judge: (delivery: Delivery) => Judged = () => ({ decision: null }),
   ): Promise<Changed> {
     const result = new Result();
-    let before: DeliveryId | undefined;
     let slices = 0;
+    if (!op.dryRun) {
+      const { complete, answers } = await access.write('recall', '', [op.verb]);
+      for (const answer of answers) result.add(answer);
+      if (complete) return result.answer();
+      slices = answers.length;
+    }
+    let before: DeliveryId | undefined;
     for (;;) {
       const page = await list({ ...what, limit: SLICE, ...(before !== undefined && { before }) });
       const slice: OperateOne[] = [];
+      const refused: { delivery: DeliveryId; why: string }[] = [];
       for (const delivery of page) {
+        if (result.has(delivery.id)) continue;
         const wrong = judgeState(kind, delivery);
         const judged = wrong === null ? judge(delivery) : { refused: wrong };
-        if ('refused' in judged) result.refuse(delivery.id, judged.refused);
+        if ('refused' in judged) refused.push({ delivery: delivery.id, why: judged.refused });
         else if (op.dryRun) result.add({ changed: [delivery.id], refused: [] });
         else slice.push(await prepare(op, delivery, judged.decision));
       }
-      // Also with nothing to do: a repeated call finds nothing to change, and gets the first answer.
-      if (!op.dryRun && (slice.length > 0 || slices === 0)) await apply(kind, op, slice, result);
-      slices += 1;
-      if (page.length < SLICE) return result.answer();
+      const last = page.length < SLICE;
+      if (op.dryRun) result.add({ changed: [], refused });
+      else if (last || slice.length > 0 || refused.length > 0) {
+        const id = last ? op.verb : `${op.verb} ${slices}`;
+        result.add(await access.write('operate', id, [kind, op.actor, slice, refused]));
+        slices += 1;
+      }
+      if (last) return result.answer();
       before = page.at(-1)!.id;
     }
   }
@@ -122,6 +125,10 @@ class Result {
 
   refuse(delivery: string, why: string): void {
     if (!this.#changed.has(delivery)) this.#refused.set(delivery, why);
+  }
+
+  has(delivery: string): boolean {
+    return this.#changed.has(delivery) || this.#refused.has(delivery);
   }
 
   answer(): Changed {

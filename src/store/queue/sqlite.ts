@@ -252,7 +252,7 @@ function lineVerbs(access: Access, memory: Memory, open: Opener): LineVerbs {
           continue;
         }
         access.alarm(`boxes of message ${row.message.id} do not open`);
-        await access.write('corrupt', verbId(access), [row.message.id, 'its boxes do not open']);
+        await access.write('corrupt', verbId(access), [row.message.id, 'its boxes do not open', 'boxes']);
       }
       return leases;
     },
@@ -421,7 +421,7 @@ function sideVerbs(access: Access, memory: Memory, open: Opener): SideVerbs {
     },
     async corrupt(verb, id, why) {
       memory.forget(id);
-      return access.write('corrupt', verb, [id, why]);
+      return access.write('corrupt', verb, [id, why, 'body']);
     },
     async nextDue() {
       const [examine, deliver, notify] = await access.write('nextDue', '', null);

@@ -4,7 +4,7 @@ import type { Vault } from '../../crypto/vault.ts';
 import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { Clock, Random } from '../../domain/types.ts';
 import type { WriterVerb, WriterVerbs } from './protocol.ts';
-import type { Thread } from './thread.ts';
+import { LostAnswer, type Thread } from './thread.ts';
 
 export type Access = {
   readonly clock: Clock;
@@ -18,6 +18,9 @@ export type Access = {
   read<T>(query: string, args: unknown): Promise<T>;
 };
 
+/** Times a call is made when its answers get lost; only one with an id can be made again. */
+const TRIES = 5;
+
 export function accessOf(
   deps: Omit<Access, 'write' | 'read'>,
   threads: { readonly writer: Thread; readonly reader: Thread },
@@ -25,7 +28,16 @@ export function accessOf(
   const { writer, reader } = threads;
   return {
     ...deps,
-    write: (verb, id, args) => writer.call(verb, id, deps.clock.now(), args),
+    async write(verb, id, args) {
+      for (let tried = 1; ; tried++) {
+        try {
+          return await writer.call(verb, id, deps.clock.now(), args);
+        } catch (error) {
+          // Done or not: nobody is told before it is known (DESIGN.md section 5).
+          if (!(error instanceof LostAnswer) || id === '' || tried === TRIES) throw error;
+        }
+      }
+    },
     read: (query, args) => reader.call(query, '', 0, args),
   };
 }

@@ -133,6 +133,8 @@ export type OperateCall = readonly [
   kind: 'hold' | 'release' | 'retry' | 'give up' | 'drop' | 'redecide',
   actor: string,
   deliveries: readonly OperateOne[],
+  /** What the main thread refused: part of the answer that a repeated operation gets. */
+  refused: readonly { delivery: string; why: string }[],
 ];
 export type OperateAnswer = { changed: string[]; refused: { delivery: string; why: string }[] };
 
@@ -245,11 +247,12 @@ export type WriterVerbs = {
   };
   told: { args: readonly [deliveries: readonly string[], kind: number, how: string]; answer: null };
   bodiless: { args: readonly [id: string]; answer: null };
-  corrupt: { args: readonly [id: string, why: string]; answer: 'corrupt' | 'abandoned' };
+  corrupt: { args: readonly [id: string, why: string, lacks: 'body' | 'boxes']; answer: 'corrupt' | 'abandoned' };
   abandon: { args: readonly [id: string, why: string]; answer: null };
   nextDue: { args: null; answer: readonly [examine: number | null, deliver: number | null, notify: number | null] };
   clearLeases: { args: readonly [owner: string]; answer: readonly [messages: number, deliveries: number] };
   operate: { args: OperateCall; answer: OperateAnswer };
+  recall: { args: readonly [verb: string]; answer: { complete: boolean; answers: OperateAnswer[] } };
   append: { args: readonly EntryCall[]; answer: null };
   addKey: { args: KeyRowCall; answer: StoredKey };
   addOperator: {

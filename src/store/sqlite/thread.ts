@@ -7,10 +7,11 @@ import type { Answers, Call, ThreadMessage } from './protocol.ts';
 
 /** Test hooks. A lost answer rejects the call with code `lost`; its outcome is unknown, so it is repeated by its id. */
 export type Faults = {
-  /** Milliseconds before a batch is posted. */
+  /** Milliseconds between a commit and its answers. */
   readonly latency?: () => number;
-  readonly loseAnswer?: (verb: string) => boolean;
-  /** SQLite code with which the commit of the next batch fails. */
+  /** Asked for every call that was done; `id` is empty where a call cannot be repeated. */
+  readonly loseAnswer?: (verb: string, id: string) => boolean;
+  /** SQLite code with which the commit of the next batch fails; `CRASH`: the thread ends before it. */
   readonly failCommit?: () => string | null;
 };
 
@@ -20,6 +21,7 @@ export class LostAnswer extends Error {
 
 type Waiting = {
   readonly verb: string;
+  readonly id: string;
   readonly resolve: (value: never) => void;
   readonly reject: (error: Error) => void;
 };
@@ -62,9 +64,7 @@ export async function startThread(
     counts.posted += 1;
     const code = faults?.failCommit?.() ?? null;
     if (code !== null) batch.unshift([0, 'fault', '', 0, [code]]);
-    const latency = faults?.latency?.() ?? 0;
-    if (latency > 0) setTimeout(() => worker.postMessage(batch), latency);
-    else worker.postMessage(batch);
+    worker.postMessage(batch);
   };
 
   const answer = (answers: Answers) => {
@@ -74,40 +74,52 @@ export async function startThread(
       if (!one) continue;
       waiting.delete(answers[i] as number);
       const code = answers[i + 1];
-      if (faults?.loseAnswer?.(one.verb)) one.reject(new LostAnswer(`the answer to ${one.verb} was lost`));
-      else if (code === 0) one.resolve(answers[i + 2] as never);
-      else one.reject(new QueueError(code as QueueError['code'], answers[i + 2] as string));
+      if (code !== 0) one.reject(new QueueError(code as QueueError['code'], answers[i + 2] as string));
+      else if (faults?.loseAnswer?.(one.verb, one.id)) one.reject(new LostAnswer(`the answer to ${one.verb} was lost`));
+      else one.resolve(answers[i + 2] as never);
     }
+  };
+
+  const deliver = (answers: Answers) => {
+    const latency = faults?.latency?.() ?? 0;
+    if (latency > 0) setTimeout(answer, latency, answers);
+    else answer(answers);
   };
 
   const ready = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
   worker.on('message', (message: Answers | ThreadMessage) => {
-    if (Array.isArray(message)) answer(message);
+    if (Array.isArray(message)) deliver(message);
     else if ('ready' in message) ready.resolve();
     else if ('refused' in message) ready.reject(new Error(message.refused));
     else if ('failed' in message) onFailed(message.failed);
   });
+  let started = false;
+  let closing = false;
+  const ended = (why: string) => {
+    if (started && !dead) onFailed(why);
+    die('the store thread ended');
+  };
   worker.on('error', (error) => {
     ready.reject(error);
-    onFailed(`the store thread ended: ${error.message}`);
-    die('the store thread ended');
+    ended(`the store thread ended: ${error.message}`);
   });
   worker.on('exit', () => {
     ready.reject(new Error('the store thread ended'));
-    die('the store is closed');
+    if (closing) die('the store is closed');
+    else ended('the store thread ended');
     closed.resolve();
   });
   await ready.promise;
+  started = true;
 
-  let closing = false;
   return {
     call(verb, id, at, args) {
       if (dead) return Promise.reject(dead);
       if (closing) return Promise.reject(new QueueError('closed', 'the store is closing'));
       return new Promise<never>((resolve, reject) => {
         const no = next++;
-        waiting.set(no, { verb, resolve, reject });
+        waiting.set(no, { verb, id, resolve, reject });
         counts.calls += 1;
         if (pending.length === 0) setImmediate(post);
         pending.push([no, verb, id, at, args]);

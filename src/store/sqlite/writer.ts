@@ -41,7 +41,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
   return {
     accept: makeAccept(w, rows, decider, { mark }),
     decided: decider.decided,
-    operate: makeOperate(w, rows),
+    ...makeOperate(w, rows),
     tally: () => w.tally,
     ...makeExamine(w, rows),
     ...makeLease(w, rows),
@@ -90,7 +90,14 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
   };
 
   const runAll = (waiting: Call[]) => {
-    if (faults) for (const call of waiting) if (call[1] === 'fault') runner.failNext((call[4] as [string])[0]);
+    if (faults) {
+      for (const [, verb, , , args] of waiting) {
+        if (verb !== 'fault') continue;
+        const [code] = args as [string];
+        if (code === 'CRASH') throw new Error('injected');
+        runner.failNext(code);
+      }
+    }
     while (waiting.length > 0) runSome(takeBatch(waiting, batch));
     if (timer === null) timer = setTimeout(idle, IDLE);
     else timer.refresh();

@@ -4,7 +4,7 @@ import { CliError } from '../../../src/cli/errors.ts';
 import { duration, moment } from '../../../src/cli/input.ts';
 import { notifyArguments } from '../../../src/cli/notify.ts';
 import { ageText, jsonText, plain, sizeText, timeText } from '../../../src/cli/output.ts';
-import { runtimeFaults } from '../../../src/cli/runtime.ts';
+import { runtimeFaults } from '../../../src/config/runtime.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 9);
 

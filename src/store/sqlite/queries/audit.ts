@@ -16,13 +16,15 @@ export function auditQueries(db: Database.Database) {
     `SELECT ${AUDIT_ROW} FROM audit WHERE n > ? AND n <= ? ORDER BY n`,
   );
   const heads = db.prepare<[], KeptHead>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY node, epoch');
+  const firstEntry = db.prepare<[], number>('SELECT min(n) FROM audit').pluck();
   const lastEntry = db.prepare<[], number>('SELECT max(n) FROM audit').pluck();
   return {
     trace: ([id]: readonly [string]) => ofMessage.all(id),
     read: ([epoch, seq, limit]: readonly [number, number, number]) =>
       after.all(epoch === 0 ? 0 : (base.get(epoch) ?? 0) + seq, limit),
-    /** Heads and the last entry's number, in one snapshot. */
-    heads: () => db.transaction(() => ({ heads: heads.all(), last: lastEntry.get() ?? 0 }))(),
+    /** Heads, and the first and last entry's numbers, in one snapshot. */
+    heads: () =>
+      db.transaction(() => ({ heads: heads.all(), first: firstEntry.get() ?? 1, last: lastEntry.get() ?? 0 }))(),
     /** Checks entries numbered `from` < n ≤ `to` behind `head`. */
     verifySlice([head, from, to]: readonly [Head, number, number]): VerifySlice {
       let at = head;

@@ -24,10 +24,11 @@ export function makeLost(w: Workbench, rows: Rows) {
     return null;
   }
 
-  function corrupt([id, why]: readonly [string, string], at: number): 'corrupt' | 'abandoned' {
+  function corrupt([id, why, lacks]: readonly [string, string, 'body' | 'boxes'], at: number): 'corrupt' | 'abandoned' {
     const m = rows.message(id);
     if (m.stage === 'corrupt') return 'corrupt';
-    if (m.stage === 'accepted' && w.mayBeUnacknowledged(m.n)) {
+    // A body that lacks was not durable, so that no 250 went out; boxes that do not open say nothing of that.
+    if (lacks === 'body' && m.stage === 'accepted' && w.mayBeUnacknowledged(m.n)) {
       drop(m, at, 'the gateway ended before the 250');
       return 'abandoned';
     }

@@ -4,7 +4,7 @@
 import { isEnded } from '../../../domain/states.ts';
 import type { DeliveryState } from '../../../domain/types.ts';
 import { fromOctets, type OperateAnswer, type OperateCall, type OperateOne, TELL } from '../protocol.ts';
-import { Refusal, type Workbench } from '../workbench.ts';
+import type { Workbench } from '../workbench.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
 
 const DONE: Record<OperateCall[0], { readonly to: DeliveryState; readonly event: string }> = {
@@ -16,14 +16,20 @@ const DONE: Record<OperateCall[0], { readonly to: DeliveryState; readonly event:
   redecide: { to: 'undecided', event: 'message.redecided' },
 };
 
+/** Of no use to a message that cannot be read. */
+const NEEDS_BODY: ReadonlySet<OperateCall[0]> = new Set(['release', 'retry', 'redecide']);
+
 export function makeOperate(w: Workbench, rows: Rows) {
   const { db, ledger } = w;
   const restart = db.prepare('UPDATE delivery SET step = 0, step_since = NULL, step_attempts = 0 WHERE n = ?');
+  // Slices of one operation stand under its id, a blank and a number; the last one under the id alone.
+  const recorded = db.prepare<[string, string, string], { id: string; answer: string }>(
+    'SELECT id, answer FROM verb WHERE id = ? OR (id > ? AND id < ?)',
+  );
   const decide = db.prepare('UPDATE delivery SET decision = ?, list = ? WHERE n = ?');
 
   function redecide(m: MessageCore, at: number): void {
-    if (m.stage === 'decided') rows.goTo(m, 'accepted');
-    if (m.stage !== 'accepted') throw new Refusal('wrong state', `message ${m.id} is ${m.stage}`);
+    if (m.stage !== 'accepted') rows.goTo(m, 'accepted');
     m.due = at;
     m.lease_owner = null;
     rows.keepMessage(m, null);
@@ -53,15 +59,19 @@ export function makeOperate(w: Workbench, rows: Rows) {
     ledger.append(at, m.organization, m.id, id, actor, event, '{}', box);
   }
 
-  return function operate([kind, actor, deliveries]: OperateCall, at: number): OperateAnswer {
+  function operate([kind, actor, deliveries, refused]: OperateCall, at: number): OperateAnswer {
     const seen = new Map<string, MessageCore>();
     const opens = new Map<MessageCore, number>();
-    const answer: OperateAnswer = { changed: [], refused: [] };
+    const answer: OperateAnswer = { changed: [], refused: [...refused] };
     for (const one of deliveries) {
       const [id, expected] = one;
       const { m, d } = rows.find(id, seen);
       if (d.state !== expected || isEnded(d.state)) {
         answer.refused.push({ delivery: id, why: `it is ${d.state} now` });
+        continue;
+      }
+      if (m.stage === 'corrupt' && NEEDS_BODY.has(kind)) {
+        answer.refused.push({ delivery: id, why: 'the body of its message does not open' });
         continue;
       }
       if (!opens.has(m)) opens.set(m, m.open);
@@ -70,5 +80,15 @@ export function makeOperate(w: Workbench, rows: Rows) {
     }
     for (const [m, open] of opens) rows.keepOpen(m, open, at);
     return answer;
-  };
+  }
+
+  /** What an operation did so far; a repeated one that was complete only gets its answer again. */
+  function recall([verb]: readonly [string]): { complete: boolean; answers: OperateAnswer[] } {
+    const rows = recorded.all(verb, `${verb} `, `${verb}!`);
+    const place = (id: string) => (id === verb ? Number.POSITIVE_INFINITY : Number(id.slice(verb.length)));
+    rows.sort((a, b) => place(a.id) - place(b.id));
+    return { complete: rows.some(({ id }) => id === verb), answers: rows.map(({ answer }) => JSON.parse(answer)) };
+  }
+
+  return { operate, recall };
 }
