@@ -1,0 +1,98 @@
+// A folder with the store on SQLite, a ring over its own keyring, and faults that tests call for.
+
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { boxKey } from '../../src/crypto/box.ts';
+import { openRing, type Ring } from '../../src/keys/ring.ts';
+import type { Queue } from '../../src/store/queue/port.ts';
+import { openStore, type Store, type StoreDeps } from '../../src/store/sqlite/open.ts';
+import type { Faults } from '../../src/store/sqlite/thread.ts';
+import { random } from '../support/vault.ts';
+import { NOON, type StoreUnderTest } from './store-bench.ts';
+
+export type Place = StoreUnderTest & {
+  readonly path: string;
+  readonly failures: string[];
+  readonly alarms: string[];
+  /** SQLite code with which the next commit fails, or CRASH. */
+  fail(code: string): void;
+  /** The store that was opened last. */
+  store(): Store;
+};
+
+export function setUp(faults: Faults = {}, wrap: (queue: Queue) => Queue = (queue) => queue): Place {
+  const path = mkdtempSync(join(tmpdir(), 'sealrelay-store-'));
+  const master = [boxKey(randomBytes(32))] as const;
+  const clock = { at: NOON };
+  const failures: string[] = [];
+  const alarms: string[] = [];
+  let failing: { code: string; others: number } | null = null;
+  let store: Store;
+  // Opening takes many steps, and each its time: faults begin after it.
+  let opened = false;
+  const failCommit = () => {
+    if (failing === null || failing.others-- > 0) return null;
+    const { code } = failing;
+    failing = null;
+    return code;
+  };
+  const { latency } = faults;
+  return {
+    ...{ path, clock, failures, alarms, store: () => store },
+    fail: (code) => {
+      failing = { code, others: 0 };
+    },
+    failCommit: (others = 0) => {
+      failing = { code: 'SQLITE_FULL', others };
+    },
+    async open() {
+      let ring: Ring;
+      opened = false;
+      const deps: StoreDeps = {
+        ...{ path, node: 'gw', vault: () => ring, clock: { now: () => clock.at, sleep: async () => {} }, random },
+        faults: { failCommit, ...faults, ...(latency && { latency: () => (opened ? latency() : 0) }) },
+        onFailed: (why) => failures.push(why),
+        alarm: (what) => alarms.push(what),
+      };
+      store = await openStore(deps);
+      ring = await openRing({ master, keyring: store.keyring, random });
+      for (const organization of ['-', 'clinic', 'practice']) await ring.ready(organization, clock.at);
+      opened = true;
+      const { audit, accounts, keyring, close } = store;
+      return { queue: wrap(store.queue), audit, accounts, keyring, close, vault: ring };
+    },
+    remove: () => rmSync(path, { recursive: true }),
+  };
+}
+
+/** The caller got no answer either and makes every verb again by its id: the answer must be the same. */
+export function repeating(queue: Queue): Queue {
+  const isVerb = (arg: unknown) => typeof arg === 'string' && /^[0-9a-f]{32}$/.test(arg);
+  const isOperation = (arg: unknown) => typeof (arg as { verb?: unknown } | null)?.verb === 'string';
+  return new Proxy(queue, {
+    get: (target, name: keyof Queue) => {
+      const method = target[name] as (...args: unknown[]) => Promise<unknown>;
+      return async (...args: unknown[]) => {
+        const first = await method(...args);
+        if (isVerb(args[0]) || isOperation(args[0])) expect(await method(...args)).toEqual(first);
+        return first;
+      };
+    },
+  });
+}
+
+/** Loses the first two answers to every call that can be made again. */
+export function cutting(): Faults & { readonly lost: Map<string, number> } {
+  const lost = new Map<string, number>();
+  return {
+    lost,
+    loseAnswer: (_, id) => {
+      const times = lost.get(id) ?? 0;
+      if (id === '' || times >= 2) return false;
+      lost.set(id, times + 1);
+      return true;
+    },
+  };
+}
