@@ -125,7 +125,7 @@ export interface Queue {
    *  message with cause `dsn of`/`note of` marks what its key names in the same transaction. */
   told(verb: VerbId, deliveries: readonly DeliveryId[], kind: Notification['kind'], how: string): Promise<void>;
   /** Messages all of whose deliveries ended and were told, whose body may go. */
-  finished(limit: number): Promise<readonly Message[]>;
+  finished(limit: number): Promise<readonly Pick<Message, 'id' | 'organization' | 'body'>[]>;
   /** Which of these object ids (32 hex) a message owns. */
   knownObjects(objects: readonly string[]): Promise<ReadonlySet<string>>;
   /** The body is gone. */

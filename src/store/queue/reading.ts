@@ -3,7 +3,7 @@
 
 import { type Vault, VaultError } from '../../crypto/vault.ts';
 import { type Address, deliveryId, type QueueId } from '../../domain/ids.ts';
-import type { Delivery, DeliveryState, Message, Stage } from '../../domain/types.ts';
+import type { BodyRef, Delivery, DeliveryState, Message, Stage } from '../../domain/types.ts';
 import { type Access, tagsOf } from '../sqlite/access.ts';
 import { DELIVERIES, type DeliveryRow, type MessageRow, type Tally } from '../sqlite/protocol.ts';
 import type { ListCall, ListRow } from '../sqlite/queries/list.ts';
@@ -115,9 +115,12 @@ export function makeReading(access: Access): Reading {
       return (await access.read<Whole[]>('lastDecided', [limit])).map((whole) => wholeOf(vault, whole));
     },
     async finished(limit) {
-      const vault = access.vault();
-      const rows = await access.read<MessageRow[]>('finished', [limit]);
-      return rows.map((row) => messageOrNothing(vault, row, fixedOrNothing(vault, row)));
+      const rows = await access.read<Pick<MessageRow, 'id' | 'organization' | 'body'>[]>('finished', [limit]);
+      return rows.map(({ id, organization, body }) => ({
+        id: id as QueueId,
+        organization,
+        body: JSON.parse(body) as BodyRef,
+      }));
     },
     async knownObjects(objects) {
       return new Set(await access.read<string[]>('knownObjects', objects));

@@ -14,8 +14,8 @@ export function queueQueries(db: Database.Database) {
   const range = db.prepare<[number, number], DeliveryRow>(
     `SELECT ${deliveryRow('d')} FROM delivery d WHERE n >= ? AND n < ? ORDER BY n`,
   );
-  const finished = db.prepare<[number], MessageRow>(
-    `SELECT ${MESSAGE_ROW} FROM message INDEXED BY message_finished
+  const finished = db.prepare<[number], Pick<MessageRow, 'id' | 'organization' | 'body'>>(
+    `SELECT id, organization, body FROM message INDEXED BY message_finished
      WHERE finished_at IS NOT NULL AND bodied = 1 ORDER BY finished_at LIMIT ?`,
   );
   const lastDecided = db.prepare<[number], MessageRow>(
