@@ -210,7 +210,10 @@ export function changeOptions(command: Command, final: boolean): Command {
     withDaemon(
       selected
         .option('--all', 'mean every delivery')
-        .option('--reason <TEXT>', `why; stands in the audit${final ? ' (required)' : ''}`)
+        .option(
+          '--reason <TEXT>',
+          `why; stands in the audit${verb === 'bounce' ? ' and in what the sender gets' : ''}${final ? ' (required)' : ''}`,
+        )
         .option('--dry-run', 'only count what would change')
         .option('--yes', 'do not ask'),
     ),
