@@ -21,12 +21,19 @@
 import { partialDeepStrictEqual } from 'node:assert';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Reply } from '../../src/domain/types.ts';
-import { type Handlers, type Limits, type Listener, type ListenerOptions, listen } from '../../src/smtp/listener.ts';
+import {
+  type Handlers,
+  type Limits,
+  type Listener,
+  type ListenerOptions,
+  type Log,
+  listen,
+} from '../../src/smtp/listener.ts';
 import { type TestClock, testClock } from '../support/clock.ts';
 import { makeCa } from '../support/pki.ts';
 import { Talker } from './talker.ts';
 
-export const log = { info: () => {}, warn: () => {}, error: () => {} };
+export const log: Log = { info: () => {}, warn: () => {}, error: () => {} };
 export const ca = makeCa();
 export const certificate = ca.issue({ names: ['mx.gateway.example'] });
 export const QUEUED: Reply = { code: 250, enhanced: '2.6.0', text: 'Queued as q1' };
@@ -85,9 +92,13 @@ export function open(handlers: Handlers, options: Options = {}, clock = testCloc
   return listen({ ...fixed, tls: 'optional', auth: false, certificate, ...options }, handlers, { clock, log: said });
 }
 
-/** Resolves when `holds` does; there is no need for a deadline of its own beside the test's. */
+/** Resolves when `holds` does; gives up after ten seconds. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await turn();
+  const late = Date.now() + 10_000;
+  while (!holds()) {
+    if (Date.now() > late) throw new Error('it does not come to pass');
+    await turn();
+  }
 }
 
 export function unescaped(text: string): string {

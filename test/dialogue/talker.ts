@@ -94,6 +94,11 @@ export class Talker {
     return secure;
   }
 
+  /** The last octets; only our side is closed. */
+  end(bytes: string): void {
+    this.#socket.end(bytes, 'latin1');
+  }
+
   close(): void {
     this.#socket.destroy();
   }
