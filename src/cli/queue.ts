@@ -212,7 +212,7 @@ export function changeOptions(command: Command, final: boolean): Command {
         .option('--all', 'mean every delivery')
         .option(
           '--reason <TEXT>',
-          `why; stands in the audit${verb === 'bounce' ? ' and in what the sender gets' : ''}${final ? ' (required)' : ''}`,
+          `why; stands in the audit${final ? ' (required); the sender reads that of a bounce' : ''}`,
         )
         .option('--dry-run', 'only count what would change')
         .option('--yes', 'do not ask'),
