@@ -129,8 +129,7 @@ export class Session extends SMTPConnection {
   stop(): void {
     this.#stopping = true;
     if (this._closing || this.#gone || this.#transfer || this.#waitingSince === null) return;
-    if (this.#handshake) this.abort();
-    else this.#end(REPLIES.stopping, null);
+    this.#end(REPLIES.stopping, null);
   }
 
   /** Tears the connection down. The topmost socket goes first: taken from under a handshake it would crash Node. */
@@ -211,7 +210,7 @@ export class Session extends SMTPConnection {
     });
   }
 
-  /** Says why and closes; `why` is logged. */
+  /** Says why and closes; `why` is logged. In a handshake nothing can be said. */
   #end(reply: Reply, why: string | null): void {
     if (this.#handshake) {
       this.abort();

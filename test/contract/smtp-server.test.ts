@@ -81,6 +81,15 @@ describe('a handler that fails', () => {
     await close();
   });
 
+  test('one that passes the refusal on has not failed: nothing is logged', async () => {
+    const { talk, said, close } = await opened();
+    const talker = await talk(...ENVELOPE, 'DATA');
+    talker.send('a\nb\r\n.\r\n');
+    expect(await talker.reply()).toMatch(/^550 5\.5\.2 /);
+    expect(said).toEqual([]);
+    await close();
+  });
+
   test('a consumer that has its reply early: the data are read to their end, then it is given', async () => {
     const { talk, close } = await opened({ data: async () => ({ code: 452, enhanced: '4.3.1', text: 'Full' }) });
     const talker = await talk(...ENVELOPE, 'DATA');

@@ -95,10 +95,10 @@ export function open(handlers: Handlers, options: Options = {}, clock = testCloc
 /** Resolves when `holds` does; gives up after ten seconds. */
 export async function until(holds: () => boolean): Promise<void> {
   const late = Date.now() + 10_000;
-  while (!holds()) {
+  do {
     if (Date.now() > late) throw new Error('it does not come to pass');
     await turn();
-  }
+  } while (!holds());
 }
 
 export function unescaped(text: string): string {
