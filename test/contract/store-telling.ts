@@ -55,11 +55,15 @@ export function tellingContract(bench: () => Bench): void {
     await refuses(b.queue.accept(verb(), one, one.cause, undefined, tells), 'full');
     expect(await b.stage(id)).toBe('decided');
     expect(await b.events(id)).not.toContain('delivery.told');
+    await b.queue.accept(verb(), one, one.cause, undefined, tells);
+    expect(await toTell(b)).toEqual([]);
+    const told = (await b.audit.trace(id)).find(({ event }) => event === 'delivery.told');
+    expect(told?.detail).toEqual({ kind: 'bounced', how: one.id });
     const answers = await Promise.all(
       [one, two].map((dsn) => b.queue.accept(verb(), dsn, dsn.cause, undefined, tells)),
     );
     expect(answers.map((answer) => answer.id)).toEqual([one.id, one.id]);
-    expect(answers.map(({ repeated }) => repeated)).toEqual([false, true]);
+    expect(answers.map(({ repeated }) => repeated)).toEqual([true, true]);
     expect(await toTell(b)).toEqual([]);
     expect(await b.stage(id)).toBe('finished');
     expect((await b.events(id)).filter((event) => event === 'delivery.told')).toHaveLength(1);
@@ -94,12 +98,16 @@ export function tellingContract(bench: () => Bench): void {
     expect(await kinds(b)).toEqual(['bounced 01']);
   });
 
-  test('what is held is told of, and no longer when it was released first', async () => {
+  test('what is held is told of once, and no longer when it was released first', async () => {
     const b = bench();
     const told = await b.decided({}, HOLD);
     expect(await kinds(b)).toEqual(['held 0']);
     await b.queue.told(verb(), [`${told}.0` as DeliveryId], 'held', 'x');
     expect(await b.stage(told)).toBe('decided');
+    await b.queue.redecide(by(), { messages: [told] });
+    const [again] = await b.queue.toExamine(A, 1, b.now + MINUTE);
+    await b.decide(again!, HOLD);
+    expect([await b.states(told), await kinds(b)]).toEqual(['held', []]);
     const id = await b.decided();
     await b.queue.hold(by(), { messages: [id] });
     await b.queue.release(by(), { messages: [id] });
