@@ -47,9 +47,10 @@ type Job = {
 
 type Answer = { readonly id: number; readonly output?: unknown; readonly error?: string };
 
-/** A worker and the jobs it was given; the first is running. Two keep it from idling between answers. */
+/** A worker and the jobs it was given; the first is running. The others keep it busy while the
+ *  main thread is, which looks at answers once in its loop. */
 type Seat = { readonly worker: ChildProcess; readonly jobs: Job[]; since: number; lost: boolean };
-const DEPTH = 2;
+const DEPTH = 8;
 const WATCH_MS = 100;
 
 export function createPool(options: PoolOptions): Pool {

@@ -63,5 +63,5 @@ test('a job sees nothing of our environment', async () => {
 test('refuses what waits beyond its bound', async () => {
   const all = Array.from({ length: 40 }, () => code(pool.run('double', 1, LONG)));
   const codes = await Promise.all(all);
-  expect(codes.filter((c) => c === 'busy').length).toBe(40 - 10 - 2);
+  expect(codes.filter((c) => c === 'busy').length).toBe(40 - 10 - 8);
 });
