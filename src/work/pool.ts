@@ -49,8 +49,10 @@ type Answer = { readonly id: number; readonly output?: unknown; readonly error?:
 
 /** A worker and the jobs it was given; the first is running. The others keep it busy while the
  *  main thread is, which looks at answers once in its loop. */
-type Seat = { readonly worker: ChildProcess; readonly jobs: Job[]; since: number; lost: boolean };
+type Seat = { readonly worker: ChildProcess; readonly jobs: Job[]; since: number; slow: boolean; lost: boolean };
 const DEPTH = 8;
+/** A job that runs longer than this does not hold up those behind it: they go to another worker. */
+const SLOW_MS = 1_000;
 const WATCH_MS = 100;
 
 export function createPool(options: PoolOptions): Pool {
@@ -77,7 +79,7 @@ export function createPool(options: PoolOptions): Pool {
     // An idle worker keeps nobody from ending.
     worker.unref();
     worker.channel?.unref();
-    const made: Seat = { worker, jobs: [], since: 0, lost: false };
+    const made: Seat = { worker, jobs: [], since: 0, slow: false, lost: false };
     worker.on('message', (answer: Answer) => finish(made, answer));
     worker.on('error', () => lose(made, 'died'));
     worker.on('exit', () => lose(made, 'died'));
@@ -88,6 +90,7 @@ export function createPool(options: PoolOptions): Pool {
     const job = from.jobs[0];
     if (from.lost || job?.id !== answer.id) return;
     from.jobs.shift();
+    from.slow = false;
     from.since = performance.now();
     if (answer.error === undefined) job.resolve(answer.output as never);
     else job.reject(new WorkError('failed', answer.error));
@@ -120,7 +123,7 @@ export function createPool(options: PoolOptions): Pool {
 
   function freest(): Seat | null {
     let best: Seat | null = null;
-    for (const one of seats) if (best === null || one.jobs.length < best.jobs.length) best = one;
+    for (const one of seats) if (!one.slow && (best === null || one.jobs.length < best.jobs.length)) best = one;
     if ((best === null || best.jobs.length > 0) && seats.length < options.workers) {
       best = seat();
       seats.push(best);
@@ -137,11 +140,19 @@ export function createPool(options: PoolOptions): Pool {
       const ran = performance.now() - one.since;
       if (ran > job.limit) lose(one, 'time');
       else if (ran > WATCH_MS) void weigh(one);
+      if (ran > SLOW_MS && !one.slow) passBy(one);
     }
     if (!busy && watching !== null) {
       clearInterval(watching);
       watching = null;
     }
+  }
+
+  /** What it was given behind its slow job it will do as well; nobody listens to those answers. */
+  function passBy(one: Seat): void {
+    one.slow = true;
+    queue.unshift(...one.jobs.splice(1));
+    fill();
   }
 
   async function weigh(one: Seat): Promise<void> {

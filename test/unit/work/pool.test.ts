@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { createPool, type Pool, type WorkError } from '../../../src/work/pool.ts';
 
+const ENTRY = new URL('../../support/jobs.ts', import.meta.url);
+const READABLE = [fileURLToPath(new URL('../../../', import.meta.url))];
 /** Far beyond what a busy machine takes. */
 const LONG = 60_000;
 
@@ -8,11 +10,11 @@ let pool: Pool;
 
 beforeEach(() => {
   pool = createPool({
-    entry: new URL('../../support/jobs.ts', import.meta.url),
+    entry: ENTRY,
     workers: 1,
     heap: 64 << 20,
     resident: 256 << 20,
-    readable: [fileURLToPath(new URL('../../../', import.meta.url))],
+    readable: READABLE,
     waiting: 10,
   });
 });
@@ -58,6 +60,27 @@ test('a job sees nothing of our environment', async () => {
   const names = await pool.run<string[]>('environment', null, LONG);
   delete process.env.SECRET_OF_TEST;
   expect(names).not.toContain('SECRET_OF_TEST');
+});
+
+test('what waits behind a slow job is done by another worker', async () => {
+  const two = createPool({
+    entry: ENTRY,
+    workers: 2,
+    heap: 64 << 20,
+    resident: 256 << 20,
+    readable: READABLE,
+    waiting: 10,
+  });
+  try {
+    const slow = code(two.run('hang', null, 5_000));
+    const behind = await Promise.all(Array.from({ length: 8 }, (_, i) => two.run('double', i, LONG)));
+    expect(behind).toEqual([0, 2, 4, 6, 8, 10, 12, 14]);
+    const first = await Promise.race([slow, two.run<number>('double', 21, LONG)]);
+    expect(first).toBe(42);
+    expect(await slow).toBe('time');
+  } finally {
+    await two.close();
+  }
 });
 
 test('refuses what waits beyond its bound', async () => {
