@@ -1,4 +1,4 @@
-// The composition root of a worker thread: which jobs there are. A job gets one object's data key and nothing else.
+// The composition root of a worker process: which jobs there are. A job gets one object's data key and nothing else.
 
 import { examine } from './dlp/examine.ts';
 import type { Examination } from './domain/types.ts';

@@ -1,4 +1,4 @@
-// What the examiner says of the bytes of one message: the job that a worker thread runs. Octets stream in; a few megabytes
+// What the examiner says of the bytes of one message: the job that a worker process runs. Octets stream in; a few megabytes
 // of memory whatever the size. Nothing in the content makes it throw: what cannot be read becomes coverage, and a fault of
 // ours becomes the coverage `unreadable`. It logs nothing and returns no matched text, only the header values that rows
 // keep in boxes.

@@ -1,4 +1,4 @@
-// Sealed bytes from disk to plain chunks, by a handle: what a worker thread or a delivery reads with. Needs no database, no
+// Sealed bytes from disk to plain chunks, by a handle: what a worker or a delivery reads with. Needs no database, no
 // vault and no state. Each chunk's tag is checked before it is given. Logs nothing; throws BodyError.
 
 import { closeSync, openSync, readSync } from 'node:fs';
@@ -64,7 +64,7 @@ class Pieces {
   }
 }
 
-/** Plain chunks in order, read synchronously: for worker threads. Throws BodyError. */
+/** Plain chunks in order, read synchronously: for workers. Throws BodyError. */
 export function* readSealed(handle: BodyHandle): Generator<Buffer, void, void> {
   let fd = -1;
   try {
