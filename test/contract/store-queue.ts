@@ -234,6 +234,17 @@ export function queueContract(bench: () => Bench): void {
       expect((await b.events(second)).slice(1)).toEqual(['message.abandoned', 'delivery.dropped', 'message.finished']);
     });
 
+    test('… and after a second restart too, when it was not looked at in between', async () => {
+      const b = bench();
+      const lost = await b.accept();
+      await b.restart();
+      for (let i = 0; i < 3; i++) b.queue.acknowledged(await b.accept());
+      await b.restart();
+      expect(await b.queue.corrupt(verb(), lost, 'missing')).toBe('abandoned');
+      for (let i = 0; i < 2; i++) b.queue.acknowledged(await b.accept());
+      await b.restart();
+    });
+
     test('an abandoned message is dropped and nobody is told', async () => {
       const b = bench();
       const { message } = await b.inHand();

@@ -26,6 +26,8 @@ export type Workbench = {
   delayAfter: number;
   /** Accepted by an earlier process that may have ended before it answered 250. */
   mayBeUnacknowledged(n: number): boolean;
+  /** Messages of this process up to `n` were acknowledged. */
+  acknowledge(n: number): void;
   nextLease(): number;
   knowOrganization(name: string): void;
   flush(): void;
@@ -52,12 +54,24 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
     acknowledged: tally.acknowledged,
     last: db.prepare<[], number | null>('SELECT max(n) FROM message').pluck().get() ?? 0,
   };
+  const firstAccepted = db
+    .prepare<[number, number], number>(
+      "SELECT n FROM message WHERE n >= ? AND n <= ? AND stage = 'accepted' ORDER BY n LIMIT 1",
+    )
+    .pluck();
+  let doubtFrom: number | null = before.acknowledged + 1;
   return {
     db,
     ledger,
     lanes,
     tally,
     delayAfter: FOUR_HOURS,
+    acknowledge(n) {
+      // Until everything that an earlier process left was looked at, the mark would pass over it: a second crash would
+      // make it look acknowledged.
+      if (doubtFrom !== null) doubtFrom = firstAccepted.get(doubtFrom, before.last) ?? null;
+      if (doubtFrom === null) tally.acknowledged = Math.max(tally.acknowledged, n);
+    },
     mayBeUnacknowledged: (n) => n > before.acknowledged && n <= before.last,
     nextLease() {
       tally.lease += 1;
@@ -77,6 +91,7 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
       ledger.reload();
       lanes.reload();
       reloadTally();
+      doubtFrom = before.acknowledged + 1;
       organizations.clear();
     },
   };

@@ -45,7 +45,7 @@ export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: T
       tells,
       acknowledged,
     ] = call;
-    tally.acknowledged = Math.max(tally.acknowledged, acknowledged);
+    w.acknowledge(acknowledged);
     w.knowOrganization(organization);
     const decided = deliveries.every((one) => one[6] !== null);
     const lease = owner !== null && !decided ? w.nextLease() : 0;
