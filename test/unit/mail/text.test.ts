@@ -125,7 +125,7 @@ describe('HTML', () => {
     ['<p>one</p><p>two</p>', 'one\ntwo'],
     ['one<br>two<BR/>three', 'one\ntwo\nthree'],
     ['<b>5</b>3<i>6</i>', '536'],
-    ['5<!-- x -->36', '536\n\n\n x '],
+    ['5<!-- x -->36', '536\n x'],
     ['5<wbr>3&shy;6&#8203;7', '5367'],
     ['&lt;b&gt; &amp;amp; &#65;&#x42; &eacute; &nbsp;x', '<b> &amp; AB é x'],
     ['a\r\n  b', 'a b'],
