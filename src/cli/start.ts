@@ -28,10 +28,7 @@ async function start(configPath: string): Promise<void> {
   try {
     gateway = await run({ configPath });
   } catch (error) {
-    throw new CliError(
-      error instanceof Error ? error.message : String(error),
-      `sealrelay config check --config ${configPath}`,
-    );
+    throw startFault(error, configPath);
   }
   banner(gateway, configPath);
   void notify({ ready: true, status: `${gateway.config.mode} mode` });
@@ -44,6 +41,42 @@ async function start(configPath: string): Promise<void> {
   void notify({ stopping: true });
   await gateway.stop();
   process.exit(stopped === 'asked' ? 0 : 1);
+}
+
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', 'full']);
+const CLOSED = new Set(['EACCES', 'EPERM', 'EROFS', 'SQLITE_READONLY', 'SQLITE_CANTOPEN']);
+
+const LISTENING: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program does',
+  EADDRNOTAVAIL: 'not an address of this machine',
+  EACCES: 'a port below 1024 is not for this user (CAP_NET_BIND_SERVICE)',
+};
+
+/** What kept the gateway from starting, in words; the next step with it. */
+export function startFault(error: unknown, configPath: string): CliError {
+  const {
+    code = '',
+    syscall,
+    address,
+    port,
+  } = error as Partial<NodeJS.ErrnoException> & {
+    address?: string;
+    port?: number;
+  };
+  if (syscall === 'listen') {
+    const words = `cannot listen on ${address}:${port}: ${LISTENING[code] ?? code}`;
+    return new CliError(words, 'mend that, or change listen in the configuration');
+  }
+  if (FULL.has(code)) {
+    const next = 'free some, then start it again: what was accepted is kept';
+    return new CliError('no space is left where storage.path is', next);
+  }
+  if (CLOSED.has(code)) {
+    const next = 'let the user who runs it own storage.path, and read its configuration';
+    return new CliError(`what the gateway needs cannot be read or written (${code})`, next);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new CliError(message, `sealrelay config check --config ${configPath}`);
 }
 
 async function reload(gateway: Gateway): Promise<void> {

@@ -288,5 +288,5 @@ export type Call = readonly [no: number, verb: string, id: string, at: number, a
 export type Answers = readonly unknown[];
 export type ThreadMessage =
   | { readonly ready: true; readonly synchronous: number }
-  | { readonly refused: string }
+  | { readonly refused: string; readonly code: string | undefined }
   | { readonly failed: string };

@@ -52,7 +52,8 @@ function start(port: MessagePort, data: ReaderData): void {
     serve(port, openReading(data.path));
     port.postMessage({ ready: true, synchronous: 0 });
   } catch (error) {
-    port.postMessage({ refused: (error as Error).message });
+    const { message, code } = error as Error & { code?: string };
+    port.postMessage({ refused: message, code });
     port.close();
   }
 }

@@ -91,7 +91,7 @@ export async function startThread(
   worker.on('message', (message: Answers | ThreadMessage) => {
     if (Array.isArray(message)) deliver(message);
     else if ('ready' in message) ready.resolve();
-    else if ('refused' in message) ready.reject(new Error(message.refused));
+    else if ('refused' in message) ready.reject(Object.assign(new Error(message.refused), { code: message.code }));
     else if ('failed' in message) onFailed(message.failed);
   });
   let started = false;

@@ -156,7 +156,8 @@ function start(port: MessagePort, data: WriterData): void {
     serve(port, w, runner, data);
     port.postMessage({ ready: true, synchronous: db.pragma('synchronous', { simple: true }) });
   } catch (error) {
-    port.postMessage({ refused: (error as Error).message });
+    const { message, code } = error as Error & { code?: string };
+    port.postMessage({ refused: message, code });
     port.close();
   }
 }
