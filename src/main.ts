@@ -32,7 +32,7 @@ import { createResolver } from './net/resolver.ts';
 import { clientTls } from './net/tls.ts';
 import { decide } from './policy/decide.ts';
 import { floorProblem } from './policy/floors.ts';
-import { intakeHandlers } from './relay/intake.ts';
+import { intakeHandlers, obstacles } from './relay/intake.ts';
 import { type Line, type Meter, verbId } from './relay/line.ts';
 import { createSchedule } from './relay/schedule.ts';
 import { BUILT, hostPort, smartHostOf } from './relay/settings.ts';
@@ -318,7 +318,7 @@ async function openDoors(base: Base, state: State, line: Line, configPath: strin
     const web = await startWeb(config.listen.web, {
       metrics,
       refresh,
-      readiness: () => ({ ready: true, reasons: [] }),
+      readiness: () => readiness(base, state, line),
     });
     closers.push(() => web.close());
     listeners.push({ name: 'web', address: `${web.address}:${web.port}` });
@@ -336,6 +336,18 @@ async function openDoors(base: Base, state: State, line: Line, configPath: strin
   return { listeners, reload: () => reload({ actor: 'gateway', reason: 'SIGHUP', acceptWeaker: false }) };
 }
 
+/** Octets that bodies may still take. */
+async function spaceLeft(config: Config, bodies: SegmentBodies): Promise<number> {
+  const { free, reserved } = await bodies.space();
+  return free - reserved - config.limits.reserve_disk;
+}
+
+async function readiness({ inForce, alarms }: Base, { bodies }: State, line: Line) {
+  const reasons = obstacles(line, await spaceLeft(inForce.current.config, bodies));
+  if (alarms.list().some(({ name }) => name === 'store failed')) reasons.push('the store has failed: see the log');
+  return { ready: reasons.length === 0, reasons };
+}
+
 async function openListeners(
   { inForce, log, closers }: Base,
   { store, bodies }: State,
@@ -348,7 +360,7 @@ async function openListeners(
     organizations: () => inForce.current.config.organizations.map(trustedOrganization),
     login: find,
     verify: authenticator.verify,
-    space: async () => (await bodies.space()).free,
+    space: () => spaceLeft(config, bodies),
   });
   const { limits } = config;
   const common = {
@@ -389,12 +401,13 @@ async function certificateOf(config: Config, now: Time): Promise<Certificate> {
 
 function controlDeps(
   base: Base,
-  { store, kept }: State,
+  state: State,
   line: Line,
   reload: ControlDeps['reload'],
   listeners: GatewayStatus['listeners'],
 ): ControlDeps {
   const { inForce, log, alarms, startedAt } = base;
+  const { store, kept } = state;
   const explainDeps = {
     kept,
     policy: () => inForce.current.policy,
@@ -409,7 +422,8 @@ function controlDeps(
     accounts: store.accounts,
     explain: (message, deliveries) => explain(explainDeps, message, deliveries),
     reload,
-    status: () => ({
+    status: async () => ({
+      ...(await readiness(base, state, line)),
       version: packageVersion(),
       node: inForce.current.config.node,
       mode: inForce.current.config.mode,
@@ -418,8 +432,6 @@ function controlDeps(
       configLoadedAt: inForce.current.loadedAt,
       policyVersion: inForce.current.policy.version,
       listeners,
-      ready: true,
-      reasons: [],
       alarms: alarms.list(),
     }),
     wake: () => {

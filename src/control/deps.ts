@@ -66,7 +66,7 @@ export type ControlDeps = {
   readonly accounts: Accounts;
   readonly explain: (message: Message, deliveries: readonly Delivery[]) => Promise<readonly Explained[]>;
   readonly reload: (options: ReloadOptions) => Promise<ReloadReport>;
-  readonly status: () => GatewayStatus;
+  readonly status: () => Promise<GatewayStatus>;
   /** Something became due: the schedule looks again. */
   readonly wake: () => void;
   /** Why the protection would not meet the floors of that delivery; null when it does. */

@@ -14,7 +14,7 @@ export type StatusView = {
 
 export const gatewayCommands: readonly Command[] = [
   command('status', 'read', z.strictObject({}), async ({ deps }) => {
-    const status = deps.status();
+    const status = await deps.status();
     const counts = await deps.queue.counts();
     return {
       ...status,

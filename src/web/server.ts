@@ -12,7 +12,7 @@ export type WebDeps = {
   /** Called before each scrape, to bring the gauges up to date; when it fails the rest is given. */
   readonly refresh: () => Promise<void>;
   /** May it get mail; reasons in words, without addresses. */
-  readonly readiness: () => { readonly ready: boolean; readonly reasons: readonly string[] };
+  readonly readiness: () => Promise<{ readonly ready: boolean; readonly reasons: readonly string[] }>;
 };
 export type Web = { readonly address: string; readonly port: number; readonly close: () => Promise<void> };
 
@@ -26,8 +26,8 @@ export function createApp(deps: WebDeps): Hono {
     context.header('Content-Security-Policy', "default-src 'none'");
   });
   app.get('/health/live', (context) => context.json({ live: true }));
-  app.get('/health/ready', (context) => {
-    const { ready, reasons } = deps.readiness();
+  app.get('/health/ready', async (context) => {
+    const { ready, reasons } = await deps.readiness();
     return context.json({ ready, reasons }, ready ? 200 : 503);
   });
   app.get('/metrics', async (context) => {

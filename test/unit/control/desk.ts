@@ -70,7 +70,7 @@ export async function openDesk(): Promise<Desk> {
       reloads.push(options);
       return { applied: true, problems: [], changes: [], needsRestart: [], weaker: [] };
     },
-    status: () => ({
+    status: async () => ({
       ...{ version: '1', node: 'gw', mode: 'evaluation', pid: 1, startedAt: NOON, configLoadedAt: NOON },
       ...{ policyVersion: 'p', listeners: [], ready: true, reasons: [], alarms: [] },
     }),

@@ -14,7 +14,7 @@ const deps = (): WebDeps => ({
     refreshed += 1;
     if (refreshFails) throw new Error('/var/lib/sealrelay is gone');
   },
-  readiness: () => readiness,
+  readiness: async () => readiness,
 });
 
 beforeEach(async () => {
@@ -83,7 +83,7 @@ test('nothing is kept by a cache or read as another type', async () => {
 });
 
 test('an error inside says only that it failed', async () => {
-  const broken: WebDeps = { ...deps(), readiness: () => JSON.parse('ann@example.org') };
+  const broken: WebDeps = { ...deps(), readiness: async () => JSON.parse('ann@example.org') };
   const other = await startWeb({ address: '127.0.0.1', port: 0 }, broken);
   try {
     const response = await fetch(`http://127.0.0.1:${other.port}/health/ready`);
