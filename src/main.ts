@@ -314,7 +314,11 @@ async function openDoors(base: Base, state: State, line: Line, configPath: strin
   const sockets = await openSockets({ control, folder: config.control.path ?? config.storage.path, groups, log });
   closers.push(() => sockets.close());
   if (config.listen.web !== undefined) {
-    const refresh = async () => metrics.queue(await store.queue.counts(), clock.now());
+    const refresh = async () => {
+      metrics.sessions(smtp.reduce((sum, one) => sum + one.sessions(), 0));
+      metrics.store({ ...store.stats(), wal: store.wal() });
+      metrics.queue(await store.queue.counts(), clock.now());
+    };
     const web = await startWeb(config.listen.web, {
       metrics,
       refresh,

@@ -67,13 +67,7 @@ export type Meter = {
   /** A closed list of names. */
   alarm(name: AlarmName): void;
 };
-export type AlarmName =
-  | 'corrupt body'
-  | 'examiner lost'
-  | 'staff mail held'
-  | 'store failed'
-  | 'own outage'
-  | 'stage failed';
+export type AlarmName = 'corrupt body' | 'examiner lost' | 'staff mail held' | 'store failed' | 'stage failed';
 
 export type Load = {
   /** Octets of messages that are coming in. */

@@ -15,19 +15,16 @@ export type QueueCounts = {
 };
 
 export type Metrics = {
-  readonly sessionOpened: () => void;
-  readonly sessionClosed: () => void;
+  /** SMTP sessions that are open now. */
+  readonly sessions: (open: number) => void;
   /** `size` in octets. */
   readonly accepted: (organization: string, size: number) => void;
   /** Reply code of SMTP. */
   readonly refused: (code: number) => void;
   readonly examined: (seconds: number) => void;
   readonly outcome: (kind: Outcome['kind'], level: Level | null) => void;
-  /** A delivery that reached a state; `protection` as its decision named it. */
-  readonly delivery: (state: DeliveryState, protection: string | null) => void;
-  readonly commit: (verbs: number, seconds: number) => void;
-  readonly synced: (seconds: number) => void;
-  readonly walSize: (octets: number) => void;
+  /** Changes and commits since the start, and octets of the write-ahead log. */
+  readonly store: (counts: { readonly calls: number; readonly batches: number; readonly wal: number }) => void;
   readonly queue: (counts: QueueCounts, now: number) => void;
   readonly alarm: (name: string) => void;
   /** Names that may be labels; called again at each reload. */
@@ -40,8 +37,6 @@ export type Metrics = {
 };
 
 const OUTCOMES = ['delivered', 'refused', 'lacking', 'unreached', 'in doubt'];
-const STATES = ['undecided', 'ready', 'leased', 'held', 'delivered', 'bounced', 'dropped'];
-const PROTECTIONS = ['tls', 'pgp', 'smime', 'portal', 'portal+'];
 const ALARMS = 64;
 
 export function createMetrics(): Metrics {
@@ -50,8 +45,7 @@ export function createMetrics(): Metrics {
   let organizations: ReadonlySet<string> = new Set();
   const alarms = new Set<string>();
   return {
-    sessionOpened: () => made.sessions.inc(),
-    sessionClosed: () => made.sessions.dec(),
+    sessions: (open) => made.sessions.set(open),
     accepted: (organization, size) => {
       const known = organizations.has(organization) ? organization : 'other';
       made.accepted.inc({ organization: known });
@@ -62,16 +56,11 @@ export function createMetrics(): Metrics {
     outcome: (kind, level) => {
       made.outcomes.inc({ kind: listed(OUTCOMES, kind), level: level === null ? 'none' : listed(LEVELS, level) });
     },
-    delivery: (state, protection) => {
-      const name = protection === null ? 'none' : listed(PROTECTIONS, protection);
-      made.deliveries.inc({ state: listed(STATES, state), protection: name });
+    store: ({ calls, batches, wal }) => {
+      made.calls.set(calls);
+      made.commits.set(batches);
+      made.wal.set(wal);
     },
-    commit: (verbs, seconds) => {
-      made.batch.observe(verbs);
-      made.commit.observe(seconds);
-    },
-    synced: (seconds) => made.sync.observe(seconds),
-    walSize: (octets) => made.wal.set(octets),
     queue: ({ stages, states, oldest }, now) => {
       for (const [stage, count] of Object.entries(stages)) made.stages.set({ stage }, count);
       for (const [state, count] of Object.entries(states)) made.states.set({ state }, count);
@@ -129,36 +118,18 @@ function mailMetrics(registry: Registry) {
       labelNames: ['kind', 'level'],
       registers,
     }),
-    deliveries: new Counter({
-      name: 'sealrelay_deliveries_total',
-      help: 'Deliveries that reached a state, by protection',
-      labelNames: ['state', 'protection'],
-      registers,
-    }),
     alarms: new Counter({ name: 'sealrelay_alarms_total', help: 'Alarms, by name', labelNames: ['name'], registers }),
   };
 }
 
 function storeMetrics(registry: Registry) {
   const registers = [registry];
-  const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2];
   return {
     stages: new Gauge({ name: 'sealrelay_messages', help: 'Messages, by stage', labelNames: ['stage'], registers }),
     states: new Gauge({ name: 'sealrelay_queue', help: 'Deliveries, by state', labelNames: ['state'], registers }),
     oldest: new Gauge({ name: 'sealrelay_oldest_seconds', help: 'Age of the oldest message that waits', registers }),
-    batch: new Histogram({
-      name: 'sealrelay_commit_verbs',
-      help: 'Changes that shared one commit',
-      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
-      registers,
-    }),
-    commit: new Histogram({ name: 'sealrelay_commit_seconds', help: 'Time of a commit', buckets: seconds, registers }),
-    sync: new Histogram({
-      name: 'sealrelay_sync_seconds',
-      help: 'Time of an fsync of bodies',
-      buckets: seconds,
-      registers,
-    }),
+    calls: new Gauge({ name: 'sealrelay_store_changes', help: 'Changes to the store since the start', registers }),
+    commits: new Gauge({ name: 'sealrelay_store_commits', help: 'Commits that they shared', registers }),
     wal: new Gauge({ name: 'sealrelay_wal_octets', help: 'Size of the write-ahead log', registers }),
   };
 }

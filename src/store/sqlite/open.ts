@@ -1,7 +1,7 @@
 // Opens the store on SQLite: one writer thread, one reader thread, and the ports over them. One process at a time; a
 // second one is refused in plain words. Logs nothing; what went wrong is told by `onFailed` and `alarm`.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Vault } from '../../crypto/vault.ts';
 import type { Clock, Random } from '../../domain/types.ts';
@@ -14,6 +14,7 @@ import { openKeyring } from '../keyring/sqlite.ts';
 import type { Queue } from '../queue/port.ts';
 import { openQueue } from '../queue/sqlite.ts';
 import { accessOf } from './access.ts';
+import { walPath } from './database.ts';
 import { type Faults, startThread } from './thread.ts';
 
 export type StoreDeps = {
@@ -50,6 +51,8 @@ export type Store = {
   readonly accounts: Accounts;
   readonly keyring: Keyring;
   stats(): StoreStats;
+  /** Octets of the write-ahead log. */
+  wal(): number;
   /** Waits for what was called, empties the log into the database, gives the lock back. */
   close(): Promise<void>;
 };
@@ -76,6 +79,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     audit: openAudit(access),
     accounts: openAccounts(access),
     keyring: openKeyring(access),
+    wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
     async close() {
       await reader.close();

@@ -1,6 +1,6 @@
 // Labels come from closed lists: whatever is handed in, no address becomes one and no peer makes series without end.
 
-import type { DeliveryState, Level, Outcome } from '../../../src/domain/types.ts';
+import type { Level, Outcome } from '../../../src/domain/types.ts';
 import { createMetrics, type Metrics } from '../../../src/web/metrics.ts';
 
 const ADDRESS = 'ann.smith@example.org';
@@ -28,14 +28,12 @@ test('whatever is in no list is `other`', async () => {
   metrics.accepted(ADDRESS, 1);
   metrics.refused(250);
   metrics.outcome(ADDRESS as Outcome['kind'], ADDRESS as Level);
-  metrics.delivery(ADDRESS as DeliveryState, ADDRESS);
   metrics.alarm(`no room for ${ADDRESS}`);
   const text = await metrics.text();
   expect(text).not.toContain('ann.smith');
   expect(text).toContain('sealrelay_accepted_total{organization="other"} 1');
   expect(text).toContain('sealrelay_refused_total{code="other"} 1');
   expect(text).toContain('sealrelay_outcomes_total{kind="other",level="other"} 1');
-  expect(text).toContain('sealrelay_deliveries_total{state="other",protection="other"} 1');
   expect(text).toContain('sealrelay_alarms_total{name="other"} 1');
 });
 
@@ -57,12 +55,9 @@ test('a flood of names makes a bounded number of series', async () => {
 test('outcomes tell clear from protected', async () => {
   metrics.outcome('delivered', null);
   metrics.outcome('delivered', 'verify');
-  metrics.delivery('delivered', 'tls');
-  metrics.delivery('held', null);
   const text = await metrics.text();
   expect(text).toContain('sealrelay_outcomes_total{kind="delivered",level="none"} 1');
   expect(text).toContain('sealrelay_outcomes_total{kind="delivered",level="verify"} 1');
-  expect(text).toContain('sealrelay_deliveries_total{state="held",protection="none"} 1');
 });
 
 test('shows the queue, and the age of its oldest message', async () => {
@@ -77,19 +72,15 @@ test('shows the queue, and the age of its oldest message', async () => {
   expect(await metrics.text()).toContain('sealrelay_oldest_seconds 0');
 });
 
-test('all that promise 11 wants to be watched is there', async () => {
-  metrics.commit(3, 0.001);
-  metrics.synced(0.002);
-  metrics.walSize(4096);
+test('what shows the store and the process at their bounds is there', async () => {
+  metrics.store({ calls: 30, batches: 3, wal: 4096 });
   metrics.examined(0.01);
-  metrics.sessionOpened();
-  metrics.sessionOpened();
-  metrics.sessionClosed();
+  metrics.sessions(2);
   const text = await metrics.text();
-  for (const line of ['sealrelay_commit_verbs_sum 3', 'sealrelay_wal_octets 4096', 'sealrelay_sessions 1']) {
-    expect(text).toContain(line);
+  for (const line of ['store_changes 30', 'store_commits 3', 'wal_octets 4096', 'sessions 2']) {
+    expect(text).toContain(`sealrelay_${line}\n`);
   }
-  for (const name of ['commit_seconds', 'sync_seconds', 'examine_seconds', 'loop_delay_max_seconds', 'heap_octets']) {
+  for (const name of ['examine_seconds', 'loop_delay_max_seconds', 'heap_octets', 'rss_octets']) {
     expect(text).toContain(`sealrelay_${name}`);
   }
 });
