@@ -321,4 +321,3 @@ export type ParsedConfig = DeepReadonly<z.output<ReturnType<typeof configSchema>
 /** The configuration as the gateway uses it: durations in ms, sizes in octets, networks parsed, paths absolute, secrets
  *  as references, names of domains in lower-case A-labels. Keys are those of the file. */
 export type Config = Omit<ParsedConfig, 'node'> & { readonly node: string };
-export type Organization = Config['organizations'][number];

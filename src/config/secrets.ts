@@ -22,11 +22,6 @@ export function readSecret(value: unknown, resolve: (path: string) => string): R
   return { ok: true, value: { env: where } };
 }
 
-/** `file /etc/sealrelay/master.key`, `env MASTER_KEY`: what may be shown. */
-export function secretText(secret: Secret): string {
-  return 'file' in secret ? `{file: ${secret.file}}` : `{env: ${secret.env}}`;
-}
-
 export type SecretReading =
   | { readonly ok: true; readonly value: Buffer }
   | { readonly ok: false; readonly wrong: string };

@@ -4,14 +4,6 @@ import { z } from 'zod';
 import { type Command, command } from './command.ts';
 import { iso } from './views.ts';
 
-export type StatusView = {
-  readonly version: string;
-  readonly mode: string;
-  readonly ready: boolean;
-  readonly reasons: readonly string[];
-  readonly [key: string]: unknown;
-};
-
 export const gatewayCommands: readonly Command[] = [
   command('status', 'read', z.strictObject({}), async ({ deps }) => {
     const status = await deps.status();

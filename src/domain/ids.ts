@@ -40,10 +40,6 @@ export function domainOf(address: Address): string {
   return address.slice(address.lastIndexOf('@') + 1);
 }
 
-export function localPartOf(address: Address): string {
-  return address.slice(0, address.lastIndexOf('@'));
-}
-
 /** The form in which two addresses are compared, tagged and looked up: all lower case. */
 export function normalAddress(address: string): string {
   return address.toLowerCase();

@@ -3,7 +3,7 @@
 // Holds no plain key. Logs nothing.
 
 import { promises } from 'node:fs';
-import type { KeyRow, Keyring } from '../../keys/port.ts';
+import type { KeyRow } from '../../keys/port.ts';
 import { isMissing, realIo } from './io.ts';
 
 const NAME = 'keys.jsonl';
@@ -50,14 +50,4 @@ function parseRow(line: string, index: number): KeyRow {
   } catch {
     throw new Error(`${NAME}:${index + 1}: not a key row`);
   }
-}
-
-/** A keyring of the copy alone, for a ring that opens bodies in `recover`. It takes no new keys. */
-export function keyringOfCopy(dir: string): Keyring {
-  return {
-    all: () => readKeysFile(dir),
-    add: async (row) => {
-      throw new Error(`the copy of the keyring takes no new key (${row.purpose} of ${row.organization})`);
-    },
-  };
 }

@@ -1,7 +1,6 @@
 // Opens the queue's database the one way it may be opened: WAL with a sync at every commit, deleted content overwritten,
 // temporary data in memory only, our own checkpoints. A second process on the same data is refused.
 
-import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { STEPS, stepsAfter } from '../schema/steps.ts';
 
@@ -67,10 +66,6 @@ export function takeLock(path: string): Database.Database {
 
 export function walPath(path: string): string {
   return `${path}-wal`;
-}
-
-export function isNew(path: string): boolean {
-  return !existsSync(path);
 }
 
 export { STEPS };
