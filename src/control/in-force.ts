@@ -1,6 +1,6 @@
 // The configuration and policy in force, and how another takes their place: checked whole before anything changes, the
 // last good one kept when it is not. In live mode a policy that would have decided any of the last 1,000 messages weaker
-// is refused until an operator accepts it by name and reason (DESIGN.md section 6).
+// is refused until an operator accepts it by name and reason (src/README.md).
 
 import { changesText, compareConfigs } from '../config/compare.ts';
 import { isRefused, type LoadDeps, loadConfig } from '../config/load.ts';

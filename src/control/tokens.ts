@@ -1,4 +1,4 @@
-// Operators' tokens: 20 random bytes as 32 characters a-z2-7 (KEYS.md). Only their SHA-256 is stored; they are random,
+// Operators' tokens: 20 random bytes as 32 characters a-z2-7 (src/README.md). Only their SHA-256 is stored; they are random,
 // so that a fast hash is enough.
 
 import { createHash, timingSafeEqual } from 'node:crypto';

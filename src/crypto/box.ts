@@ -1,5 +1,5 @@
 // Boxes: keys and small values under AES-256-GCM, bound to the place where they stand, so that a value moved to another
-// row, column or organization does not open (KEYS.md, "Box"). Pure; logs nothing. It cannot tell an older value of the
+// row, column or organization does not open (src/README.md, "Box"). Pure; logs nothing. It cannot tell an older value of the
 // same place from the present one.
 
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';

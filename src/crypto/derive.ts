@@ -1,5 +1,5 @@
 // From one secret to others, and the unambiguous joining of fields that every authenticated or keyed value here is built
-// on (KEYS.md, "Keys"). Pure; logs nothing; holds no secret longer than a call.
+// on (src/README.md, "Keys"). Pure; logs nothing; holds no secret longer than a call.
 
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 

@@ -1,5 +1,5 @@
 // Sealed objects: large values in chunks of 64 KiB, each authenticated by itself and by its place, so that they stream in
-// both directions and nothing unauthenticated is ever seen (KEYS.md, "Sealed object"). Refused: another key (told by the
+// both directions and nothing unauthenticated is ever seen (src/README.md, "Sealed object"). Refused: another key (told by the
 // commitment, first), another organization, changed, moved, missing or added chunks, trailing bytes. Pure; logs nothing.
 // It cannot tell that a whole object was put in the place of another with the same id, key and organization.
 

@@ -1,4 +1,4 @@
-// What the adapters of the store need of keys, without holding one: boxes, search tags, digests, data keys (KEYS.md).
+// What the adapters of the store need of keys, without holding one: boxes, search tags, digests, data keys (src/README.md).
 // Implemented by keys/; everything here is synchronous once `ready` has resolved for the organization.
 
 import type { OrganizationName } from '../domain/ids.ts';

@@ -1,4 +1,4 @@
-// The master key file: `srk1 <id> <base64url of 32 octets>`, a line per key; the first wraps, all unwrap (KEYS.md,
+// The master key file: `srk1 <id> <base64url of 32 octets>`, a line per key; the first wraps, all unwrap (src/README.md,
 // "Keys"). Key bytes go from file to KeyObject without ever being a string. Every error is a MasterKeyError whose message
 // a person can act on and which holds nothing of a key. It cannot tell a wrong master key from the right one: the ring
 // does, when it unwraps.

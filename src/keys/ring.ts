@@ -1,6 +1,6 @@
 // The ring: every key of every organization, opened, behind the Vault port. At start it unwraps what the keyring holds;
 // `ready` makes what is missing, durable before it resolves; after that all is synchronous, from maps of KeyObjects
-// (KEYS.md, "Keys"). Logs nothing; its errors name organizations and key ids only. It cannot rotate keys yet, and it
+// (src/README.md, "Keys"). Logs nothing; its errors name organizations and key ids only. It cannot rotate keys yet, and it
 // cannot know a key that another process added after it was opened, except by meeting it in `ready`.
 
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';

@@ -1,5 +1,5 @@
-// The audit chain: how an entry becomes bytes, its digest, and the hash that ties it to all entries before it (KEYS.md
-// "Audit"). Pure. It cannot tell who wrote an entry, nor that a whole chain was replaced: that needs a head kept elsewhere.
+// The audit chain: how an entry becomes bytes, its digest, and the hash that ties it to all entries before it
+// (src/README.md, "Keys"). Pure. It cannot tell who wrote an entry, nor that a whole chain was replaced: that needs a head kept elsewhere.
 
 import { hash } from 'node:crypto';
 

@@ -1,5 +1,5 @@
 // What becomes of a delivery after an attempt: pure. Only a proven lack runs a step's clock; what could not be reached
-// runs the message's lifetime (DESIGN.md section 7). An unrecognised failure is temporary.
+// runs the message's lifetime (src/README.md). An unrecognised failure is temporary.
 
 import type { Duration, Time } from '../domain/ids.ts';
 import { evidenceText, protectionText } from '../domain/protection.ts';

@@ -2,7 +2,7 @@
 // failed. Beside it `<name>.keys` has a slot for every record: who finds the slot finds the record and its key; zeros are
 // a removed body. A body above the limit lies in `<object>.body`, and its record holds all but the body.
 //
-// Record: header (64) ‖ organization ‖ sealed object (KEYS.md) ‖ box of the envelope. The envelope's key is
+// Record: header (64) ‖ organization ‖ sealed object (src/README.md) ‖ box of the envelope. The envelope's key is
 // HKDF(data key, `sealrelay/1 envelope`), so it dies with the data key.
 //
 // Pure; logs nothing.

@@ -1,5 +1,5 @@
-// Which accepted messages were answered 250. The mark travels with the next accept into its transaction (DESIGN.md section
-// 5): after a crash, a row above it whose body does not open was never acknowledged.
+// Which accepted messages were answered 250. The mark travels with the next accept into its transaction: after a crash, a
+// row above it whose body does not open was never acknowledged (src/README.md, "State").
 
 import type { QueueId } from '../../domain/ids.ts';
 

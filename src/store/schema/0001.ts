@@ -1,5 +1,5 @@
 // First step of the schema. Clear are ids, organization, times, sizes, states, counts, destination domain, status codes,
-// rule name, policy version, protection, level (KEYS.md "Rows"); everything else stands in the boxes `fixed`,
+// rule name, policy version, protection, level (src/README.md, "Rows"); everything else stands in the boxes `fixed`,
 // `examination`, `decision`, `because`, `box`, `boxed`.
 //
 // A delivery's number is its message's number × 65,536 + its index: a message's deliveries are one range of the table.

@@ -33,7 +33,7 @@ export function accessOf(
         try {
           return await writer.call(verb, id, deps.clock.now(), args);
         } catch (error) {
-          // Done or not: nobody is told before it is known (DESIGN.md section 5).
+          // Done or not: nobody is told before it is known (src/README.md).
           if (!(error instanceof LostAnswer) || id === '' || tried === TRIES) throw error;
         }
       }

@@ -37,7 +37,7 @@ async function open(sealed: Uint8Array, piece = 30_000, as = identity): Promise<
 
 const hkdf = (info: string) => Buffer.from(hkdfSync('sha256', identity.dataKey, Buffer.alloc(0), info, 32));
 
-/** A sealed object made by the text of KEYS.md alone, of chunks as given; the last flag stands on those in `lasts`. */
+/** A sealed object made by the text of src/README.md alone, of chunks as given; the last flag stands on those in `lasts`. */
 function byTheBook(chunks: readonly Buffer[], lasts: readonly number[] = [chunks.length - 1]): Buffer {
   const head = Buffer.concat([
     Buffer.from('SRS1'),
@@ -69,7 +69,7 @@ describe('sealed objects', () => {
     }
   });
 
-  test('they are what KEYS.md says', () => {
+  test('they are what src/README.md says', () => {
     const plain = randomBytes(CHUNK + 100);
     expect(seal(plain).equals(byTheBook([plain.subarray(0, CHUNK), plain.subarray(CHUNK)]))).toBe(true);
     expect(seal(Buffer.alloc(0)).equals(byTheBook([Buffer.alloc(0)]))).toBe(true);

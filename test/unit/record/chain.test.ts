@@ -6,7 +6,7 @@ const ENTRY: ChainEntry = {
   ...{ actor: 'gateway', event: 'delivery.delivered', detail: '{"status":"2.0.0"}', boxed: Buffer.from([0, 255, 1]) },
 };
 
-/** The entry's octets written once more, from the words of KEYS.md alone. */
+/** The entry's octets written once more, from the words of src/README.md alone. */
 function octets(entry: ChainEntry): Buffer {
   const { node, epoch, seq, at, organization, message, delivery, actor, event, detail, boxed } = entry;
   const fields = [node, epoch, seq, at, organization, message, delivery, actor, event, detail, boxed];
@@ -26,7 +26,7 @@ test.each<[string, Partial<ChainEntry>]>([
   ['with empty ones', { message: '', delivery: '', boxed: new Uint8Array(0) }],
   ['beyond ASCII', { organization: 'Clínica Ñandú 診療所', actor: '🩺', detail: '{"a":"é"}' }],
   ['longer than the scratch buffer', { detail: `"${'ü'.repeat(20_000)}"`, boxed: Buffer.alloc(70_000, 7) }],
-])('an entry %s: octets, digest and link as KEYS.md says', (_, change) => {
+])('an entry %s: octets, digest and link as src/README.md says', (_, change) => {
   const entry = { ...ENTRY, ...change };
   expect(serialize(entry)).toEqual(octets(entry));
   const sum = createHash('sha256')

@@ -1,5 +1,5 @@
 // unopened, corrupt, abandon: what cannot go on because its boxes or its body do not open. What was acknowledged is held for
-// a person; what never was is the sender's to send again, and leaves nothing behind (DESIGN.md P2).
+// a person; what never was is the sender's to send again, and leaves nothing behind (P2).
 
 import { fromOctets, type Octets, TELL } from '../protocol.ts';
 import type { Workbench } from '../workbench.ts';
