@@ -1,6 +1,6 @@
 // The first step: bytes come in, and the 250 means that they are ours. The header section is read first, since it
-// proves the organization; then everything is sealed as it arrives. Body and rows are synced side by side, and only
-// when both are on stable storage is the message acknowledged (P1). Logs the queue id and the organization.
+// proves the organization; then everything is sealed as it arrives. Body and rows are synced side by side (the body first
+// where another could take up the row before us), and only when both are on stable storage is the message acknowledged (P1). Logs the queue id and the organization.
 
 import { type Address, domainOf, type QueueId, queueId, type Time } from '../domain/ids.ts';
 import type { Envelope, EnvelopeRecipient, NewDelivery, NewMessage, Reply, Trace } from '../domain/types.ts';
@@ -176,6 +176,8 @@ async function commit(
     deliveries: envelope.recipients.map((one) => newDelivery(line, one, proof, now)),
   };
   const examine = roomToExamine(line) > 0 ? { owner: line.owner, until: now + LEASE } : undefined;
+  // A row that is not leased with its accept may be examined the moment it is there: its body is there before.
+  if (examine === undefined) await written.durable;
   const accepted = await bothDurable(line, id, [
     line.queue.accept(verbId(line), message, message.cause, examine),
     written.durable,

@@ -1,0 +1,87 @@
+// The order of body and rows before the 250, when there is room to examine the message at once and when there is none.
+
+import type { Address, OrganizationName } from '../../../src/domain/ids.ts';
+import type { Envelope } from '../../../src/domain/types.ts';
+import { acceptData } from '../../../src/relay/accept.ts';
+import type { Line } from '../../../src/relay/line.ts';
+import type { Client } from '../../../src/smtp/listener.ts';
+
+const organization = 'clinic' as OrganizationName;
+const client: Client = { ip: '192.0.2.1', helo: 'client.test', with: 'ESMTP' } as Client;
+const envelope: Envelope = {
+  reversePath: 'a@clinic.test',
+  recipients: [{ address: 'b@there.test' as Address, dsn: {} }],
+  dsn: {},
+  smtpUtf8: false,
+} as unknown as Envelope;
+
+function lineWith(room: number) {
+  const order: string[] = [];
+  const durable = Promise.withResolvers<void>();
+  const line = {
+    queue: {
+      accept: async (_verb: string, message: { id: string }) => {
+        order.push('rows');
+        return { id: message.id, repeated: false };
+      },
+      acknowledged: () => order.push('acknowledged'),
+      abandon: async () => order.push('abandoned'),
+    },
+    bodies: {
+      create: () => ({
+        write: async () => {},
+        abort: async () => {},
+        end: () => ({ ref: {}, size: 1, digest: new Uint8Array(), durable: durable.promise }),
+      }),
+    },
+    ready: async () => {},
+    settings: () => ({
+      ...{ hostname: 'gw.test', node: 'n', maxHops: 9, lifetime: 1, smartHost: null, examineWaiting: room },
+      organizations: [],
+    }),
+    load: { incoming: 0, examining: 0 },
+    owner: 'test',
+    clock: { now: Date.now },
+    random: { bytes: (n: number) => new Uint8Array(n) },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    meter: { accepted: () => {}, refused: () => {} },
+    wake: () => {},
+  };
+  return { line: line as unknown as Line, order, durable };
+}
+
+async function* data() {
+  yield Buffer.from('From: a@clinic.test\r\n\r\nText\r\n');
+}
+
+const prove = () => ({ organization, priority: 'normal' as const, proof: [] });
+const turns = async (n: number): Promise<void> => {
+  for (let i = 0; i < n; i++) await new Promise((wake) => setImmediate(wake));
+};
+
+test('with room to examine, rows and body are stored side by side', async () => {
+  const { line, order, durable } = lineWith(1);
+  const reply = acceptData(line, client, envelope, data(), prove);
+  await turns(5);
+  expect(order).toEqual(['rows']);
+  durable.resolve();
+  expect((await reply).code).toBe(250);
+});
+
+test('without room the row, which another run may take up at once, waits for its body', async () => {
+  const { line, order, durable } = lineWith(0);
+  const reply = acceptData(line, client, envelope, data(), prove);
+  await turns(5);
+  expect(order).toEqual([]);
+  durable.resolve();
+  expect((await reply).code).toBe(250);
+  expect(order).toEqual(['rows', 'acknowledged']);
+});
+
+test('without room and body there is no row', async () => {
+  const { line, order, durable } = lineWith(0);
+  const reply = acceptData(line, client, envelope, data(), prove);
+  durable.reject(new Error('disk'));
+  expect((await reply).code).toBe(451);
+  expect(order).toEqual([]);
+});
