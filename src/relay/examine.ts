@@ -17,7 +17,7 @@ import { ENGINE_VERSION } from '../policy/version.ts';
 import { BodyError } from '../store/bodies/port.ts';
 import type { Decided } from '../store/queue/port.ts';
 import { WorkError } from '../work/pool.ts';
-import { deliverInBackground, roomToDeliver } from './deliver.ts';
+import { deliverInBackground, fullDestinations, roomToDeliver } from './deliver.ts';
 import { codeOf, LEASE, type Line, verbId } from './line.ts';
 
 /** After so many examiners were lost on it, a message is held by the line. */
@@ -86,7 +86,7 @@ export async function examineMessage(line: Line, { lease, message, deliveries }:
     'unknown' in judged
       ? undecided.map((one) => ({ delivery: one.id, decision: heldUnknown(judged.unknown) }))
       : judged;
-  await store(line, message, lease, result, decisions);
+  await store(line, message, lease, result, decisions, undecided);
 }
 
 async function store(
@@ -95,9 +95,13 @@ async function store(
   lease: MessageLease['lease'],
   result: Examination | null,
   decisions: readonly Decided[],
+  deliveries: readonly Delivery[],
 ): Promise<void> {
   const limit = roomToDeliver(line);
-  const take = limit > 0 ? { owner: line.owner, until: line.clock.now() + LEASE, limit } : undefined;
+  // The queue, which is told what is full, takes these when a connection is free.
+  const full = new Set(fullDestinations(line));
+  const free = limit > 0 && !deliveries.some((one) => full.has(one.destination));
+  const take = free ? { owner: line.owner, until: line.clock.now() + LEASE, limit } : undefined;
   const transactions = await line.queue.decided(verbId(line), message.id, lease, result, decisions, take);
   line.log.info(
     {
