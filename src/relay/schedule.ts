@@ -118,7 +118,9 @@ export function createSchedule(): Schedule {
       stopped = true;
       if (poll !== null) clearInterval(poll);
       for (const one of Object.values(pumps)) if (one.timer !== null) clearTimeout(one.timer);
-      if (line !== null) await idle(line, grace);
+      // A run that waits for the queue's answer will still begin what it gets.
+      const taking = () => Object.values(pumps).some((one) => one.running);
+      if (line !== null) await idle(line, grace, taking);
     },
   };
 }
@@ -127,11 +129,10 @@ function pump(take: Pump['take']): Pump {
   return { take, maybeMore: false, look: false, running: false, timer: null, at: 0 };
 }
 
-async function idle(line: Line, grace: number): Promise<void> {
-  const end = line.clock.now() + grace;
-  while ((line.load.examining > 0 || line.load.delivering > 0 || line.load.notifying > 0) && line.clock.now() < end) {
-    await line.clock.sleep(20);
-  }
+async function idle({ load, clock }: Line, grace: number, taking: () => boolean): Promise<void> {
+  const end = clock.now() + grace;
+  const busy = () => taking() || load.examining > 0 || load.delivering > 0 || load.notifying > 0;
+  while (busy() && clock.now() < end) await clock.sleep(20);
 }
 
 function hasRoom(line: Line, stage: Stage): boolean {
@@ -168,5 +169,6 @@ async function takeNotifications(line: Line): Promise<Taken> {
   const { warnAfter } = line.settings();
   const notifications = await line.queue.toNotify(line.owner, room, now + LEASE, now, warnAfter);
   for (const notification of notifications) notifyInBackground(line, notification);
-  return notifications.length === room ? 'more' : 'all';
+  // One message may have several.
+  return notifications.length >= room ? 'more' : 'all';
 }

@@ -65,3 +65,20 @@ test('a time that came in behind an earlier one is kept', async () => {
   expect(leased.some((at) => at < start + 59)).toBe(true);
   await schedule.stop(0);
 });
+
+test('stop waits for what a run still gets from the queue', async () => {
+  const { line } = lineWith(false, () => ({ examine: null, deliver: null, notify: null }));
+  const answer = Promise.withResolvers<never[]>();
+  Object.assign(line.queue, { lease: () => answer.promise });
+  Object.assign(line.clock, { sleep: () => turns(1) });
+  const schedule = createSchedule();
+  schedule.start(line);
+  let stopped = false;
+  const stopping = schedule.stop(60_000).then(() => {
+    stopped = true;
+  });
+  await turns(10);
+  expect(stopped).toBe(false);
+  answer.resolve([]);
+  await stopping;
+});
