@@ -205,6 +205,29 @@ describe('space', () => {
     expect(await get(bodies, await put(bodies, Buffer.from('x')))).toHaveLength(1);
   });
 
+  test('descriptors that are out for a moment do not stop a lane for good', async () => {
+    const bodies = await start();
+    await put(bodies, Buffer.from('makes the segment'));
+    let open = Promise.withResolvers<void>();
+    disk.gate = open.promise;
+    const both = async () => {
+      const first = end(bodies, Buffer.from('first')).durable;
+      await turn();
+      const second = end(bodies, Buffer.from('second')).durable;
+      const settled = Promise.allSettled([first, second]);
+      await turn();
+      open.resolve();
+      return (await settled).map(({ status }) => status);
+    };
+    disk.fault = (operation, path) => (operation === 'open' && path.endsWith('.segment') ? 'EMFILE' : undefined);
+    expect(await both()).toEqual(['fulfilled', 'rejected']);
+    disk.fault = () => undefined;
+    open = Promise.withResolvers<void>();
+    disk.gate = open.promise;
+    expect(await both()).toEqual(['fulfilled', 'fulfilled']);
+    expect(failures).toEqual([]);
+  });
+
   test('ENOSPC in a file of its own: refused, and the file is gone', async () => {
     const bodies = await start();
     let writes = 0;

@@ -111,7 +111,13 @@ export class Segment {
       this.#lanes[lane] = this.#made;
     }
     const made = this.#made;
-    this.#lanes[lane] ??= made.then(() => this.#open('r+'));
+    this.#lanes[lane] ??= made
+      .then(() => this.#open('r+'))
+      .catch((error) => {
+        // Descriptors may be out for now only: the next batch of this lane asks again.
+        this.#lanes[lane] = undefined;
+        throw error;
+      });
     return this.#lanes[lane];
   }
 
@@ -128,8 +134,12 @@ export class Segment {
 
   async #open(flags: 'wx' | 'r+'): Promise<Pair> {
     const keys = await this.#io.open(keysFile(this.#dir, this.name), flags);
-    const data = await this.#io.open(segmentFile(this.#dir, this.name), flags);
-    return { data, keys };
+    try {
+      return { data: await this.#io.open(segmentFile(this.#dir, this.name), flags), keys };
+    } catch (error) {
+      await keys.close().catch(() => {});
+      throw error;
+    }
   }
 
   /** Closes what is open for writing; for a segment that takes no more. */
