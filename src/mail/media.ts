@@ -21,10 +21,11 @@ export function parseMedia(text: string): Media {
   const given = withoutComments(text);
   const semicolon = given.indexOf(';');
   const value = (semicolon < 0 ? given : given.slice(0, semicolon)).trim().toLowerCase();
-  if (semicolon < 0) return { value, parameters: new Map(), ambiguous: false };
+  if (semicolon < 0) return { value, parameters: new Map(), ambiguous: marksIn(text) > 0 };
   const plain = new Map<string, string>();
   const pieces = new Map<string, { readonly at: number; readonly text: string; readonly encoded: boolean }[]>();
-  let ambiguous = false;
+  // A reader that knows no comments takes a parameter from one; one that knows no quoted pairs keeps the backslash.
+  let ambiguous = marksIn(given) !== marksIn(text);
   PARAMETER.lastIndex = semicolon;
   for (let count = 0; PARAMETER.lastIndex < given.length; count++) {
     const at = PARAMETER.lastIndex;
@@ -39,6 +40,7 @@ export function parseMedia(text: string): Media {
     if (!name) ambiguous = true;
     else if (name[2] === undefined && name[3] === '') {
       const key = name[1] as string;
+      if (key === 'boundary' && match[2]?.includes('\\')) ambiguous = true;
       if (plain.has(key) && plain.get(key) !== content) ambiguous = true;
       else plain.set(key, content);
     } else {
@@ -48,7 +50,13 @@ export function parseMedia(text: string): Media {
     }
   }
   const parameters = new Map<string, string>();
-  for (const [name, content] of plain) parameters.set(name, decodeWords(content));
+  for (const [name, content] of plain) {
+    const decoded = decodeWords(content);
+    const structural = name === 'boundary' || name === 'charset';
+    // RFC 2047 §5 has no encoded words here, and some readers decode them all the same.
+    if (structural && decoded !== content) ambiguous = true;
+    parameters.set(name, structural ? content : decoded);
+  }
   for (const [name, list] of pieces) {
     // RFC 2231 makes a reader that knows it and one that does not see two values.
     if (name === 'boundary' || name === 'charset' || plain.has(name))
@@ -56,6 +64,10 @@ export function parseMedia(text: string): Media {
     parameters.set(name, joined(list));
   }
   return { value, parameters, ambiguous };
+}
+
+function marksIn(text: string): number {
+  return text.replace(/[^;=]+/g, '').length;
 }
 
 function joined(list: readonly { at: number; text: string; encoded: boolean }[]): string {

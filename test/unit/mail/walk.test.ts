@@ -139,6 +139,21 @@ describe('what two readers could read differently is told', () => {
       ['multipart/mixed 0 "" malformed', 'text/plain 1 "one"'],
     ],
     [
+      'a boundary in an encoded word',
+      'Content-Type: multipart/mixed; boundary="=?utf-8?q?b?="\n\n--b\n\n--=?utf-8?q?b?=\n\none\n--=?utf-8?q?b?=--\n--b--',
+      ['multipart/mixed 0 "--b\\r\\n--b--" malformed', 'text/plain 1 "one"'],
+    ],
+    [
+      'a boundary in a comment',
+      'Content-Type: multipart/mixed (; boundary=c); boundary=b\n\n--b\n\none\n--b--',
+      ['multipart/mixed 0 "" malformed', 'text/plain 1 "one"'],
+    ],
+    [
+      'a boundary with a quoted pair',
+      'Content-Type: multipart/mixed; boundary="\\b"\n\n--b\n\none\n--b--',
+      ['multipart/mixed 0 "" malformed', 'text/plain 1 "one"'],
+    ],
+    [
       'an encoded multipart',
       `Content-Transfer-Encoding: base64\n${MIXED}--b\n\none\n--b--`,
       ['multipart/mixed 0 "" malformed', 'text/plain 1 "one"'],
