@@ -96,7 +96,7 @@ export function decodeWords(value: string): string {
 /** True when an encoded word names a charset that nobody here knows (UTF-7 is one): what it shows a reader is not known. */
 export function hasUnknownCharset(value: string): boolean {
   if (!value.includes('=?')) return false;
-  for (const match of value.matchAll(/=\?([\w.:-]{1,40})(?:\*[\w-]{0,20})?\?[bq]\?/gi)) {
+  for (const match of value.matchAll(/=\?([^?*\s]{1,40})(?:\*[\w-]{0,20})?\?[bq]\?/gi)) {
     try {
       new TextDecoder(match[1]);
     } catch {

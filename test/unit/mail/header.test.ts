@@ -6,6 +6,7 @@ import {
   FIELDS_MAX,
   fieldValue,
   HEADER_MAX,
+  hasUnknownCharset,
   headerEnd,
   mailDate,
   parseHeader,
@@ -102,6 +103,15 @@ test.each<[string, string]>([
   ['=?', '=?'],
 ])('encoded words: %s', (value, expected) => {
   expect(decodeWords(value)).toBe(expected);
+});
+
+test.each<[string, boolean]>([
+  ['=?utf-7?q?+AFMAUw-?=', true],
+  ['=?utf+7?q?x?=', true],
+  ['=?utf-8*en?q?x?= =?utf(7)?b?eA==?=', true],
+  ['=?utf-8*en?q?x?=', false],
+])('a charset that nobody knows in %s: %s', (value, unknown) => {
+  expect(hasUnknownCharset(value)).toBe(unknown);
 });
 
 describe('subject tags', () => {
