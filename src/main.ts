@@ -33,7 +33,7 @@ import { clientTls } from './net/tls.ts';
 import { decide } from './policy/decide.ts';
 import { floorProblem } from './policy/floors.ts';
 import { intakeHandlers, obstacles } from './relay/intake.ts';
-import { type Line, type Meter, verbId } from './relay/line.ts';
+import { codeOf, type Line, type Meter, verbId } from './relay/line.ts';
 import { createSchedule } from './relay/schedule.ts';
 import { BUILT, hostPort, smartHostOf } from './relay/settings.ts';
 import { startSweep } from './relay/sweep.ts';
@@ -85,12 +85,15 @@ export async function run(options: RunOptions): Promise<Gateway> {
   const faults = loaded.config.mode === 'live' ? runtimeFaults() : [];
   if (faults.length > 0) throw new StartError(faults.map((one) => `live mode: ${one}`).join('\n'));
   const closers: (() => unknown)[] = [];
+  const log = pino({ level: loaded.config.log.level, base: { node: loaded.config.node } });
   const stop = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
+    for (const close of closers.splice(0).reverse()) {
+      // After a failed disk the store takes no more entry of the audit: the doors are closed nevertheless.
+      await Promise.try(close).catch((error) => log.error({ code: codeOf(error) }, 'a part could not be closed'));
+    }
   };
   try {
     const inForce = { current: loaded };
-    const log = pino({ level: loaded.config.log.level, base: { node: loaded.config.node } });
     const base: Base = {
       inForce,
       load,

@@ -9,6 +9,7 @@ const PACKAGES = {
   postfix: 'postfix',
   'smtp-sink': 'postfix',
   strace: 'strace',
+  prlimit: 'util-linux',
   openssl: 'openssl',
   python3: 'python3-minimal',
   '/usr/lib/python3.11/test/test_email/data': 'libpython3.11-testsuite',
