@@ -97,6 +97,8 @@ function addrSpec(tokens: readonly Token[]): Address | { error: string } {
   const text = tokens.map((t, i) => (i > 0 && !t.glued ? `\n${t.text}` : t.text)).join('');
   // A space or comment may stand around an address, not inside (RFC 5322 §4.4 allows it as obsolete only).
   if (text.includes('\n')) return { error: 'a space inside an address' };
+  // RFC 2047 §5 (3): none may stand here; a reader that decodes it all the same sees an address of its own making.
+  if (/=\?[^?]*\?[bq]\?/i.test(text)) return { error: 'an encoded word inside an address' };
   const path = parsePath(text, { smtpUtf8: true });
   if ('error' in path) return path;
   if (path.ok === '') return { error: 'an empty address' };

@@ -150,6 +150,8 @@ describe('addresses of From', () => {
     'a: b: ann@example.org;;',
     '<<ann@example.org>>',
     '<bob@example.org,ann@example.org>',
+    '<=?utf-8?q?bob=40b.example=3E=20?=@example.org>',
+    '=?utf-8?b?Ym9iQGIuZXhhbXBsZT4?=@example.org',
   ])('refused: %j', (value) => {
     const read = addressesOf(value);
     expect(read).toHaveProperty('error');
