@@ -43,6 +43,12 @@ const RESTART = [
   'limits',
   'log',
 ];
+/** The same holds for these, in sections that are otherwise taken over. */
+const RESTART_KEYS = [
+  ['protection', 'tls'],
+  ['delivery', 'connect_timeout'],
+  ['delivery', 'recipients'],
+] as const;
 const COMPARED = 1_000;
 
 /** Reads configuration and policy; problems are lines for people. Changes nothing. */
@@ -121,7 +127,7 @@ async function reload(deps: ReloadDeps, options: ReloadOptions): Promise<ReloadR
     applied: true,
     problems: [],
     changes,
-    needsRestart: RESTART.filter((key) => !same(before.config[key as keyof Config], next.config[key as keyof Config])),
+    needsRestart: needsRestart(before.config, next.config),
     weaker: verdict.weaker.map(weakerView),
   };
 }
@@ -149,7 +155,24 @@ function weakerView(one: Weakening): ReloadReport['weaker'][number] {
 
 /** The new configuration, with the old value of what only a restart can change. */
 function keepFixed(before: Config, next: Config): Config {
-  return { ...next, ...Object.fromEntries(RESTART.map((key) => [key, before[key as keyof Config]])) };
+  const { connect_timeout, recipients } = before.delivery;
+  return {
+    ...next,
+    delivery: { ...next.delivery, connect_timeout, recipients },
+    protection: { ...next.protection, tls: before.protection.tls },
+    ...Object.fromEntries(RESTART.map((key) => [key, before[key as keyof Config]])),
+  };
+}
+
+function needsRestart(before: Config, next: Config): string[] {
+  const value = (config: Config, section: string, key: string): unknown =>
+    (config[section as keyof Config] as Readonly<Record<string, unknown>>)[key];
+  return [
+    ...RESTART.filter((key) => !same(before[key as keyof Config], next[key as keyof Config])),
+    ...RESTART_KEYS.filter(([section, key]) => !same(value(before, section, key), value(next, section, key))).map(
+      (path) => path.join('.'),
+    ),
+  ];
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -120,6 +120,19 @@ testAsRoot('a broken configuration is refused with its place, and the old one go
   expect(await decisionFor('ann@partner.test')).toBe('tls');
 });
 
+testAsRoot('what deliveries were started with is not said to be taken over', async () => {
+  const { protection, delivery } = parse(original.config) as { protection: object; delivery?: object };
+  const change = {
+    protection: { ...protection, tls: { minimum: '1.3' } },
+    delivery: { ...delivery, connect_timeout: '7s' },
+  };
+  write('gateway.yaml', configWith(change));
+  const { needsRestart } = JSON.parse((await run('reload', '--json')).out) as { needsRestart: string[] };
+  expect(needsRestart).toEqual(['protection.tls', 'delivery.connect_timeout']);
+  const again = JSON.parse((await run('reload', '--json')).out) as { needsRestart: string[] };
+  expect(again.needsRestart).toEqual(needsRestart);
+});
+
 testAsRoot('SIGHUP refuses it too, on standard error', async () => {
   write('policy.yaml', STRONG.replace('deliver', 'delivr'));
   gateway.child.kill('SIGHUP');
