@@ -6,11 +6,14 @@ import type { Duration } from '../domain/ids.ts';
 import { strongerLevel } from '../domain/protection.ts';
 import type { Delivery, Lease, Level, Outcome, Protection, Settlement, Transaction } from '../domain/types.ts';
 import type { Hop } from '../route/resolve.ts';
+import { QueueError } from '../store/queue/port.ts';
 import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line, verbId } from './line.ts';
 import { outgoing } from './outgoing.ts';
 import { possibleStep, protectionsOf, settle } from './settle.ts';
 
 const RENEW_EVERY: Duration = LEASE / 4;
+/** Between two tries to record an outcome. */
+const AGAIN: Duration = 1_000;
 
 /** Transactions that may still be begun. */
 export function roomToDeliver(line: Line): number {
@@ -61,9 +64,23 @@ export async function deliverTransaction(line: Line, transaction: Transaction): 
   const settlements = deliveries.map((delivery, i) =>
     settle(delivery, outcomes[i] as Outcome, { now, clocks, built, fraction: line.random.fraction() }),
   );
-  await line.queue.settle(verbId(line), transaction.lease, settlements);
+  await record(line, transaction.lease, settlements);
   for (const { next } of settlements) if (next.state === 'ready') line.wakeAt('deliver', next.notBefore);
   report(line, transaction, settlements);
+}
+
+/** What the peer took must not be forgotten because the disk is full for now: it would be sent again. */
+async function record(line: Line, lease: Lease, settlements: readonly Settlement[]): Promise<void> {
+  const verb = verbId(line);
+  const end = line.clock.now() + LEASE;
+  for (;;) {
+    try {
+      return await line.queue.settle(verb, lease, settlements);
+    } catch (error) {
+      if (!(error instanceof QueueError && error.code === 'full') || line.clock.now() >= end) throw error;
+      await line.clock.sleep(AGAIN);
+    }
+  }
 }
 
 /** Moves past protections that this gateway cannot make; stays when there is none, so that the trace names it. */

@@ -1,0 +1,61 @@
+// An outcome is recorded although the disk is full for a while; any other refusal of the store is not repeated.
+
+import type { Transaction } from '../../../src/domain/types.ts';
+import { deliverTransaction } from '../../../src/relay/deliver.ts';
+import type { Line } from '../../../src/relay/line.ts';
+import { QueueError } from '../../../src/store/queue/port.ts';
+
+async function settled(failures: readonly QueueError[]): Promise<{ calls: unknown[]; ended: string }> {
+  const calls: unknown[] = [];
+  let now = 0;
+  const line = {
+    queue: {
+      settle: async (verb: string) => {
+        calls.push(verb);
+        const failure = failures[calls.length - 1];
+        if (failure !== undefined) throw failure;
+      },
+    },
+    resolve: async () => ({ kind: 'refused', reply: { code: 550, enhanced: '5.1.2', text: 'no such domain' } }),
+    settings: () => ({ built: ['tls'], clocks: { lacking: 1, attempts: 1 } }),
+    clock: {
+      now: () => now,
+      sleep: async (ms: number) => {
+        now += ms;
+      },
+    },
+    random: { bytes: () => Buffer.from(String(calls.length)), fraction: () => 0 },
+    log: { info: () => {} },
+    meter: { outcome: () => {} },
+    wake: () => {},
+  };
+  const decision = { action: { kind: 'deliver', protections: [{ name: 'tls', level: 'may' }] } };
+  const deliveries = [{ id: 'm.0', step: 0, attempts: 1, destination: 'there.test', decision }];
+  const transaction = { lease: { no: 1 }, message: { id: 'm', origin: 'relayed' }, deliveries };
+  const ended = await deliverTransaction(line as unknown as Line, transaction as unknown as Transaction).then(
+    () => 'recorded',
+    (error: QueueError) => error.code,
+  );
+  return { calls, ended };
+}
+
+const full = new QueueError('full', 'the disk is full');
+
+test('a full disk is waited out, by the same verb', async () => {
+  const { calls, ended } = await settled([full, full]);
+  expect(ended).toBe('recorded');
+  expect(calls).toHaveLength(3);
+  expect(new Set(calls).size).toBe(1);
+});
+
+test('not for ever', async () => {
+  const { calls, ended } = await settled(Array.from({ length: 5_000 }, () => full));
+  expect(ended).toBe('full');
+  expect(calls.length).toBeGreaterThan(1_000);
+});
+
+test('a store that is closed is not asked again', async () => {
+  const { calls, ended } = await settled([new QueueError('closed', 'closed')]);
+  expect(ended).toBe('closed');
+  expect(calls).toHaveLength(1);
+});
