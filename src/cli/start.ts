@@ -45,6 +45,7 @@ async function start(configPath: string): Promise<void> {
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', 'full']);
 const CLOSED = new Set(['EACCES', 'EPERM', 'EROFS', 'SQLITE_READONLY', 'SQLITE_CANTOPEN']);
+const DAMAGED = /^SQLITE_(?:CORRUPT|NOTADB)/;
 
 const LISTENING: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program does',
@@ -74,6 +75,10 @@ export function startFault(error: unknown, configPath: string): CliError {
   if (CLOSED.has(code)) {
     const next = 'let the user who runs it own storage.path, and read its configuration';
     return new CliError(`what the gateway needs cannot be read or written (${code})`, next);
+  }
+  if (DAMAGED.test(code)) {
+    const next = 'copy that folder before anything else is tried, then put back its last backup, all of it';
+    return new CliError(`the database in storage.path is damaged (${code})`, next);
   }
   const message = error instanceof Error ? error.message : String(error);
   return new CliError(message, `sealrelay config check --config ${configPath}`);

@@ -12,6 +12,8 @@ test.each([
     'change listen',
   ],
   [{ code: 'EACCES', syscall: 'listen', address: '0.0.0.0', port: 25 }, 'CAP_NET_BIND_SERVICE', 'change listen'],
+  [{ code: 'SQLITE_NOTADB' }, 'the database in storage.path is damaged (SQLITE_NOTADB)', 'last backup'],
+  [{ code: 'SQLITE_CORRUPT_INDEX' }, 'is damaged', 'copy that folder'],
   [{}, 'as the system says it', 'sealrelay config check --config gw.yaml'],
 ])('%j: %s', (error, message, next) => {
   const fault = failing(error);
