@@ -82,7 +82,8 @@ export function createPool(options: PoolOptions): Pool {
     const made: Seat = { worker, jobs: [], since: 0, slow: false, lost: false };
     worker.on('message', (answer: Answer) => finish(made, answer));
     worker.on('error', () => lose(made, 'died'));
-    worker.on('exit', () => lose(made, 'died'));
+    // Not `exit`, which comes before the last answers are read: the next job would be blamed on one that was done.
+    worker.on('disconnect', () => lose(made, 'died'));
     return made;
   }
 

@@ -40,12 +40,13 @@ test.each([
   ['hang', 'time'],
   ['exit', 'died'],
   ['abort', 'died'],
-  ['heap', 'died'],
+  // V8 ends it, or the watcher does, whichever comes first.
+  ['heap', 'died|memory'],
   ['buffers', 'memory'],
 ])('a job that does %s is lost alone, for %s', async (name, expected) => {
   const bad = code(pool.run(name, null, name === 'hang' ? 300 : 20_000));
   const behind = pool.run('double', 1, LONG);
-  expect(await bad).toBe(expected);
+  expect(await bad).toMatch(new RegExp(`^(?:${expected})$`));
   expect(await behind).toBe(2);
   expect(await pool.run('double', 2, LONG)).toBe(4);
 });
@@ -60,6 +61,16 @@ test('a job sees nothing of our environment', async () => {
   const names = await pool.run<string[]>('environment', null, LONG);
   delete process.env.SECRET_OF_TEST;
   expect(names).not.toContain('SECRET_OF_TEST');
+});
+
+test('only the job that ended its worker is blamed, not one that was answered just before', async () => {
+  for (let round = 0; round < 10; round++) {
+    const before = Array.from({ length: 3 }, (_, i) => code(pool.run('double', i, LONG)));
+    const guilty = code(pool.run('abort', null, LONG));
+    const behind = Array.from({ length: 3 }, (_, i) => code(pool.run('double', i, LONG)));
+    expect(await Promise.all([...before, ...behind])).toEqual(Array(6).fill('done'));
+    expect(await guilty).toBe('died');
+  }
 });
 
 test('what waits behind a slow job is done by another worker', async () => {
