@@ -40,7 +40,7 @@ import { startSweep } from './relay/sweep.ts';
 import { createResolve } from './route/resolve.ts';
 import { createClient } from './smtp/client.ts';
 import { type Certificate, type Listener, listen } from './smtp/listener.ts';
-import { writeKeysFile } from './store/bodies/keys-file.ts';
+import { readKeysFile, writeKeysFile } from './store/bodies/keys-file.ts';
 import { openBodies, type SegmentBodies } from './store/bodies/segments.ts';
 import { openStore, type Store } from './store/sqlite/open.ts';
 import { createAuthenticator, hashSecret } from './trust/login.ts';
@@ -169,6 +169,12 @@ async function openState({ inForce, load, log, metrics, alarms, startedAt, close
   const credentials = process.env.CREDENTIALS_DIRECTORY;
   const master = await openMaster(config, { secrets: load.secrets, random, credentials });
   const dir = join(path, 'bodies');
+  // A new database would put its own keys in the place of the copy, and with those the bodies that are here are lost.
+  if ((await store.keyring.all()).length === 0 && (await readKeysFile(dir)).length > 0) {
+    throw new StartError(
+      `the database in ${path} is gone or new, and ${dir} holds mail of one before it: put back the last backup of the whole folder, or move the folder away to begin anew`,
+    );
+  }
   vault = await openRing({ master, keyring: store.keyring, random, copy: (rows) => writeKeysFile(dir, rows) });
   await vault.ready(GATEWAY, startedAt);
   const limits = { reserve: config.limits.reserve_disk };

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { sealrelay, startGateway } from '../support/gateway.ts';
 import { testWith } from '../support/programs.ts';
 import { writeRelay } from '../support/relay.ts';
@@ -24,3 +25,19 @@ testWith(['prlimit'])(
   },
   30_000,
 );
+
+test('a lost database is not begun anew over the keys of the bodies that are left', async () => {
+  const files = await writeRelay({ sinkPort: 9, domains: ['clinic.example'] });
+  try {
+    await (await startGateway(files)).stop();
+    const keys = () => readFileSync(join(files.storage, 'bodies', 'keys.jsonl'), 'utf8');
+    const before = keys();
+    for (const end of ['', '-wal', '-shm']) rmSync(join(files.storage, `queue.db${end}`), { force: true });
+    await expect(startGateway(files)).rejects.toThrow('put back the last backup of the whole folder');
+    // Nor at a second try: the database that the first one made is empty.
+    await expect(startGateway(files)).rejects.toThrow('is gone or new');
+    expect(keys()).toBe(before);
+  } finally {
+    rmSync(files.folder, { recursive: true });
+  }
+}, 30_000);
