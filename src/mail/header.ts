@@ -118,7 +118,8 @@ export function countReceived(header: HeaderSection): number {
 // ── subject tags ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 function tagPattern(tag: string): RegExp {
-  return new RegExp(`\\s*\\[\\s*${tag.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')}\\s*\\]\\s*`, 'giu');
+  // Blanks are only looked at from their first one on: a subject may hold a megabyte of them.
+  return new RegExp(`(?<!\\s)\\s*\\[\\s*${tag.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')}\\s*\\]\\s*`, 'giu');
 }
 
 /** Which of `tags` (lower case, no brackets) stand in brackets anywhere in a decoded subject. */
@@ -152,10 +153,14 @@ export function stripSubjectTags(section: Buffer, tags: readonly string[]): Buff
   return changed ? Buffer.concat(pieces) : null;
 }
 
+/** How deep a tag may stand inside another. */
+const NESTED_MAX = 10;
+
 function withoutTags(subject: string, tags: readonly string[]): string {
   let text = subject;
-  // Again until nothing goes: `[sec[secure]ure]` must not leave a tag behind.
-  while (subjectTagsIn(text, tags).length > 0) {
+  // Again until nothing goes: `[ [secure] secure]` must not leave a tag behind. Deeper ones lose all brackets at once.
+  for (let round = 0; subjectTagsIn(text, tags).length > 0; round++) {
+    if (round === NESTED_MAX) text = text.replace(/[[\]]+/g, ' ');
     for (const tag of tags) text = text.replace(tagPattern(tag), ' ');
   }
   return text === subject ? subject : text.trim();

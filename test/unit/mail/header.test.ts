@@ -167,6 +167,13 @@ describe('subject tags', () => {
   });
 });
 
+test('a subject of a megabyte is searched and stripped while one waits', () => {
+  const strip = (subject: string) => String(stripSubjectTags(section(`Subject: ${subject}\n\n`), ['secure']));
+  expect(subjectTagsIn(`[${' '.repeat(900_000)}x`, ['secure'])).toEqual([]);
+  expect(strip(`a${' '.repeat(900_000)}b [secure]`)).toMatch(/^Subject: a\s+b\r\n\r\n$/);
+  expect(strip(`${'['.repeat(100_000)}[secure]${'secure]'.repeat(100_000)}`)).not.toMatch(/\[\s*secure/);
+});
+
 describe('fields that we write', () => {
   test('text comes back as it was, in lines of at most 78', () => {
     const word = fc.string({
