@@ -26,11 +26,12 @@ export type HeaderSection = {
   readonly fault: 'too large' | 'malformed' | null;
 };
 
-/** Offset behind the blank line that ends a header section at the start of `bytes`, or -1 when it is not there yet. */
-export function headerEnd(bytes: Buffer): number {
+/** Offset behind the blank line that ends a header section at the start of `bytes`, or -1 when it is not there yet.
+ *  `searched`: octets in which it was not found before. */
+export function headerEnd(bytes: Buffer, searched = 0): number {
   if (bytes[0] === 10) return 1;
   if (bytes[0] === 13 && bytes[1] === 10) return 2;
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) {
+  for (let at = bytes.indexOf(10, Math.max(0, searched - 2)); at >= 0; at = bytes.indexOf(10, at + 1)) {
     if (bytes[at + 1] === 10) return at + 2;
     if (bytes[at + 1] === 13 && bytes[at + 2] === 10) return at + 3;
   }

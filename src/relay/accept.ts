@@ -127,8 +127,9 @@ async function readHead(chunks: AsyncIterator<Uint8Array>): Promise<Buffer | nul
   let bytes = Buffer.alloc(0);
   for (;;) {
     const next = await chunks.next();
+    const searched = bytes.length;
     if (!next.done) bytes = bytes.length === 0 ? Buffer.from(next.value) : Buffer.concat([bytes, next.value]);
-    const end = headerEnd(bytes);
+    const end = headerEnd(bytes, searched);
     if (end > HEADER_MAX || (end < 0 && bytes.length > HEADER_MAX)) return null;
     if (end >= 0 || next.done) return bytes;
   }

@@ -167,6 +167,22 @@ describe('subject tags', () => {
   });
 });
 
+test.each([
+  'A: 1\r\nB: 2\r\n\r\nx\r\n\r\n',
+  'A: 1\n\nx',
+  '\r\nx',
+  '\nx',
+  'A: 1\r\n\nx',
+  'A: 1\n\r\nx',
+])('the end of %j is found however it comes in pieces', (text) => {
+  const bytes = Buffer.from(text);
+  for (const size of [1, 2, 3]) {
+    let end = -1;
+    for (let seen = 0; end < 0; seen += size) end = headerEnd(bytes.subarray(0, seen + size), seen);
+    expect(end).toBe(headerEnd(bytes));
+  }
+});
+
 test('a subject of a megabyte is searched and stripped while one waits', () => {
   const strip = (subject: string) => String(stripSubjectTags(section(`Subject: ${subject}\n\n`), ['secure']));
   expect(subjectTagsIn(`[${' '.repeat(900_000)}x`, ['secure'])).toEqual([]);
