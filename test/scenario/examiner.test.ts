@@ -117,6 +117,8 @@ test('when the gateway is killed again and again amid an examination, what waite
     }
     // With examiners as they are: whatever was in hand at all three ends would be held now.
     world.gateway = await startGateway(world.files);
+    // One that was being delivered at a kill would wait a minute for its next attempt.
+    await sealrelay(world.files, ['queue', 'retry', '--all', '--yes']);
     await until(() => others.every((name) => world.arrived.has(name)));
     expect((await held(world)).filter(({ recipient }) => recipient.startsWith('other'))).toEqual([]);
   } finally {
