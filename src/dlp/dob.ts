@@ -8,7 +8,6 @@ const LABEL = new RegExp(
 );
 const AFTER = /^ ?[(,]? ?(?:dob|d\.o\.b\.?|date of birth)\b/i;
 const HEAD = /^(?:(?:patient |pt |member )?(?:dob|d\.o\.b\.?|date of birth|birth ?date)|fecha de nacimiento)$/i;
-const THIS_YEAR = new Date().getUTCFullYear();
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
 const MONTH = '(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\\.?';
 const NUMERIC = String.raw`(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})`;
@@ -66,10 +65,11 @@ function dateAt(text: string, start: number): { value: string; end: number } | n
 }
 
 function dayOf(year: string | undefined, month: number, day: number): string | null {
+  // A birth lies in the past. The year is asked for each time: a process lives over New Year.
+  const thisYear = new Date().getUTCFullYear();
   let y = Number(year);
-  // A birth lies in the past.
-  if (year?.length === 2) y += 2000 + y > THIS_YEAR ? 1900 : 2000;
-  if (y < 1900 || y > THIS_YEAR || month < 1 || month > 12 || day < 1) return null;
+  if (year?.length === 2) y += 2000 + y > thisYear ? 1900 : 2000;
+  if (y < 1900 || y > thisYear || month < 1 || month > 12 || day < 1) return null;
   if (day > new Date(Date.UTC(y, month, 0)).getUTCDate()) return null;
   return `${y}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
 }

@@ -82,7 +82,8 @@ function createExamination(options: ExamineOptions): InProgress {
       if (reading.unread) part.unread ??= reading.unread;
       const late = overrun();
       if (late) part.unread ??= late;
-      if (late || reading.as === 'signature') return false;
+      if (late) return false;
+      if (reading.as === 'signature') return true;
       if (reading.as === 'opaque') return reading.unread === 'format' && mayBeZip(part);
       const scan = scanner.open(zoneOf(part), part.index);
       const charset = part.parameters.get('charset') ?? '';
@@ -95,7 +96,9 @@ function createExamination(options: ExamineOptions): InProgress {
       if (!reader) {
         const head = Buffer.concat([heads.get(part) ?? NOTHING, bytes.subarray(0, ZIP_HEAD)]);
         heads.set(part, head);
-        if (isEncryptedZip(head)) part.unread = 'encrypted';
+        if (readingOf(part).as === 'signature') {
+          if (head[0] !== DER_SEQUENCE) part.unread ??= 'format';
+        } else if (isEncryptedZip(head)) part.unread = 'encrypted';
         return head.length < ZIP_HEAD;
       }
       octets += bytes.length;
@@ -111,7 +114,7 @@ function createExamination(options: ExamineOptions): InProgress {
       readers.delete(part);
       heads.delete(part);
       if (unread) part.unread ??= unread;
-      if (readingOf(part).as === 'signature' && part.size > SIGNATURE_MAX) part.unread ??= 'format';
+      if (SIGNATURE.test(part.type) && part.size > SIGNATURE_MAX) part.unread ??= 'format';
       coverage.push(coverageOf(part));
     },
   };
@@ -137,6 +140,9 @@ function createExamination(options: ExamineOptions): InProgress {
   };
 }
 
+/** First octet of a CMS signature (RFC 5652 §3). */
+const DER_SEQUENCE = 0x30;
+const SIGNATURE = /^application\/(?:x-)?(?:pgp|pkcs7)-(?:signature|keys)$/;
 /** A signature with its certificates; what claims to be one and is longer counts as unread. */
 const SIGNATURE_MAX = 40_000;
 

@@ -87,10 +87,8 @@ export function createScanner(): Scanner {
     }
     const terms = findTerms(text);
     for (const hit of terms) if (counts(hit.start)) noteWord(hit, zone, part, offset);
-    const telling = numbers.length > 0 || terms.length > 0;
-    const persons = telling || text.includes('your') ? findPersons(text) : findPersons(text.slice(0, 20_000));
     // A name in an address line is no patient.
-    const named = zone === 'header' ? [] : persons.filter((sign) => counts(sign.start));
+    const named = zone === 'header' ? [] : findPersons(text).filter((sign) => counts(sign.start));
     judge.hear(sourceOf(zone, part), { text, from, to, terms, persons: named, numbers });
   };
 

@@ -2,9 +2,9 @@
 // on streams with bounded memory: octets in, pieces of normalised text out, cut at fixed places of the decoded text so
 // that no piece depends on how the octets came. What it cannot read it names; it never throws for content and logs nothing.
 
-import { StringDecoder } from 'node:string_decoder';
 import { Tokenizer } from 'htmlparser2';
 import type { UnreadReason } from '../domain/types.ts';
+import { CHARSET_HEAD, type CharsetDecoder, charsetDecoder } from './charset.ts';
 import type { Part } from './walk.ts';
 
 /** How a part is read, and what is to be said of it at once. `opaque` parts are not read; `signature` has no text. */
@@ -19,13 +19,11 @@ const TEXT_TYPES = new Set([
   'application/yaml',
   'application/x-yaml',
   'application/sql',
-]);
-const SIGNATURES = new Set([
+  // Armour is text, and what stands around it is read by nobody else.
   'application/pgp-signature',
-  'application/pkcs7-signature',
-  'application/x-pkcs7-signature',
   'application/pgp-keys',
 ]);
+const SIGNATURES = new Set(['application/pkcs7-signature', 'application/x-pkcs7-signature']);
 const ENCRYPTED = new Set(['application/pgp-encrypted', 'application/pkcs7-mime', 'application/x-pkcs7-mime']);
 
 /** By declared type alone; `textReader` looks at the first octets as well, because a Content-Type may lie. */
@@ -109,7 +107,7 @@ export function textReader(
       if (decode) take(decode(bytes, false));
       else {
         head = head ? Buffer.concat([head, bytes]) : Buffer.from(bytes);
-        if (head.length >= 8) start(head);
+        if (head.length >= CHARSET_HEAD) start(head);
       }
     },
     end: () => {
@@ -124,74 +122,77 @@ export function textReader(
 }
 
 const EMPTY = Buffer.alloc(0);
-type CharsetDecoder = (bytes: Buffer, last: boolean) => string;
 type PieceSink = { readonly push: (text: string) => void; readonly end: () => void };
 
 function isHighSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit < 0xdc00;
 }
 
-/** A byte order mark goes before what was declared; an unknown charset is read as Latin-1 and told. */
-function charsetDecoder(declared: string, head: Buffer): { decode: CharsetDecoder; unknown: boolean } {
-  let label = declared.trim().toLowerCase();
-  if (head[0] === 0xfe && head[1] === 0xff) label = 'utf-16be';
-  else if (head[0] === 0xff && head[1] === 0xfe) label = 'utf-16le';
-  else if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf) label = 'utf-8';
-  if (['', 'utf-8', 'utf8', 'us-ascii', 'ascii', 'ansi_x3.4-1968'].includes(label)) {
-    // StringDecoder makes one-byte strings of ASCII and is many times faster than a streaming TextDecoder.
-    const decoder = new StringDecoder('utf8');
-    let first = true;
-    const decode = (bytes: Buffer, last: boolean) => {
-      const text = last ? decoder.end(bytes) : decoder.write(bytes);
-      const skip = first && text.charCodeAt(0) === 0xfeff;
-      first &&= text === '';
-      return skip ? text.slice(1) : text;
-    };
-    return { decode, unknown: false };
-  }
-  try {
-    const decoder = new TextDecoder(label);
-    return { decode: (bytes, last) => decoder.decode(bytes, { stream: !last }), unknown: false };
-  } catch {
-    return { decode: (bytes) => bytes.toString('latin1'), unknown: true };
-  }
-}
-
 function plainText(type: string, give: (text: string) => void, say: (reason: UnreadReason) => void): PieceSink {
   // Calendars and cards fold long lines in the middle of a word (RFC 5545 §3.1).
   const folded = type === 'text/calendar' || type === 'text/vcard' || type === 'text/x-vcard';
+  const watch = watchHidden(say);
   return {
     push: (text) => {
       if (text === '') return;
-      const hidden = hiddenIn(text);
-      if (hidden) say(hidden);
+      watch(text);
       give(normalise(folded ? text.replace(/\r?\n[ \t]/g, '') : text));
     },
     end: () => {},
   };
 }
 
+/** Looks at a text in pieces; a mark that two pieces share is seen with the second. */
+function watchHidden(say: (reason: UnreadReason) => void): (text: string) => void {
+  let tail = '\n';
+  return (text) => {
+    const seen = tail + text;
+    const hidden = hiddenIn(seen);
+    if (hidden) say(hidden);
+    tail = seen.slice(-MARK_MAX);
+  };
+}
+
+/** Units of the longest mark, with the line end in front of it. */
+const MARK_MAX = 40;
+
 /** What in a text is not text: a UUencoded or yEnc block, an armoured ciphertext, binary. */
 function hiddenIn(text: string): UnreadReason | null {
   if (text.includes('-----BEGIN P') && /-----BEGIN (?:PGP MESSAGE|PKCS7|CMS)-----/.test(text)) return 'encrypted';
-  if (text.includes('begin') && /(?:^|\n)(?:begin(?:-base64)? [0-7]{3,4} \S|=ybegin )/.test(text)) return 'format';
+  if (text.includes('begin') && /\n(?:begin(?:-base64)? [0-7]{3,4} \S|=ybegin )/.test(text)) return 'format';
   return text.includes('\0') ? 'format' : null;
 }
 
 // ── normal form ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 const NOT_ASCII = /[\u0080-\uFFFF]/;
+/** Letters of other scripts that look like ours, as copied numbers have them; Greek and Cyrillic words suffer nothing. */
+const LOOK_ALIKES = new Map(
+  [...'АВЕКМНОРСТУХΑΒΕΗΙΚΜΝΟΡΤΥΧΖ'].map((c, i) => [c, 'ABEKMHOPCTYXABEHIKMNOPTYXZ'[i] as string]),
+);
+const LOOK_ALIKE = new RegExp(`[${[...LOOK_ALIKES.keys()].join('')}]`, 'g');
+const WEB_ADDRESS = /\bhttps?:\/\/[^\s"'<>]{1,4000}/gi;
 
-/** NFKC, no zero-width characters, `-` for every dash, U+0020 for every space. ASCII comes back as it is. */
+/** NFKC, no zero-width characters, `-` for every dash, U+0020 for every space, addresses of the web without percent signs.
+ *  Other ASCII comes back as it is. */
 export function normalise(text: string): string {
-  if (!NOT_ASCII.test(text)) return text;
-  return text
+  const plain = text.includes('%') && text.includes('://') ? text.replace(WEB_ADDRESS, withoutPercent) : text;
+  if (!NOT_ASCII.test(plain)) return plain;
+  return plain
     .normalize('NFKC')
     .replace(/[\u200B-\u200F\u202A-\u202E\u2060-\u2064\uFEFF\u00AD\u180E]+/g, '')
     .replace(/[\u2010-\u2015\u2212\uFE58\uFE63\uFF0D]/g, '-')
     .replace(/[\u2028\u2029\u0085]/g, '\n')
     .replace(/[\u2018\u2019]/g, "'")
+    .replace(LOOK_ALIKE, (c) => LOOK_ALIKES.get(c) as string)
     .replace(/(?![\n\r\t\v\f])\s/g, ' ');
+}
+
+/** One level (RFC 3986 §2.1), printable ASCII only: a name or number in a query. */
+function withoutPercent(address: string): string {
+  return address.replace(/%([2-6][0-9a-f]|7[0-9a-e])/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }
 
 // ── HTML ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,7 +203,19 @@ const PARAGRAPHS = new Set(
   'p table hr h1 h2 h3 h4 h5 h6 ul ol dl pre blockquote form section article title body'.split(' '),
 );
 const DROPPED = 'style';
-const SHOWN_ATTRIBUTES = new Set(['alt', 'title', 'href', 'value', 'placeholder', 'summary', 'label']);
+const SHOWN_ATTRIBUTES = new Set([
+  'alt',
+  'title',
+  'href',
+  'value',
+  'placeholder',
+  'summary',
+  'label',
+  'content',
+  'aria-label',
+]);
+/** RFC 2397: a picture or a file that stands in the HTML itself. */
+const DATA_URL = /\bdata:[a-z]{1,20}\/[a-z0-9.+-]{1,80}[;,]/i;
 const ASIDE_MAX = 1_048_576;
 /** Units of the last piece that stay at hand for a name or an entity that goes on in the next one. */
 const TAIL = 1_024;
@@ -219,6 +232,7 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
    *  is longer than a piece, its end. */
   let aside = '';
   let attributeShown = false;
+  const watch = watchHidden(say);
   const slice = (start: number, end: number) => source.slice(Math.max(0, start - sourceStart), end - sourceStart);
   const separate = (name: string) => {
     if (PARAGRAPHS.has(name)) out += '\n\n';
@@ -278,8 +292,7 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
   );
   const flush = () => {
     if (out === '') return;
-    const hidden = hiddenIn(out);
-    if (hidden) say(hidden);
+    watch(out);
     give(normalise(out));
     out = '';
   };
@@ -291,6 +304,7 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
       const tail = source.slice(-TAIL);
       sourceStart = taken - text.length - tail.length;
       source = tail + text;
+      if (DATA_URL.test(source)) say('format');
       tokenizer.write(text);
       flush();
     },

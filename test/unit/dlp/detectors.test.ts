@@ -40,3 +40,20 @@ describe.each<[string, Detector, readonly Vector[]]>([
     expect(found(find, '')).toEqual([]);
   });
 });
+
+test('the year of birth may be the present one, also of a process that lives over New Year', () => {
+  const RealDate = Date;
+  const text = 'DOB: 01/02/2098';
+  expect(found(dob.findDob, text)).toEqual([]);
+  try {
+    globalThis.Date = class extends RealDate {
+      constructor(...given: number[]) {
+        super(given[0] ?? RealDate.UTC(2098, 0, 3));
+      }
+    } as DateConstructor;
+    expect(found(dob.findDob, text)).toEqual(['2098-01-02 high']);
+    expect(found(dob.findDob, 'DOB: 01/02/2099')).toEqual([]);
+  } finally {
+    globalThis.Date = RealDate;
+  }
+});

@@ -57,6 +57,12 @@ describe('where it looks', () => {
     ['body', `Content-Type: text/html\n\n<svg><style/></svg>${SSN}`],
     ['body', `Content-Type: text/plain; charset=utf-8\n\n\uff33\uff33\uff2e \uff15\uff13\uff16\u201122\u20131847`],
     ['body', `Content-Transfer-Encoding: quoted-printable\n\nSSN 536-22=  \n-1847`],
+    ['body', 'Content-Type: text/html\n\n<a href="https://x.example/?ssn=536%2D22%2d1847%20">here</a>'],
+    ['body', 'Subject: a\n\nSee https://x.example/?q=ssn%3A%20536221847%26a'],
+    ['body', `Content-Type: text/html\n\n<meta name="description" content="${SSN}">`],
+    ['body', `Content-Type: text/html\n\n<b aria-label="${SSN}">x</b>`],
+    ['body', `Content-Type: application/pgp-signature\n\n${SSN}`],
+    ['body', `Content-Type: text/plain; charset=utf-16\n\n${SSN}`],
   ])('%s: %j', (zone, text) => {
     expect(examined(text).findings.places).toEqual([
       expect.objectContaining({ type: 'SSN', confidence: 'high', zone }),
@@ -81,6 +87,8 @@ describe('what could not be read is named', () => {
     ['S/MIME opaque signature', 'Content-Type: application/pkcs7-mime; smime-type=signed-data\n\nx', ['format']],
     ['PGP/MIME', 'Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--\n', ['encrypted', 'read']],
     ['a signature', multipart('Content-Type: application/pgp-signature\n\nx'), ['read', 'read']],
+    ['a signature of S/MIME', multipart('Content-Type: application/pkcs7-signature\n\n0\x80x'), ['read', 'read']],
+    ['what says it is one', multipart('Content-Type: application/pkcs7-signature\n\nSSN'), ['read', 'format']],
     [
       'a signature that is too long',
       multipart(`Content-Type: application/pgp-signature\n\n${'x'.repeat(50_000)}`),
@@ -89,6 +97,8 @@ describe('what could not be read is named', () => {
     ['an unknown charset', 'Content-Type: text/plain; charset=utf-7\n\nx', ['charset']],
     ['a subject in an unknown charset', 'Subject: =?utf-7?q?+AFMAUwBO-?=\n\nx', ['charset']],
     ['a subject in a known one', 'Subject: =?iso-2022-jp*ja?b?GyRCJDMbKEI=?= =?utf-8?q?x?=\n\nx', ['read']],
+    ['a charset that the octets belie', 'Content-Type: text/plain; charset=utf-16le\n\nHello all', ['charset']],
+    ['a picture in HTML', 'Content-Type: text/html\n\n<img src="data:image/png;base64,iVBO">', ['format']],
     ['an unknown encoding', 'Content-Transfer-Encoding: x-uuencode\n\nx', ['malformed']],
     ['broken base64', 'Content-Transfer-Encoding: base64\n\n####', ['malformed']],
     ['two types', 'Content-Type: text/plain\nContent-Type: image/png\n\nx', ['malformed']],

@@ -59,6 +59,11 @@ describe('a person and health make PHI, a number of a patient does alone', () =>
     expect(scan(['header', 0, 'to: Mrs. Lopez'], ['body', 1, health]).phi).toBe(false);
   });
 
+  test('a person is found however far down, and without a health word near', () => {
+    const text = `${'lorem ipsum '.repeat(30_000)} Patient Maria Lopez`;
+    expect(scan(['body', 1, text], ['attachment', 2, 'lymphoma']).phi).toBe(true);
+  });
+
   test('alternatives of one body are one text, in which the paragraph decides', () => {
     const text = `Mrs. Lopez wrote.\n\n${'x '.repeat(150)}\n\nLymphoma is a disease.`;
     expect(scan(['body', 1, text], ['body', 2, text]).phi).toBe(false);

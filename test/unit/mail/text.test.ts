@@ -42,6 +42,13 @@ describe('charsets', () => {
     ['utf-16be', Buffer.from('SSN', 'utf16le').swap16(), 'SSN', undefined],
     // UTF-16 that says it is something else holds NUL.
     ['utf-8', Buffer.from('SSN 536', 'utf16le'), 'S\0S\0N\0 \x005\x003\x006\0', 'format'],
+    // Declared one way and written another: read as it was written, and told.
+    ['utf-16', Buffer.from('SSN 536-22'), 'SSN 536-22', 'charset'],
+    ['utf-16be', Buffer.from('SSN 536-22'), 'SSN 536-22', 'charset'],
+    ['utf-16', Buffer.from('SSN 536', 'utf16le').swap16(), 'SSN 536', 'charset'],
+    ['utf-16le', Buffer.from('SSN 536', 'utf16le').swap16(), 'SSN 536', 'charset'],
+    ['utf-16be', Buffer.from('SSN 536', 'utf16le'), 'SSN 536', 'charset'],
+    ['utf-16le', Buffer.from('\u60a3\u8005\u6709\u75c5', 'utf16le'), '\u60a3\u8005\u6709\u75c5', undefined],
     ['utf-7', Buffer.from('+AFMAUwBO-'), '+AFMAUwBO-', 'charset'],
     ['utf-32', Buffer.from('S\0\0\0', 'latin1'), 'S\0\0\0', 'charset'],
     ['ebcdic', Buffer.from([0xe2]), 'â', 'charset'],
@@ -85,6 +92,31 @@ describe('what is no text says so', () => {
     expect(read(Buffer.from(text), {}, 1).unread).toBe(unread);
   });
 
+  test.each([
+    'x\nbegin 644 a.csv\nM',
+    'x\n-----BEGIN PGP MESSAGE-----\n',
+    'x\n=ybegin line=128',
+  ])('wherever pieces of the text part it: %j', (mark) => {
+    for (let cut = 0; cut < mark.length + 8; cut++) {
+      const lead = 'y '.repeat(32_768).slice(0, 65_536 - cut);
+      expect(plain(lead + mark).unread).toBe(plain(mark).unread);
+      expect(html(`${lead}${mark.replace(/\n/g, '<br>')}`).unread).toBe(plain(mark).unread);
+    }
+    expect(plain(mark).unread).toBeDefined();
+  });
+
+  test.each<[string, UnreadReason | undefined]>([
+    ['<img src="data:image/png;base64,iVBO">', 'format'],
+    ["<a href='DATA:text/html,<b>'>x</a>", 'format'],
+    ['<style>b { background: url(data:image/svg+xml;utf8,x) }</style>', 'format'],
+    [`${'y'.repeat(65_536 - 14)}<img src="data:image/png;base64,iVBO">`, 'format'],
+    ['<p>Our data: image and text, sent as metadata:a/b,</p>', undefined],
+    ['<img src="cid:image001.png"><a href="https://x.example/data/">x</a>', undefined],
+  ])('a file inside HTML: %.60s', (text, unread) => {
+    expect(html(text).unread).toBe(unread);
+    expect(read(Buffer.from(text), { html: true }, 5).unread).toBe(unread);
+  });
+
   test('in HTML too', () => {
     expect(html('<pre>-----BEGIN PGP MESSAGE-----</pre>').unread).toBe('encrypted');
     expect(html('<p>a\0b</p>').unread).toBe('format');
@@ -115,6 +147,11 @@ test.each<[string, string]>([
   ['cafe\u0301', 'café'],
   ['\u202e536\u202c', '536'],
   ['ﬁbrillation', 'fibrillation'],
+  // Cyrillic and Greek capitals
+  ['\u041cRN \u0415\u0410\u0422, \u0391\u0392\u03a7', 'MRN EAT, ABX'],
+  ['https://x.example/?n=Ann%20Lee&ssn=536%2d22%2D1847', 'https://x.example/?n=Ann Lee&ssn=536-22-1847'],
+  ['https://x.example/%0a%C3%A9%zz%', 'https://x.example/%0a%C3%A9%zz%'],
+  ['50%20 more, see http://x.example/', '50%20 more, see http://x.example/'],
 ])('normal form of %j', (text, expected) => {
   expect(normalise(text)).toBe(expected);
   expect(normalise(expected)).toBe(expected);
