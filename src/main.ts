@@ -32,10 +32,11 @@ import { createResolver } from './net/resolver.ts';
 import { clientTls } from './net/tls.ts';
 import { decide } from './policy/decide.ts';
 import { floorProblem } from './policy/floors.ts';
+import { waysOf } from './policy/trace.ts';
 import { intakeHandlers, obstacles } from './relay/intake.ts';
 import { codeOf, type Line, type Meter, verbId } from './relay/line.ts';
 import { createSchedule } from './relay/schedule.ts';
-import { BUILT, hostPort, smartHostOf } from './relay/settings.ts';
+import { hostPort, smartHostOf } from './relay/settings.ts';
 import { startSweep } from './relay/sweep.ts';
 import { createResolve } from './route/resolve.ts';
 import { createClient } from './smtp/client.ts';
@@ -425,7 +426,7 @@ function controlDeps(
     kept,
     policy: () => inForce.current.policy,
     floors: () => inForce.current.floors,
-    built: BUILT,
+    ways: async () => waysOf(inForce.current.settings.built),
     decide: line.decide,
   };
   return {

@@ -222,20 +222,21 @@ async function decided(config: Config, policy: Policy, facts: Facts): Promise<Re
   const { decide, isUndecided } = await import('../policy/decide.ts');
   const { actionText } = await import('../control/views.ts');
   const { floorsOf } = await import('../policy/floors.ts');
-  const { traceOf } = await import('../policy/trace.ts');
+  const { traceOf, waysOf } = await import('../policy/trace.ts');
   const { traceLines } = await import('../control/explanation.ts');
-  const { BUILT } = await import('../relay/settings.ts');
+  const { builtIn } = await import('../relay/settings.ts');
   const { possibleStep } = await import('../relay/settle.ts');
   const floors = floorsOf(config);
+  const built = builtIn(config);
   const decision = decide(policy, floors, facts);
-  const steps = traceLines(traceOf(policy, floors, facts, BUILT));
+  const steps = traceLines(traceOf(policy, floors, facts, waysOf(built)));
   const { recipient } = facts;
   if (isUndecided(decision)) {
     const because = `not known: ${decision.unknown.join(', ')}`;
     return { recipient, decision: 'undecided', rule: null, because, held: true, notBuilt: false, steps };
   }
   const { action, rule, because } = decision;
-  const notBuilt = action.kind === 'deliver' && possibleStep(action.protections, 0, BUILT) === null;
+  const notBuilt = action.kind === 'deliver' && possibleStep(action.protections, 0, built) === null;
   const held = notBuilt || action.kind === 'hold';
   return { recipient, decision: actionText(decision), rule, because, held, notBuilt, steps };
 }

@@ -27,7 +27,7 @@ type ChangeOptions = SelectOptions & {
 };
 type ListOptions = SelectOptions & { readonly limit?: string };
 
-const STATES = ['undecided', 'ready', 'leased', 'held', 'delivered', 'bounced', 'dropped'];
+const STATES = ['undecided', 'ready', 'leased', 'noticing', 'held', 'delivered', 'noticed', 'bounced', 'dropped'];
 
 export function register(program: Command): void {
   const queue = program.command('queue').description('What waits in the gateway, and what to do with it.');

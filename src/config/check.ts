@@ -41,7 +41,7 @@ function checkOrganizations(config: ParsedConfig, { problem, warn }: Report): vo
 
 function checkListeners(config: ParsedConfig, { problem, warn }: Report): void {
   const seen = new Map<string, string>();
-  for (const name of ['smtp', 'submit', 'web'] as const) {
+  for (const name of ['smtp', 'submit', 'web', 'portal'] as const) {
     const listener = config.listen[name];
     if (!listener) continue;
     const place = `${listener.address} port ${listener.port}`;
@@ -109,11 +109,16 @@ export async function checkFiles(config: ParsedConfig, report: Report, deps: Fil
     const why = await whyUntrusted(config.protection.policy, deps);
     if (why) report.problem(['protection', 'policy'], `${config.protection.policy} ${why}`);
   }
-  const { files } = config.certificates;
-  if (files) await present(['certificates', 'files', 'cert'], files.cert);
-  if (files && (await present(['certificates', 'files', 'key'], files.key))) {
-    const wrong = await deps.secrets.check({ file: files.key });
-    if (wrong) (live ? report.problem : report.warn)(['certificates', 'files', 'key'], wrong);
+  for (const name of ['files', 'portal'] as const) {
+    const pair = config.certificates[name];
+    if (pair === undefined) continue;
+    await present(['certificates', name, 'cert'], pair.cert);
+    if (!(await present(['certificates', name, 'key'], pair.key))) continue;
+    const wrong = await deps.secrets.check({ file: pair.key });
+    if (wrong) (live ? report.problem : report.warn)(['certificates', name, 'key'], wrong);
+  }
+  for (const [index, file] of config.protection.smime.roots.entries()) {
+    await present(['protection', 'smime', 'roots', index], file);
   }
   for (const [index, file] of (config.overrides?.ca ?? []).entries()) await present(['overrides', 'ca', index], file);
   const master = config.keys.master;

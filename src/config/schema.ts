@@ -31,6 +31,22 @@ const organizationSchema = () =>
       .exactOptional()
       .describe('Way back for our own mail to its staff (notices, DSNs); without it the MX of the domain.'),
     floor: v.protection().exactOptional().describe('Least protection of all its mail, such as {tls: verify}.'),
+    languages: z
+      .array(z.enum(['en', 'es']))
+      .min(1)
+      .prefault(['en', 'es'])
+      .describe('Languages of its notices, in order; portal pages follow the reader’s browser among these.'),
+    help: z
+      .strictObject({
+        phone: v.text('a phone number').exactOptional().describe('Phone number that recipients may call.'),
+        url: v.text('an https URL').exactOptional().describe('Page that helps recipients.'),
+      })
+      .prefault({})
+      .describe('Whom recipients may ask whether a notice is real; stands in notices and on portal pages.'),
+    portal: z
+      .strictObject({ url: v.origin().describe('Where its links lead, such as https://secure.clinic.example.') })
+      .exactOptional()
+      .describe('A portal host of its own. Absent: `portal.url`.'),
   });
 
 const listenSchema = () =>
@@ -64,6 +80,13 @@ const listenSchema = () =>
       })
       .exactOptional()
       .describe('Health and metrics over HTTP. Absent: not listening.'),
+    portal: z
+      .strictObject({
+        address: v.ip().prefault('127.0.0.1').describe('IP address to listen on; "::" or 0.0.0.0 for all.'),
+        port: v.port().prefault(443).describe('Port; HTTPS only.'),
+      })
+      .exactOptional()
+      .describe('Listener of the portal’s pages. Absent: no portal, and `portal` in a rule is passed over.'),
   });
 
 const certificatesSchema = (files: ReturnType<typeof v.fileValues>) =>
@@ -77,6 +100,13 @@ const certificatesSchema = (files: ReturnType<typeof v.fileValues>) =>
         })
         .exactOptional()
         .describe('Certificate and key of the listeners. Absent in evaluation mode: a self-made certificate.'),
+      portal: z
+        .strictObject({
+          cert: files.path().describe('PEM file with the certificate and its chain.'),
+          key: files.path().describe('PEM file with the private key, mode 0600.'),
+        })
+        .exactOptional()
+        .describe('Those of the portal’s listener. Absent: `files`, which then names the portal’s host too.'),
     })
     .prefault({})
     .describe('Certificate that the listeners show.');
@@ -106,6 +136,19 @@ const protectionSchema = (files: ReturnType<typeof v.fileValues>) =>
         })
         .prefault({})
         .describe('When a protection that is not possible gives way to the next one that the decision allows.'),
+      subject: z
+        .enum(['obscure', 'keep'])
+        .prefault('obscure')
+        .describe('Whether the subject of PGP and S/MIME mail stands in clear outside, or only inside.'),
+      smime: z
+        .strictObject({
+          roots: z
+            .array(files.path())
+            .prefault([])
+            .describe('PEM files of authorities whose certificates are encrypted to; others must be pinned.'),
+        })
+        .prefault({})
+        .describe('S/MIME.'),
     })
     .prefault({})
     .describe('How mail is protected.');
@@ -158,6 +201,25 @@ const deliverySchema = () =>
     })
     .prefault({})
     .describe('How mail is handed on.');
+
+const portalSchema = () =>
+  z
+    .strictObject({
+      url: v
+        .origin()
+        .exactOptional()
+        .describe('Where links lead, such as https://secure.clinic.example. Absent: https:// and `hostname`.'),
+      expires: v
+        .duration(3_600_000, '1 hour')
+        .prefault('30 days')
+        .describe('How long a message waits in the portal for its recipient.'),
+      keep: v
+        .duration()
+        .prefault('30 days')
+        .describe('How long an expired message can still be extended; then its keys are deleted.'),
+    })
+    .prefault({})
+    .describe('The portal, in which recipients pick up what could not be sent to them in a way that is good enough.');
 
 const overridesSchema = (files: ReturnType<typeof v.fileValues>) =>
   z
@@ -270,6 +332,7 @@ export function configSchema(resolve: (path: string) => string) {
     floors: floorsSchema(),
     tags: tagsSchema(),
     delivery: deliverySchema(),
+    portal: portalSchema(),
     resolver: z
       .strictObject({
         servers: z

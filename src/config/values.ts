@@ -54,6 +54,16 @@ export const protection = () => reading(kind('protection', ['string', 'object'])
 export const whole = (least: number, most: number) => z.int().min(least).max(most);
 export const port = () => whole(1, 65535);
 
+/** `https://host` or `https://host:port`, in lower case, without a path. */
+export const origin = () =>
+  reading({ type: 'string' }, (value): Reading<string> => {
+    const wrong = 'must be https:// and a host name, such as https://secure.clinic.example';
+    if (typeof value !== 'string' || !URL.canParse(value)) return { ok: false, wrong };
+    const url = new URL(value);
+    const bare = url.protocol === 'https:' && url.pathname === '/' && url.search === '' && url.hash === '';
+    return bare && url.username === '' ? { ok: true, value: url.origin } : { ok: false, wrong };
+  });
+
 export const timeZone = () =>
   reading({ type: 'string' }, (value): Reading<string> => {
     try {

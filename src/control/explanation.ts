@@ -1,9 +1,9 @@
 // Why a delivery was decided so: the same pure function over the stored facts, with the policy version that decided.
 
-import type { Delivery, Facts, Message, ProtectionName } from '../domain/types.ts';
+import type { Delivery, Facts, Message } from '../domain/types.ts';
 import { type Decided, isUndecided } from '../policy/decide.ts';
 import type { Floors, Policy } from '../policy/rule.ts';
-import { type PolicyTrace, traceOf } from '../policy/trace.ts';
+import { type PolicyTrace, traceOf, type Ways } from '../policy/trace.ts';
 import { factsOf } from '../relay/examine.ts';
 import type { Explained } from './deps.ts';
 import type { KeptPolicies } from './kept-policies.ts';
@@ -12,7 +12,8 @@ export type ExplainDeps = {
   readonly kept: KeptPolicies;
   readonly policy: () => Policy;
   readonly floors: () => Floors;
-  readonly built: readonly ProtectionName[];
+  /** What could be used for a recipient now. */
+  readonly ways: (delivery: Delivery) => Promise<Ways>;
   readonly decide: (facts: Facts) => Decided;
 };
 
@@ -31,7 +32,7 @@ export async function explain(
     explained.push({
       delivery,
       policyVersion: policy.version,
-      steps: traceLines(traceOf(policy, deps.floors(), facts, deps.built)),
+      steps: traceLines(traceOf(policy, deps.floors(), facts, await deps.ways(delivery))),
       now: isUndecided(now) ? null : now,
     });
   }

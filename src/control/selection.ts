@@ -7,7 +7,17 @@ import type { Selection } from '../store/queue/port.ts';
 import { ControlError } from './command.ts';
 import type { ControlDeps } from './deps.ts';
 
-export const STATES = ['undecided', 'ready', 'leased', 'held', 'delivered', 'bounced', 'dropped'] as const;
+export const STATES = [
+  'undecided',
+  'ready',
+  'leased',
+  'noticing',
+  'held',
+  'delivered',
+  'noticed',
+  'bounced',
+  'dropped',
+] as const;
 
 /** A recipient domain. It stands clear in the audit of a search, so that an address must not pass for one. */
 export const DOMAIN = z

@@ -15,12 +15,15 @@ export const STATE_NEXT: Readonly<Record<DeliveryState, readonly DeliveryState[]
   undecided: ['ready', 'held', 'bounced', 'dropped', 'delivered'],
   // `ready` and `held` → `undecided` only by redecide.
   ready: ['leased', 'held', 'bounced', 'dropped', 'undecided', 'delivered'],
-  leased: ['delivered', 'ready', 'held', 'bounced'],
-  held: ['ready', 'bounced', 'dropped', 'undecided', 'delivered'],
+  leased: ['delivered', 'noticing', 'ready', 'held', 'bounced'],
+  // What becomes of its notice becomes of it.
+  noticing: ['noticed', 'held', 'bounced', 'dropped'],
+  held: ['ready', 'bounced', 'dropped', 'undecided', 'delivered', 'noticed'],
   // A late settle: what the peer took was delivered, whatever we had given up meanwhile.
-  bounced: ['delivered'],
-  dropped: ['delivered'],
+  bounced: ['delivered', 'noticed'],
+  dropped: ['delivered', 'noticed'],
   delivered: [],
+  noticed: [],
 };
 
 export function mayBecome(from: DeliveryState, to: DeliveryState): boolean {
@@ -33,5 +36,5 @@ export function mayReach(from: Stage, to: Stage): boolean {
 
 /** True when nothing more will be done for it. */
 export function isEnded(state: DeliveryState): boolean {
-  return state === 'delivered' || state === 'bounced' || state === 'dropped';
+  return state === 'delivered' || state === 'noticed' || state === 'bounced' || state === 'dropped';
 }

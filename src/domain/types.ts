@@ -120,15 +120,25 @@ export type Decision = {
 // ── message and delivery ──────────────────────────────────────────────────────────────────────────────────────────
 
 export type Stage = 'accepted' | 'examined' | 'decided' | 'finished' | 'bodiless' | 'corrupt';
-export type DeliveryState = 'undecided' | 'ready' | 'leased' | 'held' | 'delivered' | 'bounced' | 'dropped';
+/** `noticing`: its parcel is sealed and the notice of it is on its way; `noticed`: a next hop took the notice. */
+export type DeliveryState =
+  | 'undecided'
+  | 'ready'
+  | 'leased'
+  | 'noticing'
+  | 'held'
+  | 'delivered'
+  | 'noticed'
+  | 'bounced'
+  | 'dropped';
 export type Priority = 'urgent' | 'normal' | 'bulk';
 
 /** Why a message exists; a cause is consumed once: a second accept for it returns the first id. */
 export type Cause =
   | { readonly kind: 'smtp'; readonly key: string }
-  | { readonly kind: 'dsn of' | 'note of'; readonly key: string };
+  | { readonly kind: 'dsn of' | 'note of' | 'notice of' | 'receipt of' | 'code of' | 'reply to'; readonly key: string };
 /** What a message is to us. Only mail from outside (`relayed`, `submitted`) may cause notices or further mail. */
-export type Origin = 'relayed' | 'submitted' | 'dsn' | 'note';
+export type Origin = 'relayed' | 'submitted' | 'dsn' | 'note' | 'notice' | 'receipt' | 'code' | 'reply';
 
 /** How the message reached us, for Received and the audit. All of it boxed at rest. */
 export type Trace = {

@@ -24,12 +24,30 @@ export type PolicyTrace = {
   readonly protections: readonly TracedProtection[];
 };
 
-/** Why a protection cannot be made by this gateway, or null. */
-export function whyNotBuilt(protection: Protection, built: readonly ProtectionName[]): string | null {
-  return built.includes(protection.name) ? null : `${protection.name} is not available in this version`;
+/** Whether a protection can be used for the recipient now, as far as it is known before it is tried, and why. */
+export type Way = { readonly possible: boolean; readonly why: string };
+export type Ways = (protection: Protection) => Way;
+
+const ATTEMPT: Readonly<Record<ProtectionName, string>> = {
+  tls: 'if the next hop shows it',
+  pgp: 'if a usable PGP key of the recipient is known',
+  smime: 'if a usable certificate of the recipient is known',
+  portal: 'may be used',
+  'portal+': 'may be used',
+};
+
+/** What can be said without looking anything up. */
+export function waysOf(built: readonly ProtectionName[]): Ways {
+  return ({ name }) =>
+    built.includes(name)
+      ? { possible: true, why: ATTEMPT[name] }
+      : {
+          possible: false,
+          why: name === 'portal' ? 'no portal is configured' : `${name} is not available in this version`,
+        };
 }
 
-export function traceOf(policy: Policy, floors: Floors, facts: Facts, built: readonly ProtectionName[]): PolicyTrace {
+export function traceOf(policy: Policy, floors: Floors, facts: Facts, ways: Ways): PolicyTrace {
   let decided = false;
   const rules = policy.rules.map((rule): TracedRule => {
     const says = answer(rule.when, facts);
@@ -38,7 +56,7 @@ export function traceOf(policy: Policy, floors: Floors, facts: Facts, built: rea
     return { name: rule.name, answer: says, reached, conditions: linesOf(rule.when, facts, 0) };
   });
   const decision = decide(policy, floors, facts);
-  return { rules, decision, protections: protectionsOf(policy, floors, facts, decision, built) };
+  return { rules, decision, protections: protectionsOf(policy, floors, facts, decision, ways) };
 }
 
 function protectionsOf(
@@ -46,7 +64,7 @@ function protectionsOf(
   floors: Floors,
   facts: Facts,
   decision: Decided,
-  built: readonly ProtectionName[],
+  ways: Ways,
 ): TracedProtection[] {
   if (isUndecided(decision)) return [];
   const then = policy.rules.find((rule) => rule.name === decision.rule)?.then;
@@ -54,9 +72,8 @@ function protectionsOf(
   const bind = floorsFor(floors, facts);
   return then.protections.map((protection) => {
     const missed = floorMissed(protection, bind);
-    const lack = whyNotBuilt(protection, built);
-    const below = missed ? `below the floor ${protectionText(missed.floor)} of ${missed.of}` : null;
-    return { protection: protectionText(protection), possible: !below && !lack, why: below ?? lack ?? 'may be used' };
+    const below = missed && { possible: false, why: `below the floor ${protectionText(missed.floor)} of ${missed.of}` };
+    return { protection: protectionText(protection), ...(below ?? ways(protection)) };
   });
 }
 

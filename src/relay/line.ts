@@ -1,6 +1,7 @@
 // What every step of the line is given: ports, collaborators and the settings in force. main.ts fills it.
 
 import { type Address, type Duration, domainOf, type OrganizationName, type Owner, type Time } from '../domain/ids.ts';
+import type { Language } from '../domain/portal.ts';
 import type {
   Clock,
   Decision,
@@ -32,6 +33,10 @@ export type Settings = {
   readonly maxHops: number;
   readonly clocks: Clocks;
   readonly built: readonly ProtectionName[];
+  /** Whether the subject of what is encrypted itself stands outside too. */
+  readonly subject: 'obscure' | 'keep';
+  /** Null: there is no portal. `keep`: how long what expired can be extended. */
+  readonly portal: { readonly expires: Duration; readonly keep: Duration } | null;
   readonly examineWaiting: number;
   /** Octets in DATA at the same time. */
   readonly dataBytes: number;
@@ -48,6 +53,12 @@ export type OrganizationSettings = {
   /** The way back for our mail to staff; null: by MX. */
   readonly returnHost: string | null;
   readonly timeZone: string;
+  readonly languages: readonly Language[];
+  /** Whom recipients may ask. */
+  readonly phone: string | null;
+  readonly help: string | null;
+  /** How its links begin: `https://secure.clinic.example`. */
+  readonly portalUrl: string;
 };
 
 export type Decide = (facts: Facts) => Decision | { readonly kind: 'undecided'; readonly unknown: readonly string[] };
@@ -119,7 +130,7 @@ export function destinationOf(settings: Settings, recipient: Address): string {
 
 /** Mail that the gateway wrote itself; it causes no further mail. */
 export function isOurs(message: Pick<Message, 'origin'>): boolean {
-  return message.origin === 'dsn' || message.origin === 'note';
+  return message.origin !== 'relayed' && message.origin !== 'submitted';
 }
 
 /** What may be logged of an error: its code or its name, never its text. */

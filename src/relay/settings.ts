@@ -5,8 +5,10 @@ import type { Address } from '../domain/ids.ts';
 import type { ProtectionName } from '../domain/types.ts';
 import type { Settings } from './line.ts';
 
-/** Protections that this gateway can make now; a decision for others only is held. */
-export const BUILT: readonly ProtectionName[] = ['tls'];
+/** Protections that this gateway can make; a decision for others only is held. */
+export function builtIn(config: Pick<Config, 'listen'>): readonly ProtectionName[] {
+  return config.listen.portal === undefined ? ['tls', 'pgp', 'smime'] : ['tls', 'pgp', 'smime', 'portal'];
+}
 
 export function settingsOf(config: Config): Settings {
   const { delivery, queue, limits, protection } = config;
@@ -19,6 +21,10 @@ export function settingsOf(config: Config): Settings {
       admin: (one.admin ?? null) as Address | null,
       returnHost: one.return === undefined ? null : hostPort(one.return.smart_host),
       timeZone: one.time_zone,
+      languages: one.languages,
+      phone: one.help.phone ?? null,
+      help: one.help.url ?? null,
+      portalUrl: one.portal?.url ?? config.portal.url ?? `https://${config.hostname}`,
     })),
     smartHostLevel: delivery.smart_host?.level ?? 'may',
     smartHost: delivery.smart_host === undefined ? null : hostPort(delivery.smart_host),
@@ -27,13 +33,20 @@ export function settingsOf(config: Config): Settings {
     undecidedFor: queue.undecided_for,
     maxHops: queue.max_hops,
     clocks: protection.clocks,
-    built: BUILT,
+    built: builtIn(config),
+    subject: protection.subject,
+    portal: portalOf(config),
     dataBytes: limits.data_bytes,
     examineWaiting: limits.examine_waiting,
     deliveriesInFlight: Math.min(limits.deliveries_in_flight, delivery.connections),
     perDestination: delivery.per_destination,
     recipientsPerTransaction: delivery.recipients,
   };
+}
+
+function portalOf(config: Config): Settings['portal'] {
+  const { expires, keep } = config.portal;
+  return config.listen.portal === undefined ? null : { expires, keep };
 }
 
 /** A smart host as it stands in the destination column: `host:port`. */

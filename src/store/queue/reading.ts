@@ -16,7 +16,17 @@ type Listed = Awaited<ReturnType<Queue['list']>>[number];
 
 const CLOSED = '(does not open)' as Address;
 const STAGES: readonly Stage[] = ['accepted', 'examined', 'decided', 'finished', 'bodiless', 'corrupt'];
-const STATES: readonly DeliveryState[] = ['undecided', 'ready', 'leased', 'held', 'delivered', 'bounced', 'dropped'];
+const STATES: readonly DeliveryState[] = [
+  'undecided',
+  'ready',
+  'leased',
+  'noticing',
+  'held',
+  'delivered',
+  'noticed',
+  'bounced',
+  'dropped',
+];
 
 /** What `open` gives, or null when the box does not open. */
 function attempt<T>(open: () => T): T | null {

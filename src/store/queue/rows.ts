@@ -89,7 +89,7 @@ export function fixedOf(message: NewMessage): Fixed {
 
 /** Of whom something may be told for a delivery: RFC 3461 §4.1, and P7: nothing answers a null reverse-path. */
 export function mayTell(message: NewMessage, dsn: DsnRecipient): number {
-  if (message.origin === 'dsn' || message.origin === 'note') return MUTE.ours;
+  if (message.origin !== 'relayed' && message.origin !== 'submitted') return MUTE.ours;
   // What is held concerns the organization's admin too.
   if (message.reversePath === '') return MUTE.nullPath | TELL.held;
   const notes = TELL.held | TELL.warned;

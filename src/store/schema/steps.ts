@@ -2,9 +2,10 @@
 // before still works on it; what it leaves behind is removed a release later.
 
 import { STEP_0001 } from './0001.ts';
+import { STEP_0002 } from './0002.ts';
 
 /** SQL of step i + 1. Append only; a step that was released is never edited. */
-export const STEPS: readonly string[] = [STEP_0001];
+export const STEPS: readonly string[] = [STEP_0001, STEP_0002];
 
 /** Steps still to run on a database that is at `version`; throws when the database is newer than this gateway. */
 export function stepsAfter(version: number): readonly string[] {

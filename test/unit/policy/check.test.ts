@@ -4,7 +4,7 @@ import { policyOf } from '../../../src/policy/load.ts';
 import { policyVersion } from '../../../src/policy/parse.ts';
 import { NO_FLOORS } from '../../../src/policy/rule.ts';
 import { compareActions } from '../../../src/policy/strength.ts';
-import { traceOf } from '../../../src/policy/trace.ts';
+import { traceOf, waysOf } from '../../../src/policy/trace.ts';
 import { reloadDecision } from '../../../src/policy/weaker.ts';
 import { BALANCED, CLEAN, facts, policyFrom } from './cases.ts';
 
@@ -122,7 +122,7 @@ test.each<[Action, Action, string]>([
 
 test('the trace says rule by rule what was asked, and what of the list may be used', () => {
   const phi = facts({ findings: { ...CLEAN, phi: true } });
-  const trace = traceOf(policyFrom(BALANCED), NO_FLOORS, phi, ['tls']);
+  const trace = traceOf(policyFrom(BALANCED), NO_FLOORS, phi, waysOf(['tls']));
   expect(trace.rules.map(({ name, answer, reached }) => [name, answer, reached])).toEqual([
     ['asked for', 'no', true],
     ['phi', 'yes', true],
@@ -132,14 +132,14 @@ test('the trace says rule by rule what was asked, and what of the list may be us
   expect(trace.rules[1]!.conditions).toEqual([{ words: 'finding: phi true', answer: 'yes', depth: 0 }]);
   expect(trace.protections).toEqual([
     { protection: 'pgp', possible: false, why: 'pgp is not available in this version' },
-    { protection: 'tls', possible: true, why: 'may be used' },
-    { protection: 'portal', possible: false, why: 'portal is not available in this version' },
+    { protection: 'tls', possible: true, why: 'if the next hop shows it' },
+    { protection: 'portal', possible: false, why: 'no portal is configured' },
   ]);
   const raised = traceOf(
     policyFrom(BALANCED),
     { ...NO_FLOORS, tags: { x: { name: 'portal', level: 'encrypt' } } },
     facts({ ...phi, subjectTags: ['x'] }),
-    ['tls'],
+    waysOf(['tls']),
   );
   expect(raised.protections[1]).toEqual({
     protection: 'tls',

@@ -62,7 +62,17 @@ test('outcomes tell clear from protected', async () => {
 
 test('shows the queue, and the age of its oldest message', async () => {
   const stages = { accepted: 1, examined: 0, decided: 2, finished: 0, bodiless: 7, corrupt: 0 };
-  const states = { undecided: 1, ready: 2, leased: 0, held: 3, delivered: 9, bounced: 0, dropped: 0 };
+  const states = {
+    undecided: 1,
+    ready: 2,
+    leased: 0,
+    noticing: 0,
+    held: 3,
+    delivered: 9,
+    noticed: 0,
+    bounced: 0,
+    dropped: 0,
+  };
   metrics.queue({ stages, states, oldest: 1_000 }, 61_000);
   const text = await metrics.text();
   expect(text).toContain('sealrelay_messages{stage="bodiless"} 7');
