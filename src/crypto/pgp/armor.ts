@@ -49,24 +49,39 @@ function octetsOf(inner: Buffer): Buffer | null {
 /** The lines of an armored message with CR LF, none longer than 76 characters, as its octets come. */
 export async function* armored(octets: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, void> {
   yield Buffer.from(`${BEGIN}MESSAGE${DASHES}\r\n\r\n`);
-  let rest: Uint8Array = Buffer.alloc(0);
-  for await (const chunk of octets) {
-    const data = rest.length === 0 ? asBuffer(chunk) : Buffer.concat([rest, chunk]);
-    const whole = data.length - (data.length % LINE_OCTETS);
-    if (whole > 0) yield lines(data.subarray(0, whole));
-    rest = data.subarray(whole);
-  }
-  if (rest.length > 0) yield lines(asBuffer(rest));
+  const encode = lineEncoder();
+  for await (const chunk of octets) yield encode(chunk, false);
+  yield encode(Buffer.alloc(0), true);
   yield Buffer.from(`-----END PGP MESSAGE${DASHES}\r\n`);
+}
+
+/** Octets to whole lines of base64; what makes no line yet is kept for the next call, and given with the last one. */
+function lineEncoder(): (chunk: Uint8Array, last: boolean) => Buffer {
+  let rest: Buffer = Buffer.alloc(0);
+  // One for all chunks: what is thrown away for each of them is what the process grows by.
+  let text: Buffer = Buffer.alloc(0);
+  return (chunk, last) => {
+    const missing = rest.length === 0 ? 0 : Math.min(LINE_OCTETS - rest.length, chunk.length);
+    const first = Buffer.concat([rest, chunk.subarray(0, missing)]);
+    const body = asBuffer(chunk).subarray(missing);
+    if (!last && first.length + body.length < LINE_OCTETS) {
+      rest = Buffer.concat([first, body]);
+      return Buffer.alloc(0);
+    }
+    const whole = last ? body.length : body.length - (body.length % LINE_OCTETS);
+    rest = Buffer.from(body.subarray(whole));
+    const encoded = first.toString('base64') + body.toString('base64', 0, whole);
+    if (text.length < encoded.length) text = Buffer.allocUnsafe(encoded.length);
+    return inLines(text.subarray(0, text.write(encoded, 'latin1')));
+  };
 }
 
 function asBuffer(octets: Uint8Array): Buffer {
   return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
 }
 
-function lines(data: Buffer): Buffer {
-  const text = Buffer.from(data.toString('base64'), 'latin1');
-  const out = Buffer.allocUnsafe(text.length + 2 * Math.ceil(text.length / LINE_CHARACTERS));
+function inLines(text: Buffer): Buffer {
+  const out = Buffer.allocUnsafeSlow(text.length + 2 * Math.ceil(text.length / LINE_CHARACTERS));
   let to = 0;
   for (let from = 0; from < text.length; from += LINE_CHARACTERS) {
     to += text.copy(out, to, from, from + LINE_CHARACTERS);

@@ -2,7 +2,16 @@
 // A key that is expired, revoked, weak or of no use is read all the same, its facts say so; only a file that holds no key,
 // is damaged or stays locked is an error. Logs nothing.
 
-import { config, enums, type Key, type PrivateKey, type PublicKey, readKeys, type Subkey } from 'openpgp';
+import {
+  config,
+  enums,
+  type Key,
+  type PrivateKey,
+  readKeys,
+  type SecretKeyPacket,
+  type SecretSubkeyPacket,
+  type Subkey,
+} from 'openpgp';
 import { normalAddress, type Time } from '../../domain/ids.ts';
 import type { KeyFacts, KeyRead } from '../../domain/keys.ts';
 import { parsePath } from '../../mail/address.ts';
@@ -13,10 +22,14 @@ import { PgpError } from './error.ts';
 const WEAK_TOO = { ...config, minRSABits: 0, rejectPublicKeyAlgorithms: new Set<enums.publicKey>() };
 /** Tags of a public and of a secret key (RFC 9580 §5.5.1). */
 const KEY_TAGS = [6, 5];
-/** 256 MiB, log 2 of KiB: a locked key may ask for as much as it likes (RFC 9580 §3.7.1.4). */
-const ARGON2_MEMORY = 18;
+/** 256 MiB (2^18 KiB): a locked key may ask for as much as it likes (RFC 9580 §3.7.1.4). */
+const LOCKED = { ...config, maxArgon2MemoryExponent: 18 };
 
-type Packet = PublicKey['keyPacket'] | Subkey['keyPacket'];
+type Packet = Key['keyPacket'] | Subkey['keyPacket'];
+/** The types of openpgp leave out that it takes rules. */
+type Secret = (SecretKeyPacket | SecretSubkeyPacket) & {
+  decrypt(passphrase: string, rules: typeof LOCKED): Promise<void>;
+};
 
 /**
  * The keys of an armored file, of one or several blocks, or of a binary keyring, public and private. Private keys are
@@ -69,7 +82,7 @@ async function keyRead(key: Key, options: { readonly passphrase?: string; readon
   const read = { facts, public: key.toPublic().write() };
   if (!key.isPrivate()) return read;
   await unlock(key, options.passphrase);
-  return hasSecret(key) ? { ...read, private: key.write() } : read;
+  return secretsOf(key).length > 0 ? { ...read, private: key.write() } : read;
 }
 
 // ── facts ──
@@ -78,7 +91,7 @@ async function factsOf(key: Key, now: Time): Promise<KeyFacts> {
   const created = key.getCreationTime().getTime();
   const at = new Date(Math.max(now, created));
   const used = await encryptedTo(key, at);
-  const ends = [await key.getExpirationTime(), used instanceof Object && used !== key ? await endOf(used, at) : null];
+  const ends = [await key.getExpirationTime(), used && 'mainKey' in used ? await used.getExpirationTime(at) : null];
   const until = Math.min(...ends.map((end) => (end === null ? Number.POSITIVE_INFINITY : Number(end))));
   return {
     kind: 'pgp',
@@ -105,10 +118,6 @@ async function encryptedTo(given: Key, at: Date): Promise<Key | Subkey | null> {
     }
   }
   return null;
-}
-
-async function endOf(used: Key | Subkey, at: Date): Promise<Date | number | null> {
-  return 'mainKey' in used ? used.getExpirationTime(at) : null;
 }
 
 async function addressesOf(key: Key, at: Date): Promise<string[]> {
@@ -174,36 +183,49 @@ async function revocationOf(key: Key, at: Date): Promise<string | null> {
 }
 
 async function unfitness(key: Key, at: Date): Promise<string> {
-  const signed = await key.getPrimaryUser(at).then(
-    () => true,
-    () => false,
-  );
-  if (!signed) return 'no user id that it signed itself';
+  const signed = await key.getPrimaryUser(at).catch(() => null);
+  if (signed === null) return 'no user id that it signed itself';
   for (const subkey of key.subkeys) {
-    const packet = subkey.keyPacket;
-    if (await isRevoked(subkey, at)) return `its subkey ${nameOf(packet)} is revoked`;
+    if (await isRevoked(subkey, at)) return 'its subkey for encryption is revoked';
   }
   return 'no subkey for encryption';
 }
 
+/** RFC 9580 §5.2.3.29: what a subkey for encryption is marked with. */
+const ENCRYPTS = enums.keyFlags.encryptCommunication | enums.keyFlags.encryptStorage;
+
 async function isRevoked(subkey: Subkey, at: Date): Promise<boolean> {
   const binding = subkey.bindingSignatures.at(-1);
-  return binding !== undefined && subkey.isRevoked(binding, subkey.mainKey.keyPacket, at);
+  const encrypts = ((binding?.keyFlags?.[0] ?? 0) & ENCRYPTS) !== 0;
+  return binding !== undefined && encrypts && subkey.isRevoked(binding, subkey.mainKey.keyPacket, at);
 }
 
 // ── private parts ──
 
 async function unlock(key: PrivateKey, passphrase: string | undefined): Promise<void> {
-  for (const { keyPacket } of key.getKeys()) {
-    if (!('isDummy' in keyPacket) || keyPacket.isDecrypted() !== false) continue;
-    if (passphrase === undefined || passphrase === '') throw new PgpError('passphrase needed');
-    await decrypt(keyPacket, passphrase);
-  }
-  // A private part that does not belong to the public one gives its owner away with each signature.
-  for (const { keyPacket } of key.getKeys()) {
-    if (keyPacket.isDecrypted() !== true || !('validate' in keyPacket)) continue;
-    await keyPacket.validate().catch(() => {
+  for (const packet of secretsOf(key)) {
+    if (!packet.isDecrypted()) await decrypt(packet, passphrase);
+    // A private part that does not belong to the public one gives itself away with the first signature it makes.
+    await packet.validate().catch(() => {
       throw new PgpError('damaged');
     });
   }
+}
+
+async function decrypt(packet: Secret, passphrase: string | undefined): Promise<void> {
+  if (passphrase === undefined || passphrase === '') throw new PgpError('passphrase needed');
+  try {
+    await packet.decrypt(passphrase, LOCKED);
+  } catch (error) {
+    const wrong = error instanceof Error && error.message.startsWith('Incorrect key passphrase');
+    throw new PgpError(wrong ? 'passphrase wrong' : 'damaged');
+  }
+}
+
+/** Without those that are stubs: of a main key that is kept elsewhere, of a card. */
+function secretsOf(key: PrivateKey): Secret[] {
+  return key
+    .getKeys()
+    .map(({ keyPacket }) => keyPacket as Secret)
+    .filter((packet) => !packet.isMissingSecretKeyMaterial());
 }
