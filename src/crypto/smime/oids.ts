@@ -1,0 +1,75 @@
+// Names of algorithms, content types, attributes and extensions that are written or understood here.
+
+/** Content types and attributes (RFC 5652 §4–§11, RFC 8551 §2.5.2). */
+export const CMS = {
+  data: '1.2.840.113549.1.7.1',
+  signedData: '1.2.840.113549.1.7.2',
+  envelopedData: '1.2.840.113549.1.7.3',
+  encryptedData: '1.2.840.113549.1.7.6',
+  contentType: '1.2.840.113549.1.9.3',
+  messageDigest: '1.2.840.113549.1.9.4',
+  signingTime: '1.2.840.113549.1.9.5',
+  smimeCapabilities: '1.2.840.113549.1.9.15',
+} as const;
+
+export const RSA = {
+  encryption: '1.2.840.113549.1.1.1',
+  oaep: '1.2.840.113549.1.1.7',
+  mgf1: '1.2.840.113549.1.1.8',
+  pSpecified: '1.2.840.113549.1.1.9',
+  pss: '1.2.840.113549.1.1.10',
+} as const;
+
+export const EC = {
+  publicKey: '1.2.840.10045.2.1',
+  p256: '1.2.840.10045.3.1.7',
+  /** dhSinglePass-stdDH-sha256kdf-scheme (RFC 5753 §7.1.4). */
+  ecdhSha256: '1.3.132.1.11.1',
+  ecdsaSha256: '1.2.840.10045.4.3.2',
+} as const;
+
+export const AES = {
+  cbc128: '2.16.840.1.101.3.4.1.2',
+  cbc256: '2.16.840.1.101.3.4.1.42',
+  wrap256: '2.16.840.1.101.3.4.1.45',
+} as const;
+
+export const SHA256 = '2.16.840.1.101.3.4.2.1';
+
+/** Hashes that are good enough, by Node's names. */
+export const HASHES: Readonly<Record<string, string>> = {
+  [SHA256]: 'sha256',
+  '2.16.840.1.101.3.4.2.2': 'sha384',
+  '2.16.840.1.101.3.4.2.3': 'sha512',
+};
+
+/** Hash by the name of a signature (RFC 8017 appendix A.2, RFC 5758 §3.2); RSASSA-PSS names its own in its parameters. */
+export const SIGNATURE_HASHES: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.1.2': 'MD2',
+  '1.2.840.113549.1.1.4': 'MD5',
+  '1.2.840.113549.1.1.5': 'SHA-1',
+  '1.3.14.3.2.29': 'SHA-1',
+  '1.2.840.10040.4.3': 'SHA-1',
+  '1.2.840.10045.4.1': 'SHA-1',
+  '1.2.840.113549.1.1.11': 'sha256',
+  '1.2.840.113549.1.1.12': 'sha384',
+  '1.2.840.113549.1.1.13': 'sha512',
+  '1.2.840.10045.4.3.2': 'sha256',
+  '1.2.840.10045.4.3.3': 'sha384',
+  '1.2.840.10045.4.3.4': 'sha512',
+};
+
+/** Certificate extensions and attributes of a name (RFC 5280 §4.2). */
+export const X509 = {
+  emailAddress: '1.2.840.113549.1.9.1',
+  subjectKeyIdentifier: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
+  certificatePolicies: '2.5.29.32',
+  extendedKeyUsage: '2.5.29.37',
+} as const;
+
+/** RFC 5280 §4.2.1.12. */
+export const PURPOSE = { any: '2.5.29.37.0', emailProtection: '1.3.6.1.5.5.7.3.4' } as const;

@@ -1,0 +1,160 @@
+// PKCS#12 files (RFC 7292) as Windows, Java, NSS and OpenSSL write them: certificates and private keys behind one passphrase.
+// node-forge derives keys and decrypts here, because Node's OpenSSL no longer has RC2-40 and never offered this derivation;
+// the MAC is checked first, so nothing else is read under a wrong passphrase. Not read: files under public keys, PBMAC1.
+
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import forge from 'node-forge';
+import {
+  algorithmOf,
+  childrenOf,
+  contentOf,
+  context,
+  type Element,
+  explicit,
+  octetsOf,
+  oidOf,
+  readElement,
+  smallIntegerOf,
+  TAG,
+} from './der.ts';
+import { SmimeError } from './error.ts';
+import { CMS } from './oids.ts';
+
+export type Pkcs12 = {
+  /** DER of X.509 certificates. */
+  readonly certificates: readonly Buffer[];
+  /** PKCS#8 DER. */
+  readonly privateKeys: readonly Buffer[];
+};
+
+const BAG = {
+  key: '1.2.840.113549.1.12.10.1.1',
+  shroudedKey: '1.2.840.113549.1.12.10.1.2',
+  certificate: '1.2.840.113549.1.12.10.1.3',
+  safeContents: '1.2.840.113549.1.12.10.1.6',
+} as const;
+const PBES2 = '1.2.840.113549.1.5.13';
+const X509_CERTIFICATE = '1.2.840.113549.1.9.22.1';
+/** Hash of the MAC → Node's name. */
+const MAC_HASHES: Readonly<Record<string, 'sha1' | 'sha256' | 'sha384' | 'sha512'>> = {
+  '1.3.14.3.2.26': 'sha1',
+  '2.16.840.1.101.3.4.2.1': 'sha256',
+  '2.16.840.1.101.3.4.2.2': 'sha384',
+  '2.16.840.1.101.3.4.2.3': 'sha512',
+};
+const MAC_KEY = 3;
+/** Derivation runs in JavaScript: more would be minutes. Files in use have 1 to 100,000. */
+const ITERATIONS_MAX = 1_000_000;
+
+/** True for what begins like a PFX: SEQUENCE { INTEGER 3, … }. */
+export function isPkcs12(file: Element): boolean {
+  return file.tag === TAG.sequence && file.content.subarray(0, 3).equals(Buffer.from([TAG.integer, 1, 3]));
+}
+
+/**
+ * What a PFX holds. Without passphrase the empty one is tried.
+ * @throws SmimeError `passphrase needed`, `passphrase wrong`, `damaged`, `unsupported`.
+ */
+export function readPkcs12(file: Element, passphrase: string | undefined): Pkcs12 {
+  const [, authSafe, macData] = childrenOf(file, TAG.sequence);
+  const [type, content] = childrenOf(authSafe, TAG.sequence);
+  if (oidOf(type) !== CMS.data) throw new SmimeError('unsupported');
+  const safe = octetsOf(explicit(content, 0));
+  // With no passphrase there are two: no octets at all, and an empty text with its end. Writers differ.
+  const tried = passphrase === undefined || passphrase === '' ? ['', null] : [passphrase];
+  const right = macData ? tried.find((one) => isMacOf(safe, macData, one)) : tried[0];
+  const wrong = new SmimeError(passphrase === undefined ? 'passphrase needed' : 'passphrase wrong');
+  if (right === undefined) throw wrong;
+  try {
+    const found = { certificates: [], privateKeys: [] };
+    for (const info of childrenOf(readElement(safe), TAG.sequence)) readBags(safeContentsOf(info, right), right, found);
+    return found;
+  } catch (error) {
+    // Without a MAC this is how a wrong passphrase shows.
+    throw macData ? error : wrong;
+  }
+}
+
+function isMacOf(safe: Buffer, macData: Element, passphrase: string | null): boolean {
+  const [digestInfo, salt, iterations] = childrenOf(macData, TAG.sequence);
+  const [name, digest] = childrenOf(digestInfo, TAG.sequence);
+  const hash = MAC_HASHES[algorithmOf(name).oid];
+  const rounds = iterations ? smallIntegerOf(iterations) : 1;
+  if (hash === undefined || rounds > ITERATIONS_MAX) throw new SmimeError('unsupported');
+  const expected = octetsOf(digest);
+  const md = forge.md[hash].create();
+  const saltBytes = forge.util.createBuffer(binary(octetsOf(salt)));
+  const key = forge.pkcs12.generateKey(passphrase, saltBytes, MAC_KEY, rounds, md.digestLength, md);
+  const mac = createHmac(hash, Buffer.from(key.getBytes(), 'latin1')).update(safe).digest();
+  return mac.length === expected.length && timingSafeEqual(mac, expected);
+}
+
+/** The octets of SafeContents of a ContentInfo, decrypted where need be (RFC 5652 §8). */
+function safeContentsOf(info: Element, passphrase: string | null): Buffer {
+  const [type, content] = childrenOf(info, TAG.sequence);
+  if (oidOf(type) === CMS.data) return octetsOf(explicit(content, 0));
+  if (oidOf(type) !== CMS.encryptedData) throw new SmimeError('unsupported');
+  const [, encrypted] = childrenOf(explicit(content, 0), TAG.sequence);
+  const [, scheme, octets] = childrenOf(encrypted, TAG.sequence);
+  return decrypt(scheme, octetsOf(octets, context(0, false)), passphrase);
+}
+
+type Found = { readonly certificates: Buffer[]; readonly privateKeys: Buffer[] };
+
+function readBags(safeContents: Buffer, passphrase: string | null, found: Found, depth = 0): void {
+  if (depth > 3) throw new SmimeError('damaged');
+  for (const bag of childrenOf(readElement(safeContents), TAG.sequence)) {
+    const [type, wrapped] = childrenOf(bag, TAG.sequence);
+    const value = explicit(wrapped, 0);
+    const kind = oidOf(type);
+    if (kind === BAG.key) found.privateKeys.push(value.raw);
+    else if (kind === BAG.shroudedKey) {
+      const [scheme, octets] = childrenOf(value, TAG.sequence);
+      // The element alone: behind it may stand what remained of the padding.
+      found.privateKeys.push(readElement(decrypt(scheme, octetsOf(octets), passphrase)).raw);
+    } else if (kind === BAG.certificate) {
+      const [certificateType, certificate] = childrenOf(value, TAG.sequence);
+      if (oidOf(certificateType) === X509_CERTIFICATE) found.certificates.push(octetsOf(explicit(certificate, 0)));
+    } else if (kind === BAG.safeContents) readBags(value.raw, passphrase, found, depth + 1);
+    // Others hold revocation lists and secrets: no business of ours.
+  }
+}
+
+/** Password-based schemes of PKCS#12 (RFC 7292 appendix C) and PBES2 (RFC 8018 §6.2). */
+function decrypt(scheme: Element | undefined, octets: Buffer, passphrase: string | null): Buffer {
+  const { oid, parameters } = algorithmOf(scheme);
+  if (!parameters) throw new SmimeError('damaged');
+  boundIterations(parameters);
+  let plain: string;
+  try {
+    // PKCS#12's own schemes take characters, those of RFC 8018 the octets of UTF-8.
+    const given = oid === PBES2 ? binary(Buffer.from(passphrase ?? '')) : passphrase;
+    const cipher = pbe.getCipher(oid, forge.asn1.fromDer(binary(parameters.raw)), given);
+    cipher.update(forge.util.createBuffer(binary(octets)));
+    if (!cipher.finish()) throw new Error('padding');
+    plain = cipher.output.getBytes();
+  } catch {
+    throw new SmimeError('unsupported');
+  }
+  return Buffer.from(plain, 'latin1');
+}
+
+/** It is there, and not in forge's types. */
+const { pbe } = forge.pki as unknown as {
+  readonly pbe: {
+    getCipher(oid: string, parameters: forge.asn1.Asn1, passphrase: string | null): forge.cipher.BlockCipher;
+  };
+};
+
+/** Every count stands in an INTEGER of the parameters, and none of the others is large. */
+function boundIterations(parameters: Element): void {
+  if (parameters.tag === TAG.integer) {
+    contentOf(parameters, TAG.integer);
+    if (smallIntegerOf(parameters) > ITERATIONS_MAX) throw new SmimeError('unsupported');
+  } else if (parameters.tag === TAG.sequence) for (const child of childrenOf(parameters)) boundIterations(child);
+}
+
+/** forge keeps octets in strings. */
+function binary(octets: Buffer): string {
+  return octets.toString('latin1');
+}
