@@ -24,7 +24,9 @@ export interface Vault {
   ready(organization: OrganizationName, at: number): Promise<void>;
   /** Key id ‖ nonce ‖ ciphertext ‖ tag, under the organization's `fields` key of the month of `at`. */
   box(place: BoxPlace, plain: Uint8Array, at: number): Uint8Array;
-  /** Throws VaultError. */
+  /** The same under the organization key, for keys: it stays when the `fields` key of a month is deleted. */
+  wrap(place: BoxPlace, plain: Uint8Array): Uint8Array;
+  /** What `box` or `wrap` made. Throws VaultError. */
   open(place: BoxPlace, box: Uint8Array): Uint8Array;
   /** 16 bytes: HMAC-SHA-256(`index`, column, normalised value). */
   tag(organization: OrganizationName, column: string, value: string): Uint8Array;

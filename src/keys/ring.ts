@@ -174,6 +174,12 @@ export class Ring implements Vault {
     return makeBox(key, place, plain, this.#nonce());
   }
 
+  wrap(place: BoxPlace, plain: Uint8Array): Uint8Array {
+    const key = this.#held.get(place.organization)?.organization;
+    if (!key) throw this.#lacks(place.organization, 'the organization');
+    return makeBox(key, place, plain, this.#nonce());
+  }
+
   open(place: BoxPlace, box: Uint8Array): Uint8Array {
     const key = this.#held.get(place.organization)?.byId.get(keyOfBox(box));
     if (!key) throw this.#lacks(place.organization, 'this box');
@@ -196,10 +202,8 @@ export class Ring implements Vault {
   }
 
   newDataKey(organization: OrganizationName, object: string): { readonly key: Uint8Array; readonly box: Uint8Array } {
-    const wrapping = this.#held.get(organization)?.organization;
-    if (!wrapping) throw this.#lacks(organization, 'the organization');
     const key = this.#deps.random.bytes(32);
-    return { key, box: makeBox(wrapping, dataKeyPlace(organization, object), key, this.#nonce()) };
+    return { key, box: this.wrap(dataKeyPlace(organization, object), key) };
   }
 
   openDataKey(organization: OrganizationName, object: string, box: Uint8Array): Uint8Array {

@@ -110,6 +110,17 @@ describe('the ring', () => {
     expect([monthOf(MAY), monthOf(JUNE)]).toEqual(['2026-05', '2026-06']);
   });
 
+  test('a key is wrapped by the organization key itself, whatever the month; without one it is an error', async () => {
+    const keyring = new MemoryKeyring();
+    const ring = await opened(keyring);
+    const wrapped = ring.wrap(place, plain);
+    const organization = keyring.rows.find(({ purpose }) => purpose === 'organization')!;
+    expect(Buffer.from(wrapped).toString('hex', 0, 4)).toBe(organization.id);
+    expect(Buffer.from(ring.open(place, wrapped))).toEqual(plain);
+    expect(() => ring.open({ ...place, column: 'other' }, wrapped)).toThrow(VaultError);
+    expect(() => ring.wrap({ ...place, organization: 'practice' }, plain)).toThrow(VaultError);
+  });
+
   test('organizations share nothing', async () => {
     const ring = await opened();
     await ring.ready('other', MAY);
