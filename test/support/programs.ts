@@ -11,6 +11,7 @@ const PACKAGES = {
   strace: 'strace',
   prlimit: 'util-linux',
   openssl: 'openssl',
+  gpg: 'gnupg',
   python3: 'python3-minimal',
   '/usr/lib/python3.11/test/test_email/data': 'libpython3.11-testsuite',
   '/usr/lib/python3/dist-packages/flufl/bounce/tests/data': 'python3-flufl.bounce',

@@ -7,6 +7,7 @@ import {
   enums,
   type Key,
   type PrivateKey,
+  readKey,
   readKeys,
   type SecretKeyPacket,
   type SecretSubkeyPacket,
@@ -19,7 +20,12 @@ import { blocksIn } from './armor.ts';
 import { PgpError } from './error.ts';
 
 /** Finds the key that would be encrypted to although it is too weak for it. */
-const WEAK_TOO = { ...config, minRSABits: 0, rejectPublicKeyAlgorithms: new Set<enums.publicKey>() };
+const WEAK_TOO: typeof config = {
+  ...config,
+  minRSABits: 0,
+  rejectPublicKeyAlgorithms: new Set(),
+  rejectCurves: new Set(),
+};
 /** Tags of a public and of a secret key (RFC 9580 §5.5.1). */
 const KEY_TAGS = [6, 5];
 /** 256 MiB (2^18 KiB): a locked key may ask for as much as it likes (RFC 9580 §3.7.1.4). */
@@ -109,7 +115,7 @@ async function factsOf(key: Key, now: Time): Promise<KeyFacts> {
 
 /** The key that openpgp would encrypt to, or would have while none was expired; of a revoked one as if it were not. */
 async function encryptedTo(given: Key, at: Date): Promise<Key | Subkey | null> {
-  const key = given.toPublic();
+  const key = await readKey({ binaryKey: given.toPublic().write() });
   key.revocationSignatures = [];
   for (const when of [at, null]) {
     for (const rules of [config, WEAK_TOO]) {
@@ -183,6 +189,9 @@ async function revocationOf(key: Key, at: Date): Promise<string | null> {
 }
 
 async function unfitness(key: Key, at: Date): Promise<string> {
+  const { curve } = key.getAlgorithmInfo();
+  // openpgp wants a package of its own to check signatures on the other curves.
+  if (curve !== undefined && !(curve in CURVES)) return `signatures on ${curve} are not supported`;
   const signed = await key.getPrimaryUser(at).catch(() => null);
   if (signed === null) return 'no user id that it signed itself';
   for (const subkey of key.subkeys) {
