@@ -30,6 +30,8 @@ export interface Vault {
   open(place: BoxPlace, box: Uint8Array): Uint8Array;
   /** 16 bytes: HMAC-SHA-256(`index`, column, normalised value). */
   tag(organization: OrganizationName, column: string, value: string): Uint8Array;
+  /** 32 bytes: HMAC-SHA-256(`code`, challenge, code), all that is kept of a mailed code. */
+  code(organization: OrganizationName, challenge: Uint8Array, code: string): Uint8Array;
   /** HMAC-SHA-256 of a sealed object's plain bytes, streamed. */
   digest(organization: OrganizationName): { update(chunk: Uint8Array): void; end(): Uint8Array };
   /** A new data key and its box under the organization key, for the object. */

@@ -191,6 +191,10 @@ export class Ring implements Vault {
     return hmac.update(join(column, value)).digest().subarray(0, 16);
   }
 
+  code(organization: OrganizationName, challenge: Uint8Array, code: string): Uint8Array {
+    return createHmac('sha256', this.#purpose(organization, 'code')).update(join(challenge, code)).digest();
+  }
+
   digest(organization: OrganizationName): { update(chunk: Uint8Array): void; end(): Uint8Array } {
     const hmac = createHmac('sha256', this.#purpose(organization, 'digest'));
     return {

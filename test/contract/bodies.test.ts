@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KIND } from '../../src/crypto/sealed.ts';
 import type { Vault } from '../../src/crypto/vault.ts';
 import type { BodyRef } from '../../src/domain/types.ts';
 import type { BodyWriter } from '../../src/store/bodies/port.ts';
@@ -431,6 +432,17 @@ describe('on disk', () => {
     await later.remove(refs[0]!);
     expect(await scan()).toHaveLength(1);
   });
+
+  test('what is sealed under a key that the vault has not is lost to it', async () => {
+    const bodies = await start();
+    const seal = { object: bodies.newObject(), kind: KIND.parcel, dataKey: randomBytes(32), box: randomBytes(64) };
+    const writer = bodies.create('clinic', 5, seal);
+    await writer.write(randomBytes(5));
+    await writer.end(Buffer.from('{}')).durable;
+    const all = [];
+    for await (const record of scanRecords({ dir, vault })) all.push(record);
+    expect(all).toMatchObject([{ slot: 0, lost: expect.stringContaining('no key') }]);
+  });
 });
 
 describe('reading by a handle, as a worker does', () => {
@@ -441,6 +453,14 @@ describe('reading by a handle, as a worker does', () => {
     const chunks = [...readSealed(structuredClone(bodies.handle('clinic', ref)))];
     expect(Buffer.concat(chunks).equals(plain)).toBe(true);
     expect(chunks.every((chunk) => chunk.length <= 65_536)).toBe(true);
+    const dataKey = randomBytes(32);
+    const parcel = { object: bodies.newObject(), kind: KIND.parcel, dataKey, box: randomBytes(64) };
+    const writer = bodies.create('clinic', size, parcel);
+    await writer.write(plain);
+    const ended = writer.end(Buffer.from('{}'));
+    await ended.durable;
+    const handle = structuredClone(bodies.handleWith('clinic', ended.ref, dataKey, KIND.parcel));
+    expect(Buffer.concat([...readSealed(handle)]).equals(plain)).toBe(true);
   });
 
   test('another key, cut bytes, a missing file', async () => {

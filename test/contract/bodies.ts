@@ -2,6 +2,7 @@
 // `close` it must find what was durable.
 
 import { randomBytes } from 'node:crypto';
+import { KIND } from '../../src/crypto/sealed.ts';
 import type { BodyRef } from '../../src/domain/types.ts';
 import { type Bodies, BodyError } from '../../src/store/bodies/port.ts';
 
@@ -162,5 +163,33 @@ export function bodiesContract(setUp: () => Promise<BodiesUnderTest>): void {
     expect(handle.dataKey).toHaveLength(32);
     await bodies.remove(ref);
     expect(() => bodies.handle('clinic', ref)).toThrow(BodyError);
+  });
+
+  test("what is sealed under its maker's key opens with that key and kind alone, until it is removed", async () => {
+    for (const size of [0, 5000, store.large]) {
+      const seal = { object: bodies.newObject(), kind: KIND.parcel, dataKey: randomBytes(32), box: randomBytes(64) };
+      const plain = randomBytes(size);
+      const writer = bodies.create('clinic', size, seal);
+      await writer.write(plain);
+      const { ref, durable } = writer.end(ENVELOPE);
+      await durable;
+      expect(ref).toMatchObject({ object: seal.object, key: seal.box.toString('base64url') });
+      const read = async (dataKey: Uint8Array = seal.dataKey, kind: number = KIND.parcel, organization = 'clinic') => {
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of bodies.openWith(organization, ref, dataKey, kind)) chunks.push(chunk);
+        return Buffer.concat(chunks);
+      };
+      for (const restarted of [false, true]) {
+        if (restarted) await again();
+        expect((await read()).equals(plain)).toBe(true);
+        expect(bodies.handleWith('clinic', ref, seal.dataKey, KIND.parcel)).toMatchObject({ kind: KIND.parcel });
+        await refuses(read(randomBytes(32)), 'corrupt');
+        await refuses(read(seal.dataKey, KIND.body), 'corrupt');
+        await refuses(read(seal.dataKey, KIND.parcel, 'practice'), 'corrupt');
+        await refuses(get(bodies, ref), 'corrupt');
+      }
+      await bodies.remove(ref);
+      await refuses(read(), 'missing');
+    }
   });
 }

@@ -26,8 +26,22 @@ export type BodyHandle = {
   readonly length: number;
   readonly object: string;
   readonly organization: OrganizationName;
+  /** One of KIND in crypto/sealed.ts. */
+  readonly kind: number;
   /** 32 bytes; never logged, never kept after the job. */
   readonly dataKey: Uint8Array;
+};
+
+/** A sealed object whose key is its maker's: what is kept here of the key opens only with what the maker holds. */
+export type Seal = {
+  /** From `newObject`, used once. */
+  readonly object: string;
+  /** One of KIND in crypto/sealed.ts. */
+  readonly kind: number;
+  /** 32 octets, copied. */
+  readonly dataKey: Uint8Array;
+  /** At most 84 octets: stands beside the object, and base64url as `key` of its reference. */
+  readonly box: Uint8Array;
 };
 
 export class BodyError extends Error {
@@ -40,10 +54,15 @@ export class BodyError extends Error {
 
 export interface Bodies {
   /** `expected` octets, when known, are reserved; throws BodyError `full` when they do not fit. */
-  create(organization: OrganizationName, expected?: number): BodyWriter;
+  create(organization: OrganizationName, expected?: number, seal?: Seal): BodyWriter;
+  /** Id of an object that is sealed next, 32 hex. */
+  newObject(): string;
   /** Plain bytes in order; each chunk's tag was checked before it is given. Throws BodyError. */
   open(organization: OrganizationName, ref: BodyRef): AsyncIterable<Uint8Array>;
   handle(organization: OrganizationName, ref: BodyRef): BodyHandle;
+  /** As `open` and `handle`, for what was made with a `Seal`. */
+  openWith(organization: OrganizationName, ref: BodyRef, dataKey: Uint8Array, kind: number): AsyncIterable<Uint8Array>;
+  handleWith(organization: OrganizationName, ref: BodyRef, dataKey: Uint8Array, kind: number): BodyHandle;
   /** Overwrites the key and frees the space. May be repeated. */
   remove(ref: BodyRef): Promise<void>;
   /** Removes what has no row: `known` answers for object ids (32 hex); only objects older than `before`. */

@@ -2,7 +2,7 @@
 // vault and no state. Each chunk's tag is checked before it is given. Logs nothing; throws BodyError.
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { chunksOf, KIND, Opener, SEALED_CHUNK, SEALED_HEADER, SealedError } from '../../crypto/sealed.ts';
+import { chunksOf, Opener, SEALED_CHUNK, SEALED_HEADER, SealedError } from '../../crypto/sealed.ts';
 import { isMissing, readUpTo } from './io.ts';
 import { BodyError, type BodyHandle } from './port.ts';
 import type { Files } from './readers.ts';
@@ -11,8 +11,8 @@ import type { Files } from './readers.ts';
 const AT_ONCE = 4;
 
 function openerOf(handle: BodyHandle): Opener {
-  const { organization, dataKey } = handle;
-  return new Opener({ kind: KIND.body, object: Buffer.from(handle.object, 'hex'), organization, dataKey });
+  const { kind, organization, dataKey } = handle;
+  return new Opener({ kind, object: Buffer.from(handle.object, 'hex'), organization, dataKey });
 }
 
 function asBodyError(error: unknown): unknown {

@@ -6,6 +6,7 @@
 // repeated sync can lie. It cannot shrink a segment: one held message keeps up to a segment's size.
 
 import { nonces } from '../../crypto/nonces.ts';
+import { KIND } from '../../crypto/sealed.ts';
 import { type Vault, VaultError } from '../../crypto/vault.ts';
 import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { BodyRef, Clock, Random } from '../../domain/types.ts';
@@ -14,7 +15,7 @@ import { Fresh } from './fresh.ts';
 import { type BodyIo, realIo } from './io.ts';
 import { classify, ownFile, type Place, placeOf, segmentFile } from './layout.ts';
 import { OwnFile } from './own-file.ts';
-import { type Bodies, BodyError, type BodyHandle, type BodyWriter } from './port.ts';
+import { type Bodies, BodyError, type BodyHandle, type BodyWriter, type Seal } from './port.ts';
 import { openSealedBytes, streamSealed } from './read.ts';
 import { Readers } from './readers.ts';
 import { Removal } from './removal.ts';
@@ -162,12 +163,16 @@ export class SegmentBodies implements Bodies {
 
   // ── writing ──
 
-  create(organization: OrganizationName, expected = 0): BodyWriter {
+  newObject(): string {
+    return Buffer.from(this.#objectId()).toString('hex');
+  }
+
+  create(organization: OrganizationName, expected = 0, seal?: Seal): BodyWriter {
     const failure = this.#closed ? new BodyError('failed', 'the body store is closed') : this.#appender.failure;
     if (failure) throw failure;
-    const object = Buffer.from(this.#objectId()).toString('hex');
+    const object = seal?.object ?? this.newObject();
     const createdAt: Time = this.#deps.clock.now();
-    const writer = new Writer(this.#writerDeps, { organization, object, createdAt, expected });
+    const writer = new Writer(this.#writerDeps, { organization, object, createdAt, expected, ...(seal && { seal }) });
     this.#writers.set(object, writer);
     return writer;
   }
@@ -182,19 +187,38 @@ export class SegmentBodies implements Bodies {
   }
 
   handle(organization: OrganizationName, ref: BodyRef): BodyHandle {
-    const place = this.#locate(ref);
-    const path = place.own ? ownFile(this.#dir, ref.object) : segmentFile(this.#dir, place.segment);
+    this.#locate(ref);
+    let dataKey: Uint8Array;
     try {
-      const dataKey = this.#deps.vault.openDataKey(organization, ref.object, Buffer.from(ref.key, 'base64url'));
-      return { path, offset: ref.offset, length: ref.length, object: ref.object, organization, dataKey };
+      dataKey = this.#deps.vault.openDataKey(organization, ref.object, Buffer.from(ref.key, 'base64url'));
     } catch (error) {
       if (error instanceof VaultError) throw new BodyError('corrupt', `the body's key does not open: ${error.message}`);
       throw error;
     }
+    return this.handleWith(organization, ref, dataKey, KIND.body);
+  }
+
+  handleWith(organization: OrganizationName, ref: BodyRef, dataKey: Uint8Array, kind: number): BodyHandle {
+    const place = this.#locate(ref);
+    const { object, offset, length } = ref;
+    const path = place.own ? ownFile(this.#dir, object) : segmentFile(this.#dir, place.segment);
+    return { path, offset, length, object, organization, kind, dataKey };
   }
 
   async *open(organization: OrganizationName, ref: BodyRef): AsyncGenerator<Buffer, void, void> {
-    const handle = this.handle(organization, ref);
+    yield* this.#read(this.handle(organization, ref), ref);
+  }
+
+  async *openWith(
+    organization: OrganizationName,
+    ref: BodyRef,
+    dataKey: Uint8Array,
+    kind: number,
+  ): AsyncGenerator<Buffer, void, void> {
+    yield* this.#read(this.handleWith(organization, ref, dataKey, kind), ref);
+  }
+
+  async *#read(handle: BodyHandle, ref: BodyRef): AsyncGenerator<Buffer, void, void> {
     const sealed = this.#fresh.get(ref);
     if (sealed !== undefined) return yield* openSealedBytes(handle, sealed);
     try {

@@ -18,7 +18,7 @@ import {
   type RecordHeader,
 } from './layout.ts';
 import type { OwnFile } from './own-file.ts';
-import type { BodyWriter } from './port.ts';
+import type { BodyWriter, Seal } from './port.ts';
 import type { Segment } from './segment.ts';
 import type { Space } from './space.ts';
 
@@ -43,6 +43,8 @@ export type NewBody = {
   readonly object: string;
   readonly createdAt: Time;
   readonly expected: number;
+  /** For what is sealed under its maker's key. */
+  readonly seal?: Seal;
 };
 type Ended = ReturnType<BodyWriter['end']>;
 
@@ -53,7 +55,8 @@ const READY = Promise.resolve();
 export class Writer implements BodyWriter {
   readonly #deps: WriterDeps;
   readonly #body: NewBody;
-  readonly #dataKey: { readonly key: Uint8Array; readonly box: Uint8Array };
+  /** Box of the data key. */
+  readonly #keyBox: Uint8Array;
   readonly #digest: ReturnType<Vault['digest']>;
   readonly #sealer: Sealer;
   #state: 'open' | 'ended' | 'dropped' = 'open';
@@ -74,11 +77,12 @@ export class Writer implements BodyWriter {
     this.#deps = deps;
     this.#body = body;
     this.#grant(Math.max(body.expected, 1 << 16));
-    const { organization, object } = body;
-    this.#dataKey = deps.vault.newDataKey(organization, object);
+    const { organization, object, seal } = body;
+    const { key, box } = seal ? { key: seal.dataKey, box: seal.box } : deps.vault.newDataKey(organization, object);
+    this.#keyBox = box;
     this.#digest = deps.vault.digest(organization);
     const id = Buffer.from(object, 'hex');
-    this.#sealer = new Sealer({ kind: KIND.body, object: id, organization, dataKey: this.#dataKey.key });
+    this.#sealer = new Sealer({ kind: seal?.kind ?? KIND.body, object: id, organization, dataKey: key });
     this.#keep([this.#sealer.header]);
   }
 
@@ -171,7 +175,7 @@ export class Writer implements BodyWriter {
       organizationLength: name.length,
       envelopeLength: box.length,
     };
-    const keyBox = this.#dataKey.box;
+    const keyBox = this.#keyBox;
     const slotBytes = encodeSlot({ object, own, createdAt, record: position, keyBox });
     const buffers = [encodeHeader(header), name, ...this.#parts, box];
     const ref: BodyRef = {

@@ -132,6 +132,23 @@ describe('the ring', () => {
     expect(() => ring.openDataKey('clinic', 'another', keyBox)).toThrow(VaultError);
   });
 
+  test('what is kept of a code depends on code, challenge and organization', async () => {
+    const keyring = new MemoryKeyring();
+    const ring = await opened(keyring);
+    await ring.ready('other', MAY);
+    const challenge = Buffer.alloc(16, 1);
+    const kept = ring.code('clinic', challenge, '123456');
+    expect(kept).toHaveLength(32);
+    for (const other of [
+      ring.code('clinic', challenge, '123457'),
+      ring.code('clinic', Buffer.alloc(16, 2), '123456'),
+      ring.code('other', challenge, '123456'),
+    ]) {
+      expect(other).not.toEqual(kept);
+    }
+    expect((await openRing({ master, keyring, random })).code('clinic', challenge, '123456')).toEqual(kept);
+  });
+
   test('without ready there is no key', async () => {
     const ring = await openRing({ master, keyring: new MemoryKeyring(), random });
     for (const use of [
@@ -140,6 +157,7 @@ describe('the ring', () => {
       () => ring.tag('clinic', 'a', 'b'),
       () => ring.digest('clinic'),
       () => ring.newDataKey('clinic', 'o'),
+      () => ring.code('clinic', Buffer.alloc(16), '123456'),
     ]) {
       expect(use).toThrow(expect.objectContaining({ code: 'no key' }));
     }
