@@ -34,14 +34,15 @@ export type NewAddressKey = Omit<AddressKey, 'revoked' | 'addedAt' | 'addedBy'> 
 export type KeyChange = { readonly actor: Actor; readonly reason: string };
 
 export interface KeyBook {
-  /** Those for an address: its own first, then those of its domain; none revoked is left out. */
+  /** Correspondents' for an address, never organizations' own: its own first, then those of its domain; of each the newest
+   *  first. None revoked is left out. Rejects when one cannot be read: it might be the one that is looked for. */
   forAddress(organization: OrganizationName, address: string): Promise<readonly AddressKey[]>;
   /** The organization's own of a kind, newest first. */
   own(organization: OrganizationName, kind: KeyKind): Promise<readonly AddressKey[]>;
   /** Opens the private part of an own key; null when there is none. */
   privateOf(key: Pick<AddressKey, 'id' | 'organization'>): Promise<Uint8Array | null>;
   byId(id: AddressKeyId): Promise<AddressKey | null>;
-  /** By id, in pages: pass the last id of a page as `after`. */
+  /** In the order in which they were added, in pages: pass the last id of a page as `after`. */
   list(what: {
     readonly organization?: OrganizationName;
     readonly subject?: string;
@@ -50,8 +51,9 @@ export interface KeyBook {
     readonly after?: AddressKeyId;
     readonly limit: number;
   }): Promise<readonly AddressKey[]>;
-  /** One with the same organization, subject, kind and fingerprint stands already: its id comes back and nothing changes. */
+  /** One with the same organization, subject, kind, `own` and fingerprint stands already: its id comes back and nothing changes. */
   add(key: NewAddressKey, change: KeyChange): Promise<AddressKeyId>;
+  /** Nothing changes, and no entry is written, when it is so already; the same for `revoke`. */
   pin(id: AddressKeyId, pinned: boolean, change: KeyChange): Promise<void>;
   revoke(id: AddressKeyId, change: KeyChange): Promise<void>;
 }

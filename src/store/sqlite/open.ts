@@ -5,11 +5,14 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Vault } from '../../crypto/vault.ts';
 import type { Clock, Random } from '../../domain/types.ts';
+import type { KeyBook } from '../../keys/book-port.ts';
+import { cachedBook } from '../../keys/cache.ts';
 import type { Keyring } from '../../keys/port.ts';
 import type { Accounts } from '../accounts/port.ts';
 import { openAccounts } from '../accounts/sqlite.ts';
 import type { Audit } from '../audit/port.ts';
 import { openAudit } from '../audit/sqlite.ts';
+import { openBook } from '../keyring/book.ts';
 import { openKeyring } from '../keyring/sqlite.ts';
 import type { Queue } from '../queue/port.ts';
 import { openQueue } from '../queue/sqlite.ts';
@@ -50,6 +53,7 @@ export type Store = {
   readonly audit: Audit;
   readonly accounts: Accounts;
   readonly keyring: Keyring;
+  readonly book: KeyBook;
   stats(): StoreStats;
   /** Octets of the write-ahead log. */
   wal(): number;
@@ -79,6 +83,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     audit: openAudit(access),
     accounts: openAccounts(access),
     keyring: openKeyring(access),
+    book: cachedBook(openBook(access)),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
     async close() {

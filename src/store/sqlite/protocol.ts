@@ -217,6 +217,36 @@ export type StoredKey = {
   created_at: number;
 };
 
+export type AddressKeyRow = { readonly id: string; readonly organization: string; readonly box: Uint8Array };
+export type AddAddressKeyCall = readonly [
+  id: string,
+  organization: string,
+  kind: string,
+  own: 0 | 1,
+  tag: Octets,
+  /** Keys that stand under that tag. */
+  standing: number,
+  pinned: 0 | 1,
+  validUntil: number | null,
+  box: Octets,
+  secret: Octets | null,
+  actor: string,
+  detail: string,
+  reason: Octets,
+];
+export type ChangeAddressKeyCall = readonly [
+  id: string,
+  /** The box that is replaced. */
+  before: Octets,
+  box: Octets,
+  pinned: 0 | 1,
+  revokedAt: number | null,
+  actor: string,
+  event: string,
+  detail: string,
+  reason: Octets,
+];
+
 /** Verbs of the writer thread: argument and answer of each. */
 export type WriterVerbs = {
   accept: { args: AcceptCall; answer: AcceptAnswer };
@@ -255,6 +285,8 @@ export type WriterVerbs = {
   recall: { args: readonly [verb: string]; answer: { complete: boolean; answers: OperateAnswer[] } };
   append: { args: readonly EntryCall[]; answer: null };
   addKey: { args: KeyRowCall; answer: StoredKey };
+  addAddressKey: { args: AddAddressKeyCall; answer: boolean };
+  changeAddressKey: { args: ChangeAddressKeyCall; answer: boolean };
   addOperator: {
     args: readonly [name: string, box: Octets, actor: string, detail: string, reason: Octets];
     answer: null;

@@ -7,6 +7,7 @@ import type Database from 'better-sqlite3';
 import { openReading } from './database.ts';
 import type { Call } from './protocol.ts';
 import { auditQueries } from './queries/audit.ts';
+import { keyQueries } from './queries/keys.ts';
 import { queueQueries } from './queries/queue.ts';
 import { searchQueries } from './queries/search.ts';
 
@@ -27,6 +28,7 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...searchQueries(db),
     ...auditQueries(db),
     ...accountQueries(db),
+    ...keyQueries(db),
   };
   port.on('message', (message: Call[] | 'close') => {
     if (message === 'close') {

@@ -12,6 +12,7 @@ import { makeAccept } from './verbs/accept.ts';
 import { makeAdmin } from './verbs/admin.ts';
 import { makeDecider } from './verbs/decide.ts';
 import { makeExamine } from './verbs/examine.ts';
+import { makeKeys } from './verbs/keys.ts';
 import { makeLease } from './verbs/lease.ts';
 import { makeLost } from './verbs/lost.ts';
 import { makeOperate } from './verbs/operate.ts';
@@ -49,6 +50,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeLost(w, rows),
     ...telling,
     ...makeAdmin(w),
+    ...makeKeys(w),
   };
 }
 
