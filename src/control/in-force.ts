@@ -8,6 +8,7 @@ import { problemText } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import type { Time } from '../domain/ids.ts';
 import type { Clock, Facts } from '../domain/types.ts';
+import { readRoots } from '../keys/roots.ts';
 import { floorsOf } from '../policy/floors.ts';
 import { loadPolicy } from '../policy/load.ts';
 import type { Floors, Policy } from '../policy/rule.ts';
@@ -24,6 +25,8 @@ export type InForce = {
   readonly settings: Settings;
   readonly policy: Policy;
   readonly floors: Floors;
+  /** DER of the authorities whose certificates may be encrypted to. */
+  readonly roots: readonly Uint8Array[];
   readonly loadedAt: Time;
   /** As `file:line:col key: what`. */
   readonly warnings: readonly string[];
@@ -63,14 +66,30 @@ export async function loadInForce(
   const known = { organizations: config.organizations.map((one) => one.name), tags: Object.keys(config.tags) };
   const policy = await loadPolicy(config.protection.policy, { ...known, live: config.mode === 'live' }, deps);
   if ('problems' in policy) return { problems: policy.problems.map(problemText) };
+  const roots = await rootsOf(config, deps);
+  if ('problems' in roots) return roots;
   return {
     config,
     settings: settingsOf(config),
     policy: policy.policy,
     floors: floorsOf(config),
+    roots,
     loadedAt: now,
     warnings: [...loaded.warnings, ...policy.warnings].map(problemText),
   };
+}
+
+async function rootsOf(
+  config: Config,
+  deps: LoadDeps,
+): Promise<readonly Uint8Array[] | { readonly problems: readonly string[] }> {
+  const roots: Uint8Array[] = [];
+  for (const [index, file] of config.protection.smime.roots.entries()) {
+    const read = readRoots((await deps.read(file))?.toString() ?? '');
+    if ('wrong' in read) return { problems: [`protection.smime.roots[${index}]: ${file} ${read.wrong}`] };
+    roots.push(...read);
+  }
+  return roots;
 }
 
 export type ReloadDeps = {

@@ -2,14 +2,24 @@
 // settled. The body leaves with our trace header in front and listed subject tags taken out; the stored bytes stay as
 // they are. Logs queue id, organization, domain and codes.
 
-import type { Duration } from '../domain/ids.ts';
+import type { DeliveryId, Duration } from '../domain/ids.ts';
 import { strongerLevel } from '../domain/protection.ts';
-import type { Delivery, Lease, Level, Outcome, Protection, Settlement, Transaction } from '../domain/types.ts';
-import type { Hop } from '../route/resolve.ts';
+import type {
+  Cause,
+  Delivery,
+  Lease,
+  Level,
+  Message,
+  Outcome,
+  Protection,
+  Settlement,
+  Transaction,
+} from '../domain/types.ts';
 import { QueueError } from '../store/queue/port.ts';
+import { choose, type Group } from './choose.ts';
 import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line, verbId } from './line.ts';
-import { outgoing } from './outgoing.ts';
-import { possibleStep, protectionsOf, settle } from './settle.ts';
+import { isBodyLost, keyName, mailOf } from './outgoing.ts';
+import { protectionsOf, settle } from './settle.ts';
 
 const RENEW_EVERY: Duration = LEASE / 4;
 /** Between two tries to record an outcome. */
@@ -49,24 +59,66 @@ function count(line: Line, destination: string, by: 1 | -1): void {
   else load.perDestination.delete(destination);
 }
 
-/** Sends to the recipients of one lease and settles every one of them. */
+/** Sends to the recipients of one lease, each in the first way that is possible now, and settles every one of them. */
 export async function deliverTransaction(line: Line, transaction: Transaction): Promise<void> {
+  const { message, lease, deliveries } = transaction;
+  const groups = await choose(line, deliveries);
+  const held = holdLease(line, lease, deliveries);
+  try {
+    for (const group of groups) {
+      const came = await deliverGroup(line, { lease, message, group, held });
+      if (came === 'corrupt') {
+        await line.queue.corrupt(verbId(line), message.id, 'the body cannot be opened');
+        line.meter.alarm('corrupt body');
+        line.log.error({ queueId: message.id }, 'the body cannot be opened; its deliveries are held');
+        return;
+      }
+      held.done(group.chosen.map(({ delivery }) => delivery));
+    }
+  } finally {
+    held.stop();
+  }
+}
+
+/** Deliveries of a lease that go together. */
+type Sending = {
+  readonly lease: Lease;
+  readonly message: Message;
+  readonly group: Group;
+  readonly held: ReturnType<typeof holdLease>;
+};
+
+async function deliverGroup(line: Line, sending: Sending): Promise<'settled' | 'corrupt'> {
+  const { lease, message, group } = sending;
   const { clocks, built } = line.settings();
-  const deliveries = transaction.deliveries.map((one) => atPossibleStep(one, built));
-  const outcomes = await attempt(line, { ...transaction, deliveries });
-  if (outcomes === 'corrupt') {
-    await line.queue.corrupt(verbId(line), transaction.message.id, 'the body cannot be opened');
-    line.meter.alarm('corrupt body');
-    line.log.error({ queueId: transaction.message.id }, 'the body cannot be opened; its deliveries are held');
-    return;
+  const outcomes = await attempt(line, sending);
+  if (outcomes === 'corrupt') return 'corrupt';
+  if (outcomes === 'escrowed') {
+    const { organization, id: queueId } = message;
+    for (const { delivery } of group.chosen) {
+      line.log.info({ queueId, organization, delivery: delivery.id, outcome: outcomes }, 'noticing');
+    }
+    line.wake('deliver');
+    return 'settled';
   }
   const now = line.clock.now();
-  const settlements = deliveries.map((delivery, i) =>
-    settle(delivery, outcomes[i] as Outcome, { now, clocks, built, fraction: line.random.fraction() }),
-  );
-  await record(line, transaction.lease, settlements);
+  const using = group.way.kind === 'variant' ? keyName(group.way.key) : undefined;
+  const parent = message.origin === 'notice' ? noticeOf(message.cause) : undefined;
+  const settlements = group.chosen.map(({ delivery, passed }, i) => ({
+    ...settle(delivery, outcomes[i] as Outcome, {
+      now,
+      clocks,
+      built,
+      fraction: line.random.fraction(),
+      passed,
+      ...(using !== undefined && { using }),
+    }),
+    ...(parent !== undefined && { parent }),
+  }));
+  await record(line, lease, settlements);
   for (const { next } of settlements) if (next.state === 'ready') line.wakeAt('deliver', next.notBefore);
-  report(line, transaction, settlements);
+  report(line, message, settlements);
+  return 'settled';
 }
 
 /** What the peer took must not be forgotten because the disk is full for now: it would be sent again. */
@@ -83,19 +135,17 @@ async function record(line: Line, lease: Lease, settlements: readonly Settlement
   }
 }
 
-/** Moves past protections that this gateway cannot make; stays when there is none, so that the trace names it. */
-function atPossibleStep(delivery: Delivery, built: Parameters<typeof possibleStep>[2]): Delivery {
-  const step = possibleStep(protectionsOf(delivery), delivery.step, built) ?? delivery.step;
-  return step === delivery.step ? delivery : { ...delivery, step, stepSince: null, stepAttempts: 0 };
-}
-
-async function attempt(line: Line, transaction: Transaction): Promise<readonly Outcome[] | 'corrupt'> {
-  const { deliveries } = transaction;
+async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[] | 'corrupt' | 'escrowed'> {
+  const { lease, message, group, held } = sending;
+  const deliveries = group.chosen.map(({ delivery }) => delivery);
   const first = deliveries[0] as Delivery;
-  const protection = protectionsOf(first)[first.step];
   const forAll = (outcome: Outcome) => deliveries.map(() => outcome);
-  if (protection === undefined || !line.settings().built.includes(protection.name)) {
-    return forAll({ kind: 'lacking', reason: 'not available at this gateway', status: '5.7.0', atOnce: true });
+  const { way } = group;
+  if (way.kind === 'none') return forAll(way.outcome);
+  const protection = protectionsOf(first)[first.step] as Protection;
+  if (way.kind === 'portal') {
+    const failed = await escrow(line, { lease, message, deliveries }, protection.level);
+    return typeof failed === 'string' ? failed : forAll(failed);
   }
   const route = await line.resolve(first.destination);
   switch (route.kind) {
@@ -106,8 +156,51 @@ async function attempt(line: Line, transaction: Transaction): Promise<readonly O
     case 'unreached':
       return forAll({ kind: 'unreached', reason: route.reason, status: route.status });
     case 'hops':
-      return transmit(line, transaction, route.hops, protection);
+      break;
   }
+  const mail = await mailOf(line, message, deliveries, way);
+  if (mail === 'corrupt') return mail;
+  if ('kind' in mail) return forAll(mail);
+  let over = false;
+  try {
+    const outcomes = await line.send({
+      hops: route.hops,
+      demanded: demandedOf(line, first, protection),
+      helo: line.settings().hostname,
+      reversePath: message.reversePath,
+      recipients: deliveries.map((one) => ({ address: one.recipient, dsn: one.dsn })),
+      dsn: message.dsn,
+      smtpUtf8: message.smtpUtf8,
+      eightBit: mail.eightBit,
+      utf8Headers: message.examination?.utf8Headers ?? false,
+      size: mail.size,
+      body: mail.open,
+      beforeDot: held.enough,
+    });
+    over = outcomes.every(({ kind }) => kind === 'delivered');
+    // A variant that was lost is made again at the next attempt; the message itself is not lost with it.
+    return mail.broken() && way.kind === 'message' ? 'corrupt' : outcomes;
+  } finally {
+    await mail.release(over);
+  }
+}
+
+/** Into the portal; what kept it from that, as an outcome. */
+async function escrow(line: Line, transaction: Transaction, level: Level): Promise<'escrowed' | 'corrupt' | Outcome> {
+  try {
+    await line.escrow(transaction, level);
+    return 'escrowed';
+  } catch (error) {
+    if (isBodyLost(error)) return 'corrupt';
+    line.meter.alarm('stage failed');
+    line.log.error({ queueId: transaction.message.id, code: codeOf(error) }, 'the portal could not take a message');
+    return { kind: 'unreached', reason: 'the portal could not take it', status: '4.3.0' };
+  }
+}
+
+/** The delivery that a notice speaks of. */
+function noticeOf({ key }: Cause): DeliveryId {
+  return key.slice(0, key.indexOf(' ')) as DeliveryId;
 }
 
 /** What the hop must show: the decision's level and, for the smart host, the configured one. */
@@ -116,43 +209,13 @@ function demandedOf(line: Line, delivery: Delivery, protection: Protection): Lev
   return delivery.destination === smartHost ? strongerLevel(protection.level, smartHostLevel) : protection.level;
 }
 
-async function transmit(
-  line: Line,
-  { lease, message, deliveries }: Transaction,
-  hops: readonly Hop[],
-  protection: Protection,
-): Promise<readonly Outcome[] | 'corrupt'> {
-  const held = holdLease(line, lease, deliveries);
-  const mail = outgoing(line, message, deliveries);
-  try {
-    const outcomes = await line.send({
-      hops,
-      demanded: demandedOf(line, deliveries[0] as Delivery, protection),
-      helo: line.settings().hostname,
-      reversePath: message.reversePath,
-      recipients: deliveries.map((one) => ({ address: one.recipient, dsn: one.dsn })),
-      dsn: message.dsn,
-      smtpUtf8: message.smtpUtf8,
-      // Mail of ours is composed in ASCII and was not examined.
-      eightBit: message.examination?.eightBit ?? !isOurs(message),
-      utf8Headers: message.examination?.utf8Headers ?? false,
-      size: mail.size,
-      body: mail.open,
-      beforeDot: held.enough,
-    });
-    return mail.broken() ? 'corrupt' : outcomes;
-  } finally {
-    held.stop();
-  }
-}
-
 /** Keeps the lease while a transfer runs, and says before the final dot whether enough of it is left. */
 function holdLease(
   line: Line,
   lease: Lease,
   deliveries: readonly Delivery[],
-): { enough: () => Promise<boolean>; stop: () => void } {
-  const ids = deliveries.map((one) => ({ id: one.id, no: lease.no }));
+): { enough: () => Promise<boolean>; done: (deliveries: readonly Delivery[]) => void; stop: () => void } {
+  let ids = deliveries.map((one) => ({ id: one.id, no: lease.no }));
   let until = lease.until;
   const renew = async (): Promise<void> => {
     const wanted = line.clock.now() + LEASE;
@@ -165,11 +228,14 @@ function holdLease(
       if (until - line.clock.now() < BEFORE_DOT) await renew();
       return until - line.clock.now() >= BEFORE_DOT;
     },
+    done: (settled) => {
+      ids = ids.filter(({ id }) => !settled.some((one) => one.id === id));
+    },
     stop: () => clearInterval(timer),
   };
 }
 
-function report(line: Line, { message }: Transaction, settlements: readonly Settlement[]): void {
+function report(line: Line, message: Message, settlements: readonly Settlement[]): void {
   for (const { outcome, next, status, delivery } of settlements) {
     const level = outcome.evidence?.level ?? null;
     line.meter.outcome(outcome.kind, level);

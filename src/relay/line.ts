@@ -1,6 +1,7 @@
 // What every step of the line is given: ports, collaborators and the settings in force. main.ts fills it.
 
 import { type Address, type Duration, domainOf, type OrganizationName, type Owner, type Time } from '../domain/ids.ts';
+import type { KeyKind } from '../domain/keys.ts';
 import type { Language } from '../domain/portal.ts';
 import type {
   Clock,
@@ -12,9 +13,12 @@ import type {
   Outcome,
   ProtectionName,
   Random,
+  Transaction,
 } from '../domain/types.ts';
+import type { AddressKey, KeyAnswer } from '../keys/book-port.ts';
 import type { Route } from '../route/resolve.ts';
 import type { Send } from '../smtp/client.ts';
+import type { MadeBody } from '../store/bodies/made.ts';
 import type { Bodies, BodyHandle } from '../store/bodies/port.ts';
 import type { Queue } from '../store/queue/port.ts';
 import type { Clocks } from './settle.ts';
@@ -98,6 +102,12 @@ export type Line = {
   readonly ready: (organization: OrganizationName) => Promise<void>;
   readonly examine: (body: BodyHandle, size: number) => Promise<Examination>;
   readonly decide: Decide;
+  /** The recipient's key that is good enough now. */
+  readonly lookUpKey: (organization: OrganizationName, recipient: Address, kind: KeyKind) => Promise<KeyAnswer>;
+  /** The message, encrypted to that key. Throws WorkError or BodyError; whoever takes it releases it. */
+  readonly variant: (message: Message, key: AddressKey) => Promise<MadeBody>;
+  /** Puts the message into the portal for all deliveries of a leased transaction and moves them on (portal/escrow.ts). */
+  readonly escrow: (transaction: Transaction, level: Level) => Promise<void>;
   readonly resolve: (destination: string) => Promise<Route>;
   readonly send: (what: Send) => Promise<readonly Outcome[]>;
   readonly settings: () => Settings;

@@ -1,34 +1,113 @@
 // The mail data as they leave: our Received line in front, listed subject tags taken out of the header section, the rest
 // as it was accepted. Nothing is copied: the stored body is opened and streamed.
 
-import type { Delivery, Message } from '../domain/types.ts';
+import type { Delivery, Message, Outcome } from '../domain/types.ts';
+import type { AddressKey } from '../keys/book-port.ts';
 import { HEADER_MAX, headerEnd, receivedLine, stripSubjectTags } from '../mail/header.ts';
 import { BodyError } from '../store/bodies/port.ts';
-import { isOurs, type Line } from './line.ts';
+import { WorkError } from '../work/pool.ts';
+import type { Way } from './choose.ts';
+import { codeOf, isOurs, type Line } from './line.ts';
 
 export type Outgoing = {
   readonly size: number;
+  readonly eightBit: boolean;
   /** May be opened again for the next hop. */
   readonly open: () => AsyncIterable<Uint8Array>;
-  /** True when the stored body did not open: the connection was dropped before the dot. */
+  /** True when the stored bytes did not open: the connection was dropped before the dot. */
   readonly broken: () => boolean;
+  /** `over`: it will not be wanted again. */
+  readonly release: (over: boolean) => Promise<void>;
 };
 
+/** The mail data for these deliveries; an outcome when a variant cannot be made now. */
+export async function mailOf(
+  line: Line,
+  message: Message,
+  deliveries: readonly Delivery[],
+  way: Way,
+): Promise<Outgoing | Outcome | 'corrupt'> {
+  if (way.kind !== 'variant') return outgoing(line, message, deliveries);
+  try {
+    return await outgoingVariant(line, message, deliveries, way.key);
+  } catch (error) {
+    return isBodyLost(error) ? 'corrupt' : afterFailure(line, message, error);
+  }
+}
+
+/** The message as it was accepted. */
 export function outgoing(line: Line, message: Message, deliveries: readonly Delivery[]): Outgoing {
-  const trace = isOurs(message) ? Buffer.alloc(0) : traceLine(line, message, deliveries);
   const tags = message.examination?.subjectTags ?? [];
+  const body = () => {
+    const stored = line.bodies.open(message.organization, message.body);
+    return tags.length === 0 ? stored : withoutTags(stored, tags);
+  };
+  return {
+    ...traced(line, message, deliveries, message.size, body),
+    // Mail of ours is composed in ASCII and was not examined.
+    eightBit: message.examination?.eightBit ?? !isOurs(message),
+    release: async () => {},
+  };
+}
+
+async function outgoingVariant(
+  line: Line,
+  message: Message,
+  deliveries: readonly Delivery[],
+  key: AddressKey,
+): Promise<Outgoing> {
+  const made = await line.variant(message, key);
+  return {
+    ...traced(line, message, deliveries, made.size, made.open),
+    eightBit: false,
+    release: made.release,
+  };
+}
+
+function traced(
+  line: Line,
+  message: Message,
+  deliveries: readonly Delivery[],
+  size: number,
+  body: () => AsyncIterable<Uint8Array>,
+): Pick<Outgoing, 'size' | 'open' | 'broken'> {
+  const trace = isOurs(message) ? Buffer.alloc(0) : traceLine(line, message, deliveries);
   let broken = false;
   async function* open(): AsyncGenerator<Uint8Array> {
     if (trace.length > 0) yield trace;
     try {
-      const body = line.bodies.open(message.organization, message.body);
-      yield* tags.length === 0 ? body : withoutTags(body, tags);
+      yield* body();
     } catch (error) {
-      if (error instanceof BodyError && (error.code === 'missing' || error.code === 'corrupt')) broken = true;
+      if (isBodyLost(error)) broken = true;
       throw error;
     }
   }
-  return { size: trace.length + message.size, open, broken: () => broken };
+  return { size: trace.length + size, open, broken: () => broken };
+}
+
+/** The stored body is gone or does not open, here or in a worker. */
+export function isBodyLost(error: unknown): boolean {
+  const code =
+    error instanceof WorkError && error.code === 'failed' ? error.message : error instanceof BodyError && error.code;
+  return code === 'missing' || code === 'corrupt';
+}
+
+/** Codes of workers and system that say nothing of the message or the key. */
+const PASSING = new Set(['busy', 'closed', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
+
+/** What passes is waited for; what may come again with this message and key gives way by the clock of its step. */
+function afterFailure(line: Line, message: Message, error: unknown): Outcome {
+  const code = error instanceof WorkError && error.code === 'failed' ? error.message : codeOf(error);
+  line.log.error({ queueId: message.id, code }, 'a variant could not be made');
+  if (PASSING.has(code)) return { kind: 'unreached', reason: 'the gateway is busy', status: '4.3.2' };
+  line.meter.alarm('stage failed');
+  return { kind: 'lacking', reason: 'it could not be encrypted', status: '4.3.0', atOnce: false };
+}
+
+/** How a key is named to people: the end of its fingerprint, as its program shows it. */
+export function keyName({ facts, pinned }: Pick<AddressKey, 'facts' | 'pinned'>): string {
+  const what = facts.kind === 'pgp' ? 'key' : 'certificate';
+  return `${what} ${facts.fingerprint.slice(-16).toUpperCase()}${pinned ? ' (pinned)' : ''}`;
 }
 
 function traceLine(line: Line, message: Message, deliveries: readonly Delivery[]): Buffer {

@@ -18,6 +18,10 @@ export type SettleOptions = {
   readonly built: readonly ProtectionName[];
   /** 0 ≤ x < 1, for the jitter of the wait. */
   readonly fraction: number;
+  /** Items of the list that could not be tried, each with why. */
+  readonly passed?: readonly string[];
+  /** What the item was tried with: `key 9C1F22AB`. */
+  readonly using?: string;
 };
 
 const MINUTE = 60_000;
@@ -36,7 +40,23 @@ export function settle(delivery: Delivery, outcome: Outcome, options: SettleOpti
   const { step } = delivery;
   const tried = protectionsOf(delivery)[step];
   const protection = tried === undefined ? null : protectionText(tried);
-  return { delivery: delivery.id, outcome, step, protection, next, because, status };
+  return {
+    delivery: delivery.id,
+    outcome,
+    step,
+    protection,
+    next,
+    because: whole(because, protection, options),
+    status,
+  };
+}
+
+/** The steps before and what was used, in front of what came of it: `pgp: no key known → tls: TLS 1.3, …`. */
+function whole(because: string, protection: string | null, { passed = [], using }: SettleOptions): string {
+  if (passed.length === 0 && using === undefined) return because;
+  const named = because.startsWith(`${protection}: `) ? because : `${protection ?? 'protection'}: ${because}`;
+  const last = using === undefined ? named : named.replace(': ', ` with ${using}: `);
+  return [...passed, last].join(' → ');
 }
 
 type Judgement = Pick<Settlement, 'next' | 'because' | 'status'>;

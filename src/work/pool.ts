@@ -14,8 +14,10 @@ export type PoolOptions = {
   /** V8 heap, and memory in all (resident, with Buffers), that a worker may take, in octets. */
   readonly heap: number;
   readonly resident: number;
-  /** Files and folders that a worker may read; it may write nothing, start nothing and load no native code. */
+  /** Files and folders that a worker may read; it may start nothing and load no native code. */
   readonly readable: readonly string[];
+  /** Folders in which it may write; none unless told. */
+  readonly writable?: readonly string[];
   /** Jobs that may wait before `run` rejects with `busy`. */
   readonly waiting: number;
 };
@@ -61,7 +63,9 @@ export function createPool(options: PoolOptions): Pool {
   let lastId = 0;
   let closed = false;
   // Node looks at the path as it is given, its module loader at what links lead to.
-  const readable = new Set(options.readable.flatMap((path) => [path, realpathSync(path)]));
+  const both = (paths: readonly string[]) => new Set(paths.flatMap((path) => [path, realpathSync(path)]));
+  const readable = both(options.readable);
+  const writable = both(options.writable ?? []);
   let watching: NodeJS.Timeout | null = null;
 
   function seat(): Seat {
@@ -70,6 +74,7 @@ export function createPool(options: PoolOptions): Pool {
         '--disable-sigusr1',
         '--permission',
         ...[...readable].map((path) => `--allow-fs-read=${path}`),
+        ...[...writable].map((path) => `--allow-fs-write=${path}`),
         `--max-old-space-size=${Math.ceil(options.heap / 1_048_576)}`,
       ],
       env: {},

@@ -17,6 +17,7 @@ async function settled(failures: readonly QueueError[]): Promise<{ calls: unknow
       },
     },
     resolve: async () => ({ kind: 'refused', reply: { code: 550, enhanced: '5.1.2', text: 'no such domain' } }),
+    lookUpKey: async () => ({ kind: 'none', why: 'no key known' }),
     settings: () => ({ built: ['tls'], clocks: { lacking: 1, attempts: 1 } }),
     clock: {
       now: () => now,

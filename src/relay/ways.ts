@@ -1,0 +1,37 @@
+// What encrypts messages themselves, put together: keys looked up and judged, variants made for them.
+
+import type { Clock } from '../domain/types.ts';
+import type { KeyBook } from '../keys/book-port.ts';
+import { createJudge, createLookup, type Judge, type Lookup } from '../keys/lookup.ts';
+import { createChain } from '../keys/roots.ts';
+import { createSigner } from '../keys/signer.ts';
+import type { Made } from '../store/bodies/made.ts';
+import type { Bodies } from '../store/bodies/port.ts';
+import type { Pool } from '../work/pool.ts';
+import type { Line, Settings } from './line.ts';
+import { createVariants } from './variants.ts';
+
+export type WaysDeps = {
+  readonly book: KeyBook;
+  readonly bodies: Bodies;
+  readonly made: Made;
+  /** Workers that may write into the folder of `made`. */
+  readonly makers: Pool;
+  /** DER of the authorities whose certificates may be encrypted to. */
+  readonly roots: () => readonly Uint8Array[];
+  readonly settings: () => Settings;
+  readonly clock: Clock;
+};
+
+export type Ways = { readonly judge: Judge; readonly lookUp: Lookup; readonly variant: Line['variant'] };
+
+export function createWays(deps: WaysDeps): Ways {
+  const { book, clock, settings } = deps;
+  const judge = createJudge({ chain: createChain(deps.roots), clock });
+  const signer = createSigner({ book, judge });
+  return {
+    judge,
+    lookUp: createLookup({ book, judge }),
+    variant: createVariants({ ...deps, signer, settings, now: clock.now }),
+  };
+}

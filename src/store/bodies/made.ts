@@ -1,0 +1,135 @@
+// Bodies that can be made again: variants for a recipient, decoded attachments. A worker writes one, sealed under a key that
+// only this process's memory holds, into a folder that is emptied at every start: nothing of it outlives the process, and a
+// file that is missing is made again. Bounded by octets; what is not in use goes first. Not synced. Logs nothing.
+
+import { join } from 'node:path';
+import { KIND } from '../../crypto/sealed.ts';
+import type { OrganizationName } from '../../domain/ids.ts';
+import type { Random } from '../../domain/types.ts';
+import { realIo } from './io.ts';
+import type { BodyHandle } from './port.ts';
+import { streamSealed } from './read.ts';
+import { Readers } from './readers.ts';
+
+/** Where a worker writes, and under which key. */
+export type MadeHandle = {
+  readonly path: string;
+  /** 32 hex. */
+  readonly object: string;
+  readonly organization: OrganizationName;
+  /** 32 octets; never logged, never kept after the job. */
+  readonly dataKey: Uint8Array;
+};
+
+/** What the worker wrote: plain and sealed octets. */
+export type MadeSize = { readonly size: number; readonly length: number };
+
+export type MadeBody = {
+  readonly size: number;
+  open(): AsyncIterable<Uint8Array>;
+  /** Not in use any more; `over`: nobody will want it again. */
+  release(over: boolean): Promise<void>;
+};
+
+export type Made = {
+  /** The folder, in which workers write. */
+  readonly dir: string;
+  /** The body of that name, made by `make` when it is not there. Held until it is released. */
+  take(
+    name: string,
+    organization: OrganizationName,
+    make: (handle: MadeHandle) => Promise<MadeSize>,
+  ): Promise<MadeBody>;
+  close(): Promise<void>;
+};
+
+type Entry = {
+  readonly handle: MadeHandle;
+  readonly written: Promise<MadeSize>;
+  uses: number;
+  length: number;
+  over: boolean;
+};
+
+/** Empties the folder, or makes it. `bound`: octets kept of what is not in use. */
+export async function openMade(deps: { dir: string; random: Random; bound: number }): Promise<Made> {
+  const { dir, random, bound } = deps;
+  await realIo.makeFolder(dir);
+  for (const name of await realIo.list(dir)) await realIo.unlink(join(dir, name));
+  const readers = new Readers(realIo);
+  /** Least recently used first. */
+  const entries = new Map<string, Entry>();
+
+  async function forget(name: string, entry: Entry): Promise<void> {
+    if (entries.get(name) === entry) entries.delete(name);
+    await readers.forget(entry.handle.path);
+    entry.handle.dataKey.fill(0);
+    await realIo.unlink(entry.handle.path).catch(() => {});
+  }
+
+  async function trim(): Promise<void> {
+    let kept = 0;
+    for (const entry of entries.values()) if (entry.uses === 0) kept += entry.length;
+    for (const [name, entry] of [...entries]) {
+      if (kept <= bound) return;
+      if (entry.uses > 0) continue;
+      kept -= entry.length;
+      await forget(name, entry);
+    }
+  }
+
+  function begin(organization: OrganizationName, make: (handle: MadeHandle) => Promise<MadeSize>): Entry {
+    const object = Buffer.from(random.bytes(16)).toString('hex');
+    const handle = { path: join(dir, object), object, organization, dataKey: Buffer.from(random.bytes(32)) };
+    return { handle, written: make(handle), uses: 0, length: 0, over: false };
+  }
+
+  async function* read(name: string, entry: Entry, length: number): AsyncGenerator<Uint8Array, void, void> {
+    const { handle } = entry;
+    const sealed: BodyHandle = { ...handle, kind: KIND.body, offset: 0, length };
+    try {
+      yield* streamSealed(sealed, readers);
+    } catch (error) {
+      // Gone or damaged: made again by the next who takes it.
+      if (entries.get(name) === entry) entries.delete(name);
+      throw error;
+    }
+  }
+
+  return {
+    dir,
+    async take(name, organization, make) {
+      const entry = entries.get(name) ?? begin(organization, make);
+      entries.delete(name);
+      entries.set(name, entry);
+      entry.uses += 1;
+      let written: MadeSize;
+      try {
+        written = await entry.written;
+      } catch (error) {
+        entry.uses -= 1;
+        await forget(name, entry);
+        throw error;
+      }
+      entry.length = written.length;
+      return {
+        size: written.size,
+        open: () => read(name, entry, written.length),
+        release: async (over) => {
+          entry.uses -= 1;
+          entry.over ||= over;
+          if (entry.uses > 0) return;
+          const unwanted = entry.over || entries.get(name) !== entry;
+          await (unwanted ? forget(name, entry) : trim());
+        },
+      };
+    },
+    async close() {
+      for (const [name, entry] of [...entries]) {
+        await entry.written.catch(() => {});
+        await forget(name, entry);
+      }
+      await readers.close();
+    },
+  };
+}

@@ -1,0 +1,82 @@
+// A header section taken apart for encryption, as a reader of what leaves would see it.
+
+import { entityOf, splitHead } from '../../../src/mail/entity.ts';
+
+const lines = (...all: string[]): Buffer => Buffer.from(all.map((line) => `${line}\r\n`).join(''));
+const HEADER = lines(
+  'Received: from a by b',
+  'From: Dr. Lee <lee@clinic.example>',
+  'To: ann@example.org,',
+  ' bob@example.org',
+  'Subject: [secure] HIV test',
+  'MIME-Version: 1.0',
+  'Content-Type: multipart/mixed; boundary="b"',
+  'Content-Language: en',
+  'X-Trace: 1',
+  '',
+);
+
+test('the subject stands inside only, MIME fields go inside, trace fields stay outside', () => {
+  const { outside, inside } = entityOf(HEADER, { tags: ['secure'], subject: 'obscure' });
+  expect(outside.toString()).toBe(
+    lines(
+      'Received: from a by b',
+      'From: Dr. Lee <lee@clinic.example>',
+      'To: ann@example.org,',
+      ' bob@example.org',
+      'Subject: [...]',
+      'X-Trace: 1',
+    ).toString(),
+  );
+  expect(inside.toString()).toBe(
+    lines(
+      'From: Dr. Lee <lee@clinic.example>',
+      'To: ann@example.org,',
+      ' bob@example.org',
+      'Subject: HIV test',
+      'HP-Outer: From: Dr. Lee <lee@clinic.example>',
+      'HP-Outer: To: ann@example.org,',
+      ' bob@example.org',
+      'HP-Outer: Subject: [...]',
+      'Content-Type: multipart/mixed;',
+      '\tboundary="b";',
+      '\thp="cipher"',
+      'Content-Language: en',
+      '',
+    ).toString(),
+  );
+});
+
+test('a kept subject stands outside without its tag', () => {
+  const { outside } = entityOf(HEADER, { tags: ['secure'], subject: 'keep' });
+  expect(outside.toString()).toContain('Subject: HIV test\r\n');
+  expect(outside.toString()).not.toContain('secure');
+});
+
+test.each<[string, string[], string]>([
+  ['no content type', ['Subject: a', ''], 'Content-Type: text/plain;\r\n\tcharset=us-ascii;\r\n\thp="cipher"\r\n\r\n'],
+  ['one that ends in a semicolon', ['Content-Type: text/html;', ''], 'Content-Type: text/html;\r\n\thp="cipher"\r\n'],
+  ['a header without an end', ['Content-Type: text/html'], 'Content-Type: text/html;\r\n\thp="cipher"\r\n\r\n'],
+])('%s', (_, given, expected) => {
+  expect(entityOf(lines(...given), { tags: [], subject: 'obscure' }).inside.toString()).toContain(expected);
+});
+
+test('the last field without a line end gets one', () => {
+  const { outside } = entityOf(Buffer.from('Subject: a\r\nX-Last: b'), { tags: [], subject: 'keep' });
+  expect(outside.toString()).toBe('Subject: a\r\nX-Last: b\r\n');
+});
+
+test('a head is found wherever the chunks end', () => {
+  const whole = Buffer.concat([HEADER, Buffer.from('body\r\n.\r\nFrom here\r\n')]);
+  for (let at = 0; at <= whole.length; at++) {
+    const { head, rest } = splitHead([whole.subarray(0, at), whole.subarray(at)]);
+    expect(head.equals(HEADER)).toBe(true);
+    expect(Buffer.concat([...rest]).toString()).toBe('body\r\n.\r\nFrom here\r\n');
+  }
+});
+
+test('a message without a body is all head', () => {
+  const { head, rest } = splitHead([Buffer.from('Subject: a\r\n')]);
+  expect(head.toString()).toBe('Subject: a\r\n');
+  expect([...rest]).toEqual([]);
+});
