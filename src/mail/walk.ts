@@ -35,6 +35,8 @@ export type Part = {
 export type WalkHandler = {
   /** True when its content is wanted; else it is only searched for the next boundary. */
   readonly begin: (part: Part) => boolean;
+  /** False: a container that is read as one part, its octets as they stand between the boundaries around it. */
+  readonly enters?: (part: Part) => boolean;
   /** Decoded octets, good until the call returns; of a container what stands outside its parts. False: no more wanted. */
   readonly content: (part: Part, bytes: Buffer) => boolean;
   readonly end: (part: Part) => void;
@@ -169,7 +171,7 @@ class Walk {
       return false;
     }
     const isMessage = media.value === 'message/rfc822' || media.value === 'message/global';
-    const container = event.part.multipart || isMessage;
+    const container = (event.part.multipart || isMessage) && (handler.enters?.(event.part) ?? true);
     if (container && event.part.depth >= limits.depth) note(event.part, 'too deep');
     const decoder = decoderFor(encoding);
     if (decoder === undefined) note(event.part, 'malformed');
