@@ -1,5 +1,6 @@
-// ASCII armor (RFC 9580 §6) at the speed of Buffer. The checksum is neither written nor looked at: it is optional, RFC 9580
-// §6.1 tells readers to ignore it, and what has to be authentic is so by other means.
+// ASCII armor (RFC 9580 §6) at the speed of Buffer. The checksum is written, optional as it is: where the last line needs no
+// padding and no checksum follows, GnuPG 2.2 reads the line behind it as base64 too, and finds the message manipulated. It
+// is not looked at (RFC 9580 §6.1): what has to be authentic is so by other means.
 
 export type Block = {
   /** `PGP MESSAGE`, `PGP PUBLIC KEY BLOCK`. */
@@ -41,8 +42,8 @@ function octetsOf(inner: Buffer): Buffer | null {
   if (!blank) return null;
   let end = inner.length;
   // A checksum stands alone on the last line.
-  const checksum = inner.lastIndexOf('\n=', undefined, 'latin1');
-  if (checksum >= blank.index) end = checksum;
+  const last = inner.lastIndexOf('\n=', undefined, 'latin1');
+  if (last >= blank.index) end = last;
   return Buffer.from(inner.toString('latin1', blank.index + blank[0].length, end), 'base64');
 }
 
@@ -50,9 +51,13 @@ function octetsOf(inner: Buffer): Buffer | null {
 export async function* armored(octets: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, void> {
   yield Buffer.from(`${BEGIN}MESSAGE${DASHES}\r\n\r\n`);
   const encode = lineEncoder();
-  for await (const chunk of octets) yield encode(chunk, false);
+  const sum = checksum();
+  for await (const chunk of octets) {
+    sum.push(chunk);
+    yield encode(chunk, false);
+  }
   yield encode(Buffer.alloc(0), true);
-  yield Buffer.from(`-----END PGP MESSAGE${DASHES}\r\n`);
+  yield Buffer.from(`=${sum.end().toString('base64')}\r\n-----END PGP MESSAGE${DASHES}\r\n`);
 }
 
 /** Octets to whole lines of base64; what makes no line yet is kept for the next call, and given with the last one. */
@@ -89,4 +94,43 @@ function inLines(text: Buffer): Buffer {
     out[to++] = 10;
   }
   return out;
+}
+
+// ── CRC-24 (RFC 9580 §6.1.1) ──
+
+const CRC_INIT = 0xb704ce;
+const CRC_POLYNOMIAL = 0x1864cfb;
+/** What an octet does to the sum when no, one and two others follow: three octets make the whole of it new. */
+const [LAST, SECOND, FIRST] = crcTables() as [Int32Array, Int32Array, Int32Array];
+
+function crcTables(): Int32Array[] {
+  const shifted = (value: number) => {
+    let crc = value << 16;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x800000 ? (crc << 1) ^ CRC_POLYNOMIAL : crc << 1;
+    return crc;
+  };
+  const last = Int32Array.from({ length: 256 }, (_, octet) => shifted(octet));
+  const after = (crc: number) => ((crc << 8) & 0xffffff) ^ (last[crc >> 16] as number);
+  const second = last.map(after);
+  return [last, second, second.map(after)];
+}
+
+function checksum(): { readonly push: (octets: Uint8Array) => void; readonly end: () => Buffer } {
+  let crc = CRC_INIT;
+  const push = (octets: Uint8Array): void => {
+    let at = 0;
+    let sum = crc;
+    for (const whole = octets.length - 2; at < whole; at += 3) {
+      sum =
+        (FIRST[(sum >> 16) ^ (octets[at] as number)] as number) ^
+        (SECOND[((sum >> 8) & 0xff) ^ (octets[at + 1] as number)] as number) ^
+        (LAST[(sum & 0xff) ^ (octets[at + 2] as number)] as number);
+    }
+    for (; at < octets.length; at++) {
+      sum = ((sum << 8) & 0xffffff) ^ (LAST[(sum >> 16) ^ (octets[at] as number)] as number);
+    }
+    crc = sum;
+  };
+  const end = (): Buffer => Buffer.from([crc >> 16, (crc >> 8) & 0xff, crc & 0xff]);
+  return { push, end };
 }

@@ -23,7 +23,7 @@ test('the form of RFC 3156', async () => {
   expect(contentType).toBe('multipart/encrypted; protocol="application/pgp-encrypted";\r\n\tboundary="b-1"');
   const text = (await joined(body)).toString('latin1');
   const armor =
-    /-----BEGIN PGP MESSAGE-----\r\n\r\n(?:[A-Za-z0-9+/]{76}\r\n)+(?:[A-Za-z0-9+/=]{4,76}\r\n)?-----END PGP MESSAGE-----\r\n/;
+    /-----BEGIN PGP MESSAGE-----\r\n\r\n(?:[A-Za-z0-9+/]{76}\r\n)+(?:[A-Za-z0-9+/=]{4,76}\r\n)?=[A-Za-z0-9+/]{4}\r\n-----END PGP MESSAGE-----\r\n/;
   expect(armor.test(text)).toBe(true);
   expect(text.replace(armor, 'ARMOR\r\n')).toBe(
     [
