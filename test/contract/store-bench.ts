@@ -22,7 +22,9 @@ import { NOON } from '../support/vault.ts';
 
 export type TestClock = { at: number };
 /** Ports and the vault that boxes for them. */
-export type Opened = Pick<Store, 'queue' | 'audit' | 'accounts' | 'keyring' | 'close'> & { readonly vault: Vault };
+export type Opened = Pick<Store, 'queue' | 'audit' | 'accounts' | 'keyring' | 'book' | 'close'> & {
+  readonly vault: Vault;
+};
 /** `open` gives a store over one lasting place: called again after `close` it must find what was durable. */
 export type StoreUnderTest = {
   readonly clock: TestClock;

@@ -60,8 +60,8 @@ export function setUp(faults: Faults = {}, wrap: (queue: Queue) => Queue = (queu
       ring = await openRing({ master, keyring: store.keyring, random });
       for (const organization of ['-', 'clinic', 'practice']) await ring.ready(organization, clock.at);
       opened = true;
-      const { audit, accounts, keyring, close } = store;
-      return { queue: wrap(store.queue), audit, accounts, keyring, close, vault: ring };
+      const { audit, accounts, keyring, book, close } = store;
+      return { queue: wrap(store.queue), audit, accounts, keyring, book, close, vault: ring };
     },
     remove: () => rmSync(path, { recursive: true }),
   };

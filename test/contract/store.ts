@@ -1,9 +1,10 @@
-// What every store must do behind the ports queue, audit, accounts and keyring, whatever it is made of and however its
+// What every store must do behind the ports queue, audit, accounts, keyring and book, whatever it is made of and however its
 // answers come.
 
 import { accountsContract } from './store-accounts.ts';
 import { auditContract } from './store-audit.ts';
 import { Bench, type StoreUnderTest } from './store-bench.ts';
+import { bookContract } from './store-book.ts';
 import { leasesContract } from './store-leases.ts';
 import { operatorsContract } from './store-operators.ts';
 import { queueContract } from './store-queue.ts';
@@ -29,4 +30,5 @@ export function storeContract(setUp: () => Promise<StoreUnderTest>): void {
   describe('operators', () => operatorsContract(bench));
   describe('audit', () => auditContract(bench));
   describe('accounts and keyring', () => accountsContract(bench));
+  describe('the book of keys', () => bookContract(bench));
 }
