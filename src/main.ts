@@ -38,17 +38,19 @@ import { codeOf, type Line, type Meter, verbId } from './relay/line.ts';
 import { createSchedule } from './relay/schedule.ts';
 import { hostPort, smartHostOf } from './relay/settings.ts';
 import { startSweep } from './relay/sweep.ts';
+import { createWays } from './relay/ways.ts';
 import { createResolve } from './route/resolve.ts';
 import { createClient } from './smtp/client.ts';
 import { type Certificate, type Listener, listen } from './smtp/listener.ts';
 import { readKeysFile, writeKeysFile } from './store/bodies/keys-file.ts';
+import { openMade } from './store/bodies/made.ts';
 import { openBodies, type SegmentBodies } from './store/bodies/segments.ts';
 import { openStore, type Store } from './store/sqlite/open.ts';
 import { createAuthenticator, hashSecret } from './trust/login.ts';
 import { trustedOrganization } from './trust/prove.ts';
 import { createMetrics, type Metrics } from './web/metrics.ts';
 import { startWeb } from './web/server.ts';
-import { createPool, type WorkError } from './work/pool.ts';
+import { createPool, type Pool, type WorkError } from './work/pool.ts';
 
 /** Why the gateway cannot start, in words for the operator; each line is one problem. */
 export class StartError extends Error {}
@@ -192,17 +194,24 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
   const { inForce, log, startedAt, closers } = base;
   const { store, vault, bodies } = state;
   const { config } = inForce.current;
-  const pool = createPool({
-    entry: worker,
-    workers: config.limits.workers,
-    heap: config.limits.worker_memory,
-    resident: config.limits.worker_memory + WORKER_BASE,
-    readable: [...CODE, fileURLToPath(new URL('.', worker)), join(config.storage.path, 'bodies')],
-    waiting: config.limits.examine_waiting,
-  });
+  const pool = openPool(config, worker, []);
   closers.push(() => pool.close());
   await pool.run('ready', null, WORKER_START_MS).catch((error: WorkError) => {
     throw new StartError(`the workers that examine messages do not start (${error.message})`);
+  });
+  const made = await openMade({ dir: join(config.storage.path, 'made'), random, bound: MADE_BOUND });
+  const makers = openPool(config, worker, [made.dir]);
+  closers.push(() => made.close());
+  closers.push(() => makers.close());
+  const settings = () => inForce.current.settings;
+  const ways = createWays({
+    book: store.book,
+    bodies,
+    made,
+    makers,
+    roots: () => inForce.current.roots,
+    settings,
+    clock,
   });
   const resolver = createResolver({ clock, random, servers: config.resolver.servers.map(hostPort) });
   const { overrides } = config;
@@ -237,9 +246,12 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
       return pool.run('examine', { body, subjectTags: Object.keys(tags) }, limits.examine_time * (1 + size / LARGE));
     },
     decide: (facts) => decide(inForce.current.policy, inForce.current.floors, facts),
+    lookUpKey: ways.lookUp,
+    variant: ways.variant,
+    escrow: () => Promise.reject(new Error('there is no portal')),
     resolve,
     send: client.send,
-    settings: () => inForce.current.settings,
+    settings,
     load: { incoming: 0, examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
     owner: `${config.node} ${startedAt} ${process.pid}` as Owner,
     clock,
@@ -263,6 +275,20 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
   return line;
 }
 
+/** Workers that examine may write nothing; those that make variants, into the folder of what can be made again. */
+function openPool(config: Config, worker: URL, writable: readonly string[]): Pool {
+  const { limits, storage } = config;
+  return createPool({
+    entry: worker,
+    workers: limits.workers,
+    heap: limits.worker_memory,
+    resident: limits.worker_memory + WORKER_BASE,
+    readable: [...CODE, fileURLToPath(new URL('.', worker)), join(storage.path, 'bodies')],
+    writable,
+    waiting: limits.examine_waiting,
+  });
+}
+
 function meterOf({ metrics, alarms }: Base): Meter {
   return {
     ...metrics,
@@ -278,6 +304,9 @@ const CODE = ['.', '../node_modules/', '../package.json'].map((path) => fileURLT
 const WORKER_START_MS = 30_000;
 /** Resident memory of a worker that has done nothing yet, with room for its garbage. */
 const WORKER_BASE = 160 << 20;
+
+/** Octets of variants that are kept for another attempt. */
+const MADE_BOUND = 256 << 20;
 
 /** Octets of the longest random id of the line. */
 const ID = 16;

@@ -375,7 +375,17 @@ export function queueContract(bench: () => Bench): void {
       const counts = await b.queue.counts();
       expect(counts.stages).toEqual({ accepted: 1, examined: 0, decided: 2, finished: 0, bodiless: 0, corrupt: 0 });
       expect(counts.states).toEqual({
-        ...{ undecided: 1, ready: 1, leased: 1, held: 1, delivered: 0, bounced: 1, dropped: 0 },
+        ...{
+          undecided: 1,
+          ready: 1,
+          leased: 1,
+          noticing: 0,
+          held: 1,
+          delivered: 0,
+          noticed: 0,
+          bounced: 1,
+          dropped: 0,
+        },
       });
       expect(counts.lanes).toMatchObject([{ organization: 'clinic', destination: 'a.test', waiting: 1 }]);
       await b.restart();
