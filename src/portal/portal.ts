@@ -56,6 +56,8 @@ export type MessageView = {
   /** Sanitized; null when the message has plain text only. Shown in a frame of its own. */
   readonly html: string | null;
   readonly text: string;
+  /** Too large to be shown whole; all of it is among the attachments then. */
+  readonly cut: boolean;
   readonly attachments: readonly AttachmentView[];
 };
 
