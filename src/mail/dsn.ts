@@ -130,9 +130,13 @@ function escaped(text: string, which: RegExp): string {
   return text.replace(which, (character) => `\\x{${character.codePointAt(0)?.toString(16).toUpperCase()}}`);
 }
 
-/** The Message-ID when it is one (RFC 5322 §3.6.4), else nothing: the field may hold any words. */
 function messageIdOf({ message }: OwnMail): string {
-  const id = message.messageId.trim();
+  return msgId(message.messageId);
+}
+
+/** The Message-ID when it is one (RFC 5322 §3.6.4), else nothing: the field may hold any words. */
+export function msgId(value: string): string {
+  const id = value.trim();
   return /^<[\x21-\x3b=\x3f-\x7e]{1,250}>$/.test(id) ? id : '';
 }
 

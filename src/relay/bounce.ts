@@ -94,7 +94,8 @@ function senderToTell(
   return isStaff(address, organization) ? address : { nobody: 'the reverse-path is outside the organization' };
 }
 
-function isStaff(address: Address, organization: OrganizationSettings): boolean {
+/** Mail of ours to staff goes to no other address. */
+export function isStaff(address: Address, organization: Pick<OrganizationSettings, 'domains'>): boolean {
   return organization.domains.includes(domainOf(normalAddress(address) as Address));
 }
 
