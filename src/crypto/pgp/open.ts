@@ -2,7 +2,7 @@
 // whole, and one changed octet of it opens nothing (EFAIL lived from what was shown before). Logs nothing.
 
 import { decrypt, readKey, readMessage, readPrivateKey } from 'openpgp';
-import type { Time } from '../../domain/ids.ts';
+import type { Duration, Time } from '../../domain/ids.ts';
 import { fieldValue, headerEnd, parseHeader } from '../../mail/header.ts';
 import { parseMedia } from '../../mail/media.ts';
 import { createWalker } from '../../mail/walk.ts';
@@ -19,6 +19,8 @@ export type Opened = {
 /** A few octets can stand for gigabytes; no message that is accepted is larger than this. */
 const OPENED_MAX = 160 * 1_048_576;
 const RULES = { maxDecompressedMessageSize: OPENED_MAX };
+/** By how much the clock of who signed may be ahead of ours. */
+const AHEAD: Duration = 5 * 60_000;
 const ENCRYPTED = 'multipart/encrypted';
 
 /**
@@ -42,7 +44,7 @@ export async function openPgpMime(
       message: await readMessage({ binaryMessage: octets, config: RULES }),
       decryptionKeys,
       verificationKeys,
-      date: new Date(options.now),
+      date: new Date(options.now + AHEAD),
       format: 'binary',
       config: RULES,
     });

@@ -68,6 +68,7 @@ describe('signatures', () => {
     ['of two, one known', async () => ({ signingKeys: [await stranger, us] }), 'valid'],
     ['with nobody to ask', async () => ({ verifyWith: [] }), 'invalid'],
     ['with another key to ask', async () => ({ verifyWith: [publicOf(await stranger)] }), 'invalid'],
+    ['by a clock that is a minute ahead', async () => ({ now: NOW - 60_000 }), 'valid'],
     ['of tomorrow', async () => ({ now: NOW - DAY / 2 }), 'invalid'],
     [
       'of a key revoked since as known to others',
