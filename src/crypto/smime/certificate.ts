@@ -176,8 +176,9 @@ export function subjectAddresses(name: Buffer): string[] {
   return found;
 }
 
-/** Subject public key, the octets of its BIT STRING: for EC a point. */
-export function publicPointOf(certificate: Certificate): Buffer {
-  const spki = certificate.publicKey!.export({ type: 'spki', format: 'der' });
-  return bitsOf(childrenOf(readWhole(spki), TAG.sequence)[1]);
+/** Of the subject's public key: AlgorithmIdentifier, and the octets of its BIT STRING (for EC a point). */
+export function publicKeyInfoOf({ publicKey }: Certificate): { readonly algorithm: Buffer; readonly octets: Buffer } {
+  if (publicKey === null) throw new SmimeError('unfit');
+  const [name, bits] = childrenOf(readWhole(publicKey.export({ type: 'spki', format: 'der' })), TAG.sequence);
+  return { algorithm: name!.raw, octets: bitsOf(bits) };
 }

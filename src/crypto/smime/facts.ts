@@ -51,14 +51,24 @@ export function validityOf({ x509 }: Certificate): { readonly validFrom: Time; r
 
 /** Why key or signature are too weak, in words; null when they are not. */
 export function weaknessOf(certificate: Certificate): string | null {
-  const { publicKey, signatureHash } = certificate;
+  return keyWeaknessOf(certificate) ?? signatureWeaknessOf(certificate);
+}
+
+/** Why its key is too weak, in words. */
+export function keyWeaknessOf(certificate: Certificate): string | null {
+  const { publicKey } = certificate;
   const bits = publicKey?.asymmetricKeyDetails?.modulusLength;
   if (publicKey?.asymmetricKeyType === 'dsa') return 'DSA';
   if (bits !== undefined && bits < RSA_LEAST_BITS) return `RSA with ${bits} bits`;
   const curve = curveOf(certificate);
-  if (curve !== null && !STRONG_CURVES.includes(curve)) return `the curve ${curve}`;
-  if (signatureHash !== null && !Object.values(HASHES).includes(signatureHash)) return `signed with ${signatureHash}`;
-  return null;
+  return curve !== null && !STRONG_CURVES.includes(curve) ? `the curve ${curve}` : null;
+}
+
+/** Why its issuer's signature proves nothing, in words; one of an unknown kind is not judged. */
+export function signatureWeaknessOf({ signatureHash }: Certificate): string | null {
+  return signatureHash === null || Object.values(HASHES).includes(signatureHash)
+    ? null
+    : `signed with ${signatureHash}`;
 }
 
 function unfitnessOf(certificate: Certificate): string | null {

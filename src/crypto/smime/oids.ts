@@ -34,6 +34,36 @@ export const AES = {
   wrap256: '2.16.840.1.101.3.4.1.45',
 } as const;
 
+/** Content encryption that is read → Node's name, octets of the key. Triple DES: many old clients know nothing better. */
+export const CONTENT_CIPHERS: Readonly<Record<string, { readonly name: string; readonly key: number }>> = {
+  [AES.cbc128]: { name: 'aes-128-cbc', key: 16 },
+  '2.16.840.1.101.3.4.1.22': { name: 'aes-192-cbc', key: 24 },
+  [AES.cbc256]: { name: 'aes-256-cbc', key: 32 },
+  '1.2.840.113549.3.7': { name: 'des-ede3-cbc', key: 24 },
+};
+
+/** Key wraps that are read → Node's name, octets of the wrapping key. */
+export const KEY_WRAPS: Readonly<Record<string, { readonly name: string; readonly key: number }>> = {
+  '2.16.840.1.101.3.4.1.5': { name: 'id-aes128-wrap', key: 16 },
+  '2.16.840.1.101.3.4.1.25': { name: 'id-aes192-wrap', key: 24 },
+  [AES.wrap256]: { name: 'id-aes256-wrap', key: 32 },
+};
+
+/** ECDH schemes → hash of their KDF. With and without cofactor: it is 1 on the curves in use. */
+export const AGREEMENT_HASHES: Readonly<Record<string, string>> = {
+  '1.3.133.16.840.63.0.2': 'sha1',
+  '1.3.133.16.840.63.0.3': 'sha1',
+  '1.3.132.1.11.0': 'sha224',
+  [EC.ecdhSha256]: 'sha256',
+  '1.3.132.1.11.2': 'sha384',
+  '1.3.132.1.11.3': 'sha512',
+  '1.3.132.1.14.0': 'sha224',
+  '1.3.132.1.14.1': 'sha256',
+  '1.3.132.1.14.2': 'sha384',
+  '1.3.132.1.14.3': 'sha512',
+};
+
+export const SHA1 = '1.3.14.3.2.26';
 export const SHA256 = '2.16.840.1.101.3.4.2.1';
 
 /** Hashes that are good enough, by Node's names. */

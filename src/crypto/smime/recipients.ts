@@ -2,10 +2,11 @@
 
 import { constants, createCipheriv, createECDH, publicEncrypt } from 'node:crypto';
 import { agreedKey, WRAP_IV } from './agreement.ts';
-import { type Certificate, publicPointOf } from './certificate.ts';
+import { type Certificate, publicKeyInfoOf } from './certificate.ts';
 import { algorithm, bitString, context, NULL, octetString, oid, sequence, setOf, smallInteger, tlv } from './der.ts';
 import { SmimeError } from './error.ts';
 import { curveOf } from './facts.ts';
+import { issuerAndSerialNumber } from './identifier.ts';
 import { AES, EC, RSA, SHA256 } from './oids.ts';
 
 export type KeyTransport = 'oaep' | 'v1.5';
@@ -37,11 +38,6 @@ export function recipientInfos(
   return { version, infos: setOf(...infos) };
 }
 
-/** RFC 5652 §10.2.4. */
-export function issuerAndSerialNumber({ issuer, serial }: Certificate): Buffer {
-  return sequence(issuer, serial);
-}
-
 /** RFC 5652 §6.2.1. */
 function keyTransport(recipient: Certificate, contentKey: Uint8Array, transport: KeyTransport): Buffer {
   const key = recipient.publicKey!;
@@ -58,7 +54,7 @@ function keyAgreement(recipient: Certificate, contentKey: Uint8Array): Buffer {
   if (curveOf(recipient) !== 'P-256') throw new SmimeError('unfit');
   const ephemeral = createECDH('prime256v1');
   const point = ephemeral.generateKeys();
-  const secret = ephemeral.computeSecret(publicPointOf(recipient));
+  const secret = ephemeral.computeSecret(publicKeyInfoOf(recipient).octets);
   const wrapping = createCipheriv('id-aes256-wrap', agreedKey(secret, 'sha256', WRAP, 32), WRAP_IV);
   const wrapped = Buffer.concat([wrapping.update(contentKey), wrapping.final()]);
   const originator = tlv(context(1), algorithm(EC.publicKey, oid(EC.p256)), bitString(point));

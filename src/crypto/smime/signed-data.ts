@@ -6,8 +6,8 @@ import { type Certificate, parseCertificate } from './certificate.ts';
 import { algorithm, context, NULL, octetString, oid, sequence, setOf, smallInteger, TAG, tlv } from './der.ts';
 import { SmimeError } from './error.ts';
 import { curveOf } from './facts.ts';
+import { issuerAndSerialNumber } from './identifier.ts';
 import { AES, CMS, EC, RSA, SHA256 } from './oids.ts';
-import { issuerAndSerialNumber } from './recipients.ts';
 
 export type Signer = {
   /** DER. */
