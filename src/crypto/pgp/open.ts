@@ -94,5 +94,5 @@ function textOf(message: Buffer): Buffer {
   });
   walker.push(message);
   walker.end();
-  return Buffer.concat(pieces);
+  return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
 }
