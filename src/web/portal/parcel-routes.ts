@@ -1,0 +1,162 @@
+// Routes behind a code: `/p/<parcel>`, for the recipient the message, for the sender its state.
+
+import type { Desk, Pickup } from '../../portal/portal.ts';
+import { daysOf, deskPage, retractPage } from './desk.ts';
+import { closedPage, plainPage, unknownPage } from './door.ts';
+import { contentDisposition, FRAME_POLICY } from './headers.ts';
+import { endedPage, framePage, messagePage, noSenderPage, parcelPath, replyAgainPage, sentPage } from './pickup.ts';
+import { type Ask, type Handler, moved, type Route, show } from './route.ts';
+import { cookieOf, endedCookie, isParcelId } from './session.ts';
+
+/** Answers itself where there is no session: alike for a parcel that is none. */
+async function sessionOf(ask: Ask): Promise<Pickup | Desk | Response> {
+  const parcel = ask.context.req.param('parcel') ?? '';
+  const cookie = isParcelId(parcel) ? cookieOf(ask.context.req.header('cookie'), parcel) : null;
+  const session = cookie === null ? null : await ask.portal.session(ask.host, parcel, cookie);
+  if (session === null) return show(ask, 403, endedPage(ask.view, ask.form.get('text') ?? ''));
+  const { state } = session.door;
+  const isShut = state === 'retracted' || state === 'deleted' || (state === 'expired' && session.kind === 'link');
+  return isShut ? show(ask, 410, closedPage(ask.view, session.door)) : session;
+}
+
+function forRecipient(then: (ask: Ask, pickup: Pickup) => Promise<Response>): Handler {
+  return async (ask) => {
+    const session = await sessionOf(ask);
+    if (session instanceof Response) return session;
+    return session.kind === 'link' ? then(ask, session) : show(ask, 404, unknownPage(ask.view));
+  };
+}
+
+function forSender(then: (ask: Ask, desk: Desk) => Promise<Response>): Handler {
+  return async (ask) => {
+    const session = await sessionOf(ask);
+    if (session instanceof Response) return session;
+    return session.kind === 'sender' ? then(ask, session) : show(ask, 404, unknownPage(ask.view));
+  };
+}
+
+async function open(ask: Ask): Promise<Response> {
+  const { context, view } = ask;
+  const session = await sessionOf(ask);
+  if (session instanceof Response) return session;
+  // Nobody reads the answer to HEAD: that is no view.
+  if (context.req.method === 'HEAD') return context.html('');
+  const done = context.req.query('done');
+  if (session.kind === 'sender') {
+    const extended = done === 'extended';
+    return show(
+      ask,
+      200,
+      deskPage({ ...view, again: extended ? { done: 'extended' } : {} }, session, extended ? done : null),
+    );
+  }
+  if (done === 'sent') {
+    return show(ask, 200, sentPage({ ...view, again: { done: 'sent' } }, session.door, session.parcel));
+  }
+  const message = await session.view();
+  return show(ask, 200, messagePage(view, { pickup: session, message, once: onceOf(ask) }));
+}
+
+function onceOf({ random }: Ask): string {
+  return random(16).toString('base64url');
+}
+
+async function frame(ask: Ask, pickup: Pickup): Promise<Response> {
+  const html = await pickup.html();
+  if (html === null) return show(ask, 404, unknownPage(ask.view));
+  ask.context.header('Content-Security-Policy', FRAME_POLICY);
+  return show(ask, 200, framePage(ask.view, html));
+}
+
+async function download(ask: Ask, pickup: Pickup): Promise<Response> {
+  const { context, view } = ask;
+  const part = context.req.param('part') ?? '';
+  const found = /^\d{1,4}$/.test(part) ? await pickup.attachment(Number(part)) : null;
+  if (found === null) return show(ask, 404, unknownPage(view));
+  const headers = {
+    'Content-Type': 'application/octet-stream',
+    'Content-Disposition': contentDisposition(found.view.name),
+    // A download is no page: the sandbox holds where a browser would show it all the same.
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  };
+  if (context.req.method !== 'HEAD') return context.body(ReadableStream.from(found.body), 200, headers);
+  await found.body[Symbol.asyncIterator]().return?.();
+  return context.body(null, 200, headers);
+}
+
+async function reply(ask: Ask, pickup: Pickup): Promise<Response> {
+  const { form, view } = ask;
+  const { door, parcel } = pickup;
+  const words = view.words.reply;
+  const text = (form.get('text') ?? '').replace(/\r\n?/g, '\n');
+  const given = form.get('once') ?? '';
+  const once = /^[A-Za-z0-9_-]{16,64}$/.test(given) ? given : onceOf(ask);
+  const again = (status: 422 | 429, error: string) =>
+    show(ask, status, replyAgainPage(view, { door, parcel, text, once, error }));
+  switch (await pickup.reply(text, once)) {
+    case 'sent':
+      return moved(ask, parcelPath(parcel), { done: 'sent' });
+    case 'empty':
+      return again(422, words.empty);
+    case 'too long':
+      return again(422, words.tooLong);
+    case 'too many':
+      return again(429, words.tooMany);
+    case 'no sender':
+      return show(ask, 422, noSenderPage(view, parcel, text));
+  }
+}
+
+async function extend(ask: Ask, desk: Desk): Promise<Response> {
+  const days = daysOf(ask.form.get('days') ?? '');
+  if (days === null) return show(ask, 422, deskPage({ ...ask.view, again: null }, desk, 'bad days'));
+  await desk.extend(days);
+  return moved(ask, parcelPath(desk.parcel), { done: 'extended' });
+}
+
+async function retract(ask: Ask, desk: Desk): Promise<Response> {
+  await desk.retract();
+  // The session goes with the key: the page that says so stands outside.
+  return moved(ask, '/taken-back');
+}
+
+/** Leaves whether or not there is a session: a person who wants out is out. */
+async function leave(ask: Ask): Promise<Response> {
+  const parcel = ask.context.req.param('parcel') ?? '';
+  const cookie = isParcelId(parcel) ? cookieOf(ask.context.req.header('cookie'), parcel) : null;
+  if (cookie !== null) {
+    await ask.portal.leave(parcel, cookie);
+    ask.context.header('Set-Cookie', endedCookie(parcel));
+  }
+  return moved(ask, '/closed');
+}
+
+/** Where only a post leads, a reloaded address leads back. */
+async function back(ask: Ask): Promise<Response> {
+  const parcel = ask.context.req.param('parcel') ?? '';
+  return moved(ask, isParcelId(parcel) ? parcelPath(parcel) : '/');
+}
+
+export const parcelRoutes: readonly Route[] = [
+  { name: 'parcel', path: '/p/:parcel', get: open },
+  { name: 'parcel frame', path: '/p/:parcel/html', get: forRecipient(frame) },
+  { name: 'parcel file', path: '/p/:parcel/a/:part', get: forRecipient(download) },
+  { name: 'parcel reply', path: '/p/:parcel/reply', get: back, post: forRecipient(reply) },
+  { name: 'parcel extend', path: '/p/:parcel/extend', get: back, post: forSender(extend) },
+  {
+    name: 'parcel retract',
+    path: '/p/:parcel/retract',
+    get: forSender((ask, desk) => show(ask, 200, retractPage(ask.view, desk))),
+    post: forSender(retract),
+  },
+  { name: 'parcel leave', path: '/p/:parcel/leave', get: back, post: leave },
+  { name: 'closed', path: '/closed', get: (ask) => show(ask, 200, plainPage(ask.view, ask.view.words.left)) },
+  {
+    name: 'taken back',
+    path: '/taken-back',
+    get: ({ view, ...ask }) => {
+      const { retractedTitle, retracted } = view.words.desk;
+      return show(ask, 200, plainPage(view, { title: retractedTitle, explain: retracted }));
+    },
+  },
+];

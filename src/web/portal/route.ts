@@ -1,0 +1,37 @@
+// What a route is, and what its handler has in hand.
+
+import type { Context } from 'hono';
+import type { Portal } from '../../portal/portal.ts';
+import type { Html } from './layout.ts';
+import { at, type View } from './view.ts';
+
+export type Ask = {
+  readonly context: Context;
+  readonly portal: Portal;
+  /** Host name of the URL, lower case, without port. */
+  readonly host: string;
+  readonly view: View;
+  /** Empty for GET and HEAD. */
+  readonly form: URLSearchParams;
+  readonly random: (octets: number) => Buffer;
+};
+export type Handler = (ask: Ask) => Promise<Response>;
+
+/** `get` answers HEAD too and changes nothing; `name` stands in the log. */
+export type Route = { readonly name: string; readonly path: string; readonly get?: Handler; readonly post?: Handler };
+
+type Status = 200 | 403 | 404 | 410 | 413 | 415 | 422 | 429 | 500;
+
+/** A page as an answer. */
+export async function show({ context }: Pick<Ask, 'context'>, status: Status, content: Html): Promise<Response> {
+  return context.html(content, status);
+}
+
+/** To another page of ours, by GET. */
+export function moved(
+  { context, view }: Pick<Ask, 'context' | 'view'>,
+  path: string,
+  query: Readonly<Record<string, string>> = {},
+): Response {
+  return context.redirect(at(view, path, query), 303);
+}
