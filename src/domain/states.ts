@@ -16,8 +16,8 @@ export const STATE_NEXT: Readonly<Record<DeliveryState, readonly DeliveryState[]
   // `ready` and `held` → `undecided` only by redecide.
   ready: ['leased', 'held', 'bounced', 'dropped', 'undecided', 'delivered'],
   leased: ['delivered', 'noticing', 'ready', 'held', 'bounced'],
-  // What becomes of its notice becomes of it.
-  noticing: ['noticed', 'held', 'bounced', 'dropped'],
+  // What becomes of its notice becomes of it; `ready` when no hop shows what the notice demands.
+  noticing: ['noticed', 'ready', 'held', 'bounced', 'dropped'],
   held: ['ready', 'bounced', 'dropped', 'undecided', 'delivered', 'noticed'],
   // A late settle: what the peer took was delivered, whatever we had given up meanwhile.
   bounced: ['delivered', 'noticed'],

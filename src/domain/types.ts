@@ -327,6 +327,8 @@ export type Settlement = {
   readonly next: Next;
   readonly because: string;
   readonly status: string;
+  /** Of a notice: the delivery it tells of, which becomes what becomes of it. */
+  readonly parent?: DeliveryId;
 };
 
 // ── collaborators that every stage is given ───────────────────────────────────────────────────────────────────────

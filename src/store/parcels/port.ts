@@ -67,8 +67,9 @@ export interface Parcels {
 
   /** A link's first session opens its parcel. */
   openSession(verb: VerbId, session: PortalSession, parcel: string): Promise<void>;
+  /** Null when it is over. */
   session(hash: Uint8Array): Promise<PortalSession | null>;
-  /** It was used now; `expiresAt` is what it is afterwards. */
+  /** It was used now; when it ends stays. */
   touch(hash: Uint8Array, seenAt: Time): Promise<void>;
   closeSession(hash: Uint8Array): Promise<void>;
 
@@ -98,6 +99,4 @@ export interface Parcels {
    *  that no parcel owns any more; they are named again until `forgotten`. */
   sweep(now: Time, keep: number): Promise<readonly { readonly parcel: string; readonly body: BodyRef }[]>;
   forgotten(parcel: string): Promise<void>;
-  /** Which of these object ids (32 hex) a parcel owns. */
-  knownObjects(objects: readonly string[]): Promise<ReadonlySet<string>>;
 }

@@ -21,8 +21,8 @@ const MAY: Record<Kind, readonly Delivery['state'][]> = {
   hold: ['undecided', 'ready'],
   release: ['held'],
   retry: ['ready'],
-  'give up': ['undecided', 'ready', 'held'],
-  drop: ['undecided', 'ready', 'held'],
+  'give up': ['undecided', 'ready', 'noticing', 'held'],
+  drop: ['undecided', 'ready', 'noticing', 'held'],
   redecide: ['ready', 'held'],
 };
 
@@ -30,6 +30,7 @@ function judgeState(kind: Kind, { state }: Delivery): string | null {
   if (MAY[kind].includes(state)) return null;
   if (state === 'leased') return 'it is being tried now';
   if (isEnded(state)) return `it ended: ${state}`;
+  if (state === 'noticing') return 'its notice is on its way';
   if (state === 'undecided') return 'it is not decided yet';
   return `it is ${state}`;
 }

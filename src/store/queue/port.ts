@@ -126,7 +126,7 @@ export interface Queue {
   told(verb: VerbId, deliveries: readonly DeliveryId[], kind: Notification['kind'], how: string): Promise<void>;
   /** Messages all of whose deliveries ended and were told, whose body may go. */
   finished(limit: number): Promise<readonly Pick<Message, 'id' | 'organization' | 'body'>[]>;
-  /** Which of these object ids (32 hex) a message owns. */
+  /** Which of these object ids (32 hex) a message or a parcel owns. */
   knownObjects(objects: readonly string[]): Promise<ReadonlySet<string>>;
   /** The body is gone. */
   bodiless(verb: VerbId, message: QueueId): Promise<void>;

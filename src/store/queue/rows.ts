@@ -2,7 +2,7 @@
 // and decision come out of them, clear columns serve search and order only. A box that does not open throws VaultError.
 
 import type { BoxPlace, Vault } from '../../crypto/vault.ts';
-import { type Address, deliveryId, domainOf, type QueueId } from '../../domain/ids.ts';
+import { type Address, type DeliveryId, deliveryId, domainOf, normalAddress, type QueueId } from '../../domain/ids.ts';
 import { protectionText } from '../../domain/protection.ts';
 import type {
   BodyRef,
@@ -20,6 +20,8 @@ import type {
   Trace,
 } from '../../domain/types.ts';
 import {
+  type AcceptCall,
+  type AcceptDelivery,
   DELIVERIES,
   type DecisionCall,
   type DeliveryRow,
@@ -30,7 +32,7 @@ import {
   TELL,
   toOctets,
 } from '../sqlite/protocol.ts';
-import type { Decided } from './port.ts';
+import type { Decided, Notification } from './port.ts';
 
 /** In the box `fixed` of a message: everything of it that names a person, and never changes. */
 export type Fixed = {
@@ -136,8 +138,58 @@ export function decisionCall(
   ];
 }
 
+/** `acknowledged`: all messages up to this number are. */
+export function acceptCall(
+  vault: Vault,
+  message: NewMessage,
+  examine: { owner: string; until: number } | undefined,
+  tells: { deliveries: readonly string[]; kind: Notification['kind'] } | undefined,
+  at: number,
+  acknowledged: number,
+): AcceptCall {
+  const { id, organization } = message;
+  const addresses = new Set([...message.sender, message.reversePath].filter((one) => one !== '').map(normalAddress));
+  let senderTags = '';
+  for (const address of addresses) senderTags += toOctets(vault.tag(organization, 'sender', address));
+  const deliveries = message.deliveries.map(
+    (one, index): AcceptDelivery => [
+      one.destination,
+      recipientDomain(one.recipient),
+      one.priority,
+      one.expiresAt,
+      mayTell(message, one.dsn),
+      toOctets(vault.tag(organization, 'recipient', normalAddress(one.recipient))),
+      one.decision
+        ? decisionCall(vault, organization, { delivery: `${id}.${index}` as DeliveryId, decision: one.decision }, at)
+        : null,
+    ],
+  );
+  return [
+    id,
+    organization,
+    message.origin,
+    message.size,
+    toOctets(message.digest),
+    message.acceptedAt,
+    message.acceptedBy,
+    causeText(message.cause),
+    message.parent ?? null,
+    message.smtpUtf8 ? 1 : 0,
+    JSON.stringify(message.body),
+    boxJson(vault, place.fixed(organization, id), fixedOf(message), at),
+    senderTags,
+    acceptedDetail(message),
+    deliveries,
+    examine?.owner ?? null,
+    examine?.until ?? 0,
+    tells ? TELL[tells.kind] : 0,
+    tells?.deliveries ?? null,
+    acknowledged,
+  ];
+}
+
 export function settleCall(vault: Vault, organization: string, one: Settlement, at: number): SettleOne {
-  const { delivery, outcome, next, status, because } = one;
+  const { delivery, outcome, next, status, because, parent } = one;
   const evidence = outcome.kind === 'delivered' ? outcome.evidence : (outcome.evidence ?? null);
   const level = evidence?.level ?? null;
   const ready = next.state === 'ready' ? next : null;
@@ -166,6 +218,8 @@ export function settleCall(vault: Vault, organization: string, one: Settlement, 
     JSON.stringify(detail),
     boxJson(vault, place.because(organization, delivery), boxed, at),
     one.step,
+    parent ?? null,
+    parent ? boxJson(vault, place.because(organization, parent), { because: `notice: ${because}` }, at) : null,
   ];
 }
 

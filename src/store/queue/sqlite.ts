@@ -2,27 +2,16 @@
 // that a restart would miss: messages whose examination or delivery is under way are remembered, so that their boxes are
 // not opened again. Logs nothing; a box that does not open is held and raises an alarm.
 
-import { type Vault, VaultError } from '../../crypto/vault.ts';
-import { type DeliveryId, messageOf, normalAddress, type OrganizationName, type QueueId } from '../../domain/ids.ts';
-import type {
-  Delivery,
-  Examination,
-  Lease,
-  Message,
-  MessageLease,
-  NewMessage,
-  Transaction,
-} from '../../domain/types.ts';
+import { VaultError } from '../../crypto/vault.ts';
+import { type DeliveryId, messageOf, type OrganizationName, type QueueId } from '../../domain/ids.ts';
+import type { Delivery, Examination, Lease, Message, MessageLease, Transaction } from '../../domain/types.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import {
-  type AcceptCall,
-  type AcceptDelivery,
   type DeliveryRow,
   type MessageLeaseRow,
   type MessageRow,
   type NotificationRow,
   TELL,
-  toOctets,
 } from '../sqlite/protocol.ts';
 import { trackAcknowledgements } from './acknowledged.ts';
 import { makeOperators } from './operators.ts';
@@ -30,18 +19,14 @@ import type { Decided, Notification, Queue } from './port.ts';
 import { QueueError } from './port.ts';
 import { makeReading } from './reading.ts';
 import {
-  acceptedDetail,
+  acceptCall,
   acceptedMessage,
   boxJson,
-  causeText,
   decisionCall,
   deliveryFrom,
   fixedFrom,
-  fixedOf,
-  mayTell,
   messageFrom,
   place,
-  recipientDomain,
   settleCall,
 } from './rows.ts';
 
@@ -167,55 +152,6 @@ type LineVerbs = Pick<
   | 'renew'
   | 'settle'
 >;
-
-function acceptCall(
-  vault: Vault,
-  message: NewMessage,
-  examine: { owner: string; until: number } | undefined,
-  tells: { deliveries: readonly string[]; kind: Notification['kind'] } | undefined,
-  at: number,
-  acknowledged: number,
-): AcceptCall {
-  const { id, organization } = message;
-  const addresses = new Set([...message.sender, message.reversePath].filter((one) => one !== '').map(normalAddress));
-  let senderTags = '';
-  for (const address of addresses) senderTags += toOctets(vault.tag(organization, 'sender', address));
-  const deliveries = message.deliveries.map(
-    (one, index): AcceptDelivery => [
-      one.destination,
-      recipientDomain(one.recipient),
-      one.priority,
-      one.expiresAt,
-      mayTell(message, one.dsn),
-      toOctets(vault.tag(organization, 'recipient', normalAddress(one.recipient))),
-      one.decision
-        ? decisionCall(vault, organization, { delivery: `${id}.${index}` as DeliveryId, decision: one.decision }, at)
-        : null,
-    ],
-  );
-  return [
-    id,
-    organization,
-    message.origin,
-    message.size,
-    toOctets(message.digest),
-    message.acceptedAt,
-    message.acceptedBy,
-    causeText(message.cause),
-    message.parent ?? null,
-    message.smtpUtf8 ? 1 : 0,
-    JSON.stringify(message.body),
-    boxJson(vault, place.fixed(organization, id), fixedOf(message), at),
-    senderTags,
-    acceptedDetail(message),
-    deliveries,
-    examine?.owner ?? null,
-    examine?.until ?? 0,
-    tells ? TELL[tells.kind] : 0,
-    tells?.deliveries ?? null,
-    acknowledged,
-  ];
-}
 
 function lineVerbs(access: Access, memory: Memory, open: Opener): LineVerbs {
   const acknowledgements = trackAcknowledgements();

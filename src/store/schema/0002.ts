@@ -65,6 +65,7 @@ CREATE TABLE challenge (
   id BLOB PRIMARY KEY,
   locator BLOB NOT NULL,
   organization TEXT NOT NULL,
+  parcel TEXT NOT NULL,
   made_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   tries INTEGER NOT NULL DEFAULT 0,
@@ -72,6 +73,7 @@ CREATE TABLE challenge (
   code BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX challenge_locator ON challenge(locator, made_at);
+CREATE INDEX challenge_made ON challenge(made_at);
 
 CREATE TABLE portal_session (
   hash BLOB PRIMARY KEY,
@@ -84,4 +86,5 @@ CREATE TABLE portal_session (
   key BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX portal_session_conversation ON portal_session(conversation);
+CREATE INDEX portal_session_expires ON portal_session(expires_at);
 `;

@@ -14,6 +14,8 @@ import type { Audit } from '../audit/port.ts';
 import { openAudit } from '../audit/sqlite.ts';
 import { openBook } from '../keyring/book.ts';
 import { openKeyring } from '../keyring/sqlite.ts';
+import type { Parcels } from '../parcels/port.ts';
+import { openParcels } from '../parcels/sqlite.ts';
 import type { Queue } from '../queue/port.ts';
 import { openQueue } from '../queue/sqlite.ts';
 import { accessOf } from './access.ts';
@@ -53,6 +55,7 @@ export type Store = {
   readonly audit: Audit;
   readonly accounts: Accounts;
   readonly keyring: Keyring;
+  readonly parcels: Parcels;
   readonly book: KeyBook;
   stats(): StoreStats;
   /** Octets of the write-ahead log. */
@@ -83,6 +86,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     audit: openAudit(access),
     accounts: openAccounts(access),
     keyring: openKeyring(access),
+    parcels: openParcels(access),
     book: cachedBook(openBook(access)),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),

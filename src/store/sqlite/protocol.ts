@@ -3,6 +3,7 @@
 // as a latin1 string, one character an octet (a Uint8Array would drag its whole pool buffer along). Rows come back as
 // objects. Threads see boxes, tags and clear columns, never what is in a box.
 
+import type { ParcelState } from '../../domain/portal.ts';
 import type { DeliveryState, Origin, Priority, Stage } from '../../domain/types.ts';
 import type { StoredEntry } from '../../record/verify.ts';
 
@@ -108,7 +109,113 @@ export type SettleOne = readonly [
   box: Octets,
   /** Step that was tried; `step` is the next one. */
   tried: number,
+  /** Of a notice: the delivery it tells of, and box of that one's `because`. */
+  parent: string | null,
+  parentBox: Octets | null,
 ];
+
+export type ParcelCall = readonly [
+  id: string,
+  organization: string,
+  conversation: string,
+  delivery: string,
+  object: string,
+  level: string,
+  size: number,
+  createdAt: number,
+  expiresAt: number,
+  body: string,
+  fixed: Octets,
+];
+export type GrantCall = readonly [
+  locator: Octets,
+  organization: string,
+  conversation: string,
+  kind: string,
+  expiresAt: number,
+  key: Octets,
+];
+export type EscrowOne = readonly [
+  parcel: ParcelCall,
+  /** Box of the conversation's `fixed`. */
+  outsider: Octets,
+  grants: readonly GrantCall[],
+  notice: AcceptCall,
+  /** Box of the delivery's `because`. */
+  because: Octets,
+];
+export type EscrowCall = readonly [
+  owner: string,
+  lease: number,
+  parcels: readonly EscrowOne[],
+  receipt: AcceptCall | null,
+];
+export type ChallengeCall = readonly [
+  id: Octets,
+  locator: Octets,
+  organization: string,
+  parcel: string,
+  expiresAt: number,
+  code: Octets,
+  mail: AcceptCall,
+  since: number,
+  most: number,
+];
+export type TryCall = readonly [id: Octets, locator: Octets, code: Octets, most: number];
+export type TriedAnswer =
+  | { readonly kind: 'right'; readonly grant: GrantRow; readonly parcel: ParcelRow }
+  | { readonly kind: 'wrong'; readonly left: number }
+  | { readonly kind: 'over' };
+export type SessionCall = readonly [
+  hash: Octets,
+  organization: string,
+  conversation: string,
+  kind: string,
+  madeAt: number,
+  seenAt: number,
+  expiresAt: number,
+  key: Octets,
+  parcel: string,
+];
+export type ParcelRow = {
+  readonly n: number;
+  readonly id: string;
+  readonly organization: string;
+  readonly conversation: string;
+  readonly delivery: string;
+  readonly state: ParcelState;
+  readonly level: string;
+  readonly size: number;
+  readonly created_at: number;
+  readonly expires_at: number;
+  readonly opened_at: number | null;
+  readonly replied_at: number | null;
+  /** Null when its sealed bytes are gone. */
+  readonly body: string | null;
+  readonly fixed: Uint8Array;
+};
+export const PARCEL_ROW = `n, id, organization, conversation, delivery, state, level, size, created_at, expires_at,
+  opened_at, replied_at, body, fixed`;
+export type GrantRow = {
+  readonly locator: Uint8Array;
+  readonly organization: string;
+  readonly conversation: string;
+  readonly kind: string;
+  readonly expires_at: number;
+  readonly key: Uint8Array;
+};
+export type SessionRow = {
+  readonly hash: Uint8Array;
+  readonly organization: string;
+  readonly conversation: string;
+  readonly kind: string;
+  readonly made_at: number;
+  readonly seen_at: number;
+  readonly expires_at: number;
+  readonly key: Uint8Array;
+};
+/** Sealed bytes that may go; `body` is JSON. */
+export type GoneRow = { readonly parcel: string; readonly body: string };
 
 export type EntryCall = readonly [
   organization: string,
@@ -239,7 +346,10 @@ export type ChangeAddressKeyCall = readonly [
   /** The box that is replaced. */
   before: Octets,
   box: Octets,
+  /** Null: it stays as it is. */
+  secret: Octets | null,
   pinned: 0 | 1,
+  validUntil: number | null,
   revokedAt: number | null,
   actor: string,
   event: string,
@@ -297,6 +407,21 @@ export type WriterVerbs = {
     answer: null;
   };
   removeLogin: { args: readonly [name: string, organization: string, actor: string, reason: Octets]; answer: null };
+  escrow: { args: EscrowCall; answer: null };
+  challenge: { args: ChallengeCall; answer: 'made' | 'too many' };
+  tryCode: { args: TryCall; answer: TriedAnswer };
+  openSession: { args: SessionCall; answer: null };
+  touchSession: { args: readonly [hash: Octets, seenAt: number]; answer: null };
+  closeSession: { args: readonly [hash: Octets]; answer: null };
+  parcelSeen: { args: readonly [parcel: string, what: 'viewed' | 'downloaded', detail: string]; answer: null };
+  parcelReplied: { args: readonly [parcel: string, mail: AcceptCall]; answer: null };
+  extendParcel: {
+    args: readonly [parcel: string, until: number, actor: string, reason: Octets];
+    answer: null;
+  };
+  retractParcel: { args: readonly [parcel: string, actor: string, reason: Octets]; answer: null };
+  sweepParcels: { args: readonly [now: number, keep: number]; answer: GoneRow[] };
+  forgetParcel: { args: readonly [parcel: string]; answer: null };
   tally: { args: null; answer: Tally };
   /** Only with fault injection: the next commit fails with this SQLite code. */
   fault: { args: readonly [code: string]; answer: null };

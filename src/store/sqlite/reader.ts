@@ -8,6 +8,7 @@ import { openReading } from './database.ts';
 import type { Call } from './protocol.ts';
 import { auditQueries } from './queries/audit.ts';
 import { keyQueries } from './queries/keys.ts';
+import { parcelQueries } from './queries/parcels.ts';
 import { queueQueries } from './queries/queue.ts';
 import { searchQueries } from './queries/search.ts';
 
@@ -27,6 +28,7 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...queueQueries(db),
     ...searchQueries(db),
     ...auditQueries(db),
+    ...parcelQueries(db),
     ...accountQueries(db),
     ...keyQueries(db),
   };

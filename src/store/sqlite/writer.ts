@@ -10,12 +10,16 @@ import { migrate, openWriting, takeLock, walPath } from './database.ts';
 import type { Call } from './protocol.ts';
 import { makeAccept } from './verbs/accept.ts';
 import { makeAdmin } from './verbs/admin.ts';
+import { makeCodes } from './verbs/codes.ts';
 import { makeDecider } from './verbs/decide.ts';
 import { makeExamine } from './verbs/examine.ts';
+import { makeFollow } from './verbs/follow.ts';
 import { makeKeys } from './verbs/keys.ts';
 import { makeLease } from './verbs/lease.ts';
 import { makeLost } from './verbs/lost.ts';
 import { makeOperate } from './verbs/operate.ts';
+import { openParcelRows } from './verbs/parcel-rows.ts';
+import { makeParcels } from './verbs/parcels.ts';
 import { openRows } from './verbs/rows.ts';
 import { makeSettle } from './verbs/settle.ts';
 import { makeTell } from './verbs/tell.ts';
@@ -39,15 +43,20 @@ function verbsOf(w: Workbench): Record<string, Verb> {
   const rows = openRows(w);
   const decider = makeDecider(w, rows);
   const { mark, ...telling } = makeTell(w, rows);
+  const accept = makeAccept(w, rows, decider, { mark });
+  const parcels = openParcelRows(w);
+  const follow = makeFollow(w, rows, parcels);
   return {
-    accept: makeAccept(w, rows, decider, { mark }),
+    accept,
     decided: decider.decided,
-    ...makeOperate(w, rows),
+    ...makeOperate(w, rows, parcels, follow),
     tally: () => w.tally,
     ...makeExamine(w, rows),
     ...makeLease(w, rows),
-    settle: makeSettle(w, rows),
-    ...makeLost(w, rows),
+    settle: makeSettle(w, rows, follow),
+    ...makeLost(w, rows, follow),
+    ...makeParcels(w, rows, parcels, accept),
+    ...makeCodes(w, parcels, accept),
     ...telling,
     ...makeAdmin(w),
     ...makeKeys(w),

@@ -22,7 +22,7 @@ export type ListRow = DeliveryRow & { message: MessageRow };
 
 /** Messages whose deliveries one statement looks at. */
 const SLICE = 2_000;
-const OPEN = new Set(['undecided', 'ready', 'leased', 'held']);
+const OPEN = new Set(['undecided', 'ready', 'leased', 'noticing', 'held']);
 
 export function listQuery(db: Database.Database): (call: ListCall) => ListRow[] {
   const byNumber = db.prepare<[number], MessageRow>(`SELECT ${MESSAGE_ROW} FROM message WHERE n = ?`);

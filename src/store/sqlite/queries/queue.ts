@@ -28,6 +28,11 @@ export function queueQueries(db: Database.Database) {
          (SELECT 1 FROM message m WHERE m.bodied = 1 AND json_extract(m.body, '$.object') = j.value)`,
     )
     .pluck();
+  const parcelObjects = db
+    .prepare<[string], string>(
+      'SELECT j.value FROM json_each(?) j WHERE EXISTS (SELECT 1 FROM parcel p WHERE p.object = j.value)',
+    )
+    .pluck();
   const bodies = db
     .prepare<[number, number], string>(
       "SELECT json_extract(body, '$.object') FROM message WHERE n > ? AND n <= ? AND bodied = 1",
@@ -44,11 +49,11 @@ export function queueQueries(db: Database.Database) {
 
   const deliveriesOf = (n: number) => range.all(n * DELIVERIES, (n + 1) * DELIVERIES);
 
-  /** Which of the object ids a message owns. */
+  /** Which of the object ids a message or a parcel owns. */
   function knownObjects(wanted: readonly string[]): string[] {
-    if (wanted.length <= 4) return objects.all(JSON.stringify(wanted));
+    const found = parcelObjects.all(JSON.stringify(wanted));
+    if (wanted.length <= 4) return [...found, ...objects.all(JSON.stringify(wanted))];
     const set = new Set(wanted);
-    const found: string[] = [];
     const end = lastNumber.get() ?? 0;
     for (let from = 0; from < end; from += SLICE) {
       for (const object of bodies.all(from, from + SLICE)) if (set.has(object)) found.push(object);

@@ -3,15 +3,22 @@
 
 import { fromOctets, type Octets, TELL } from '../protocol.ts';
 import type { Workbench } from '../workbench.ts';
+import { type Follow, type Hand, newHand } from './follow.ts';
 import { idOf, type MessageCore, type Rows } from './rows.ts';
 
-export function makeLost(w: Workbench, rows: Rows) {
+export function makeLost(w: Workbench, rows: Rows, follow: Follow) {
   const { ledger } = w;
 
+  function held(notice: MessageCore, why: string, hand: Hand, at: number): void {
+    if (notice.origin !== 'notice') return;
+    const fate = { kind: 'held', actor: 'gateway', status: '', level: null, detail: { why }, box: null } as const;
+    follow(notice, fate, hand, at);
+  }
+
   function unopened([ids, boxes]: readonly [readonly string[], readonly Octets[]], at: number): null {
-    const seen = new Map<string, MessageCore>();
+    const hand = newHand();
     ids.forEach((id, i) => {
-      const { m, d } = rows.find(id, seen);
+      const { m, d } = rows.find(id, hand.seen);
       if (d.state !== 'leased' && d.state !== 'ready') return;
       rows.move(m, d, 'held', d.not_before);
       rows.settleTell(d);
@@ -20,6 +27,7 @@ export function makeLost(w: Workbench, rows: Rows) {
       rows.keepDelivery(d, at, box);
       const detail = '{"why":"its box does not open"}';
       ledger.append(at, m.organization, m.id, id, 'gateway', 'delivery.held', detail, box);
+      held(m, 'the box of its notice does not open', hand, at);
     });
     return null;
   }
@@ -46,6 +54,7 @@ export function makeLost(w: Workbench, rows: Rows) {
       ledger.append(at, m.organization, id, idOf(m, d), 'gateway', 'delivery.held', '{"why":"body corrupt"}', null);
     }
     rows.keepMessage(m, null);
+    held(m, 'the body of its notice does not open', newHand(), at);
     return 'corrupt';
   }
 

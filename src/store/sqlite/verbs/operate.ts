@@ -5,6 +5,8 @@ import { isEnded } from '../../../domain/states.ts';
 import type { DeliveryState } from '../../../domain/types.ts';
 import { fromOctets, type OperateAnswer, type OperateCall, type OperateOne, TELL } from '../protocol.ts';
 import type { Workbench } from '../workbench.ts';
+import { type Fate, type Follow, type Hand, newHand } from './follow.ts';
+import type { ParcelRows } from './parcel-rows.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
 
 const DONE: Record<OperateCall[0], { readonly to: DeliveryState; readonly event: string }> = {
@@ -16,10 +18,16 @@ const DONE: Record<OperateCall[0], { readonly to: DeliveryState; readonly event:
   redecide: { to: 'undecided', event: 'message.redecided' },
 };
 
+/** Its parcel waits no more: whoever sends or ends it does so in another way. */
+const ENDS_PARCEL: ReadonlySet<OperateCall[0]> = new Set(['release', 'redecide', 'give up', 'drop']);
+
+/** What an operator's verb on a notice means for the delivery it tells of. */
+const FATE: Partial<Record<OperateCall[0], Fate['kind']>> = { hold: 'held', drop: 'held', 'give up': 'bounced' };
+
 /** Of no use to a message that cannot be read. */
 const NEEDS_BODY: ReadonlySet<OperateCall[0]> = new Set(['release', 'retry', 'redecide']);
 
-export function makeOperate(w: Workbench, rows: Rows) {
+export function makeOperate(w: Workbench, rows: Rows, parcels: ParcelRows, follow: Follow) {
   const { db, ledger } = w;
   const restart = db.prepare('UPDATE delivery SET step = 0, step_since = NULL, step_attempts = 0 WHERE n = ?');
   // Slices of one operation stand under its id, a blank and a number; the last one under the id alone.
@@ -39,6 +47,7 @@ export function makeOperate(w: Workbench, rows: Rows) {
     const { to, event } = DONE[kind];
     const [id, , because, decision] = one;
     const box = fromOctets(because);
+    if (ENDS_PARCEL.has(kind)) parcels.endOf(id, at, actor, `its delivery is ${to}`);
     rows.move(m, d, to, at);
     rows.settleTell(d);
     d.lease_owner = null;
@@ -59,10 +68,18 @@ export function makeOperate(w: Workbench, rows: Rows) {
     ledger.append(at, m.organization, m.id, id, actor, event, '{}', box);
   }
 
+  function followed(kind: OperateCall[0], notice: MessageCore, actor: string, hand: Hand, at: number): void {
+    const fate = FATE[kind];
+    if (fate === undefined) return;
+    const detail = { why: `its notice: ${kind}` };
+    follow(notice, { kind: fate, actor, status: '5.7.0', level: null, detail, box: null }, hand, at);
+  }
+
   function operate([kind, actor, deliveries, refused]: OperateCall, at: number): OperateAnswer {
-    const seen = new Map<string, MessageCore>();
-    const opens = new Map<MessageCore, number>();
+    const hand = newHand();
+    const { seen, opens } = hand;
     const answer: OperateAnswer = { changed: [], refused: [...refused] };
+    const notices: MessageCore[] = [];
     for (const one of deliveries) {
       const [id, expected] = one;
       const { m, d } = rows.find(id, seen);
@@ -77,7 +94,10 @@ export function makeOperate(w: Workbench, rows: Rows) {
       if (!opens.has(m)) opens.set(m, m.open);
       apply(kind, m, d, one, actor, at);
       answer.changed.push(id);
+      if (m.origin === 'notice') notices.push(m);
     }
+    // Behind the others: what the operator named himself follows no notice.
+    for (const notice of notices) followed(kind, notice, actor, hand, at);
     for (const [m, open] of opens) rows.keepOpen(m, open, at);
     return answer;
   }

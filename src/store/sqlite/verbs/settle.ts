@@ -4,6 +4,7 @@
 import { mayBecome } from '../../../domain/states.ts';
 import { fromOctets, type SettleCall, type SettleOne, TELL } from '../protocol.ts';
 import { tellClass, type Workbench } from '../workbench.ts';
+import { type Fate, type Follow, type Hand, newHand } from './follow.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
 
 const EVENT = {
@@ -13,8 +14,23 @@ const EVENT = {
   bounced: 'delivery.bounced',
 } as const;
 const ACTOR = 'gateway deliver';
+const LACKS = '"why":"no hop shows what its decision demands",';
 
-export function makeSettle(w: Workbench, rows: Rows) {
+/** What the notice's settlement means for the delivery it tells of; the trace of that one shows the notice's hop. */
+function fateOf(kind: Fate['kind'], one: SettleOne): Fate {
+  const [, outcome, , status, level, , , , , detail, , , parent, parentBox] = one;
+  const { mx, tls } = JSON.parse(detail) as { mx?: string; tls?: string };
+  return {
+    kind,
+    actor: ACTOR,
+    status,
+    level,
+    detail: { status, outcome, level: mx === undefined ? undefined : (level ?? 'none'), mx, tls },
+    box: parent === null || parentBox === null ? null : { of: parent, bytes: fromOctets(parentBox) },
+  };
+}
+
+export function makeSettle(w: Workbench, rows: Rows, follow: Follow) {
   const { db, ledger } = w;
   const update = db.prepare(
     `UPDATE delivery SET state = ?, status = ?, level = ?, not_before = ?, step = ?, step_since = ?, step_attempts = ?,
@@ -29,9 +45,12 @@ export function makeSettle(w: Workbench, rows: Rows) {
   );
   const lateDelivered = db.prepare('UPDATE delivery SET level = ?, step = ? WHERE n = ?');
 
-  function settleOne(m: MessageCore, d: DeliveryCore, one: SettleOne, at: number): void {
-    const [id, outcome, state, status, level, notBefore, step, stepSince, stepAttempts, detail, octets, tried] = one;
+  function settleOne(m: MessageCore, d: DeliveryCore, one: SettleOne, hand: Hand, at: number): void {
+    const [id, outcome, wanted, status, level, notBefore, step, stepSince, stepAttempts, detail, octets, tried] = one;
     const box = fromOctets(octets);
+    // No operator could let a notice go another way: the delivery that it tells of takes its own.
+    const lacks = m.origin === 'notice' && wanted === 'held';
+    const state = lacks ? 'bounced' : wanted;
     closeAttempt.run(at, outcome, status, level, tried, d.n, d.attempts);
     if (outcome === 'in doubt') {
       d.in_doubt = 1;
@@ -67,12 +86,15 @@ export function makeSettle(w: Workbench, rows: Rows) {
       id,
       ACTOR,
       EVENT[state],
-      `{"attempt":${d.attempts},${detail.slice(1)}`,
+      `{"attempt":${d.attempts},${lacks ? LACKS : ''}${detail.slice(1)}`,
       box,
     );
+    if (m.origin === 'notice' && state !== 'ready') {
+      follow(m, fateOf(lacks ? 'next' : state === 'delivered' ? 'noticed' : 'bounced', one), hand, at);
+    }
   }
 
-  function settleLate(m: MessageCore, d: DeliveryCore, lease: number, one: SettleOne, at: number): void {
+  function settleLate(m: MessageCore, d: DeliveryCore, lease: number, one: SettleOne, hand: Hand, at: number): void {
     const [id, outcome, , status, level, , , , , detail, octets, tried] = one;
     const box = fromOctets(octets);
     closeLate.run(at, outcome, status, level, tried, d.n, lease);
@@ -89,21 +111,21 @@ export function makeSettle(w: Workbench, rows: Rows) {
       d.step = tried;
       lateDelivered.run(level, tried, d.n);
       ledger.append(at, m.organization, m.id, id, ACTOR, 'delivery.delivered', detail, box);
+      if (m.origin === 'notice') follow(m, fateOf('noticed', one), hand, at);
     }
     rows.keepDelivery(d, at, because);
   }
 
   function settle([owner, lease, settlements]: SettleCall, at: number): null {
-    const seen = new Map<string, MessageCore>();
-    const opens = new Map<MessageCore, number>();
+    const hand = newHand();
     for (const one of settlements) {
-      const { m, d } = rows.find(one[0], seen);
-      if (!opens.has(m)) opens.set(m, m.open);
+      const { m, d } = rows.find(one[0], hand.seen);
+      if (!hand.opens.has(m)) hand.opens.set(m, m.open);
       const holds = d.state === 'leased' && d.lease_no === lease && d.lease_owner === owner;
-      if (holds) settleOne(m, d, one, at);
-      else settleLate(m, d, lease, one, at);
+      if (holds) settleOne(m, d, one, hand, at);
+      else settleLate(m, d, lease, one, hand, at);
     }
-    for (const [m, open] of opens) rows.keepOpen(m, open, at);
+    for (const [m, open] of hand.opens) rows.keepOpen(m, open, at);
     return null;
   }
 
