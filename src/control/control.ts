@@ -1,13 +1,14 @@
 // What a person, script or page may ask of a running gateway. Sockets, and later pages and the API, call only `perform`:
 // it proves who asks, what that role may, and that the arguments are well formed, and runs the command. It logs command,
-// actor and result code; never arguments or answers, which hold addresses. It cannot read a body or a key: ControlDeps
-// has neither.
+// actor and result code; never arguments or answers, which hold addresses. It cannot read a body or a private key:
+// ControlDeps has neither.
 
 import type { z } from 'zod';
 import { QueueError } from '../store/queue/port.ts';
 import { type Command, ControlError, type Page } from './command.ts';
 import type { Caller, ControlDeps } from './deps.ts';
 import { gatewayCommands } from './gateway.ts';
+import { keyCommands } from './keys.ts';
 import { logCommands } from './log.ts';
 import { addUser, addUserArgs, operatorCommands } from './operators.ts';
 import { fromQueueError, queueCommands } from './queue.ts';
@@ -23,7 +24,10 @@ export type Control = {
 };
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map(
-  [...queueCommands, ...logCommands, ...operatorCommands, ...gatewayCommands].map((one) => [one.name, one]),
+  [...queueCommands, ...logCommands, ...operatorCommands, ...keyCommands, ...gatewayCommands].map((one) => [
+    one.name,
+    one,
+  ]),
 );
 
 export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys()];

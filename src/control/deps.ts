@@ -2,6 +2,9 @@
 
 import type { OrganizationName, QueueId, Time } from '../domain/ids.ts';
 import type { Actor, Clock, Decision, Delivery, Message, Protection, Random } from '../domain/types.ts';
+import type { KeyBook } from '../keys/book-port.ts';
+import type { ReadKeys } from '../keys/import.ts';
+import type { Judge } from '../keys/lookup.ts';
 import type { Accounts, Role } from '../store/accounts/port.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { Queue } from '../store/queue/port.ts';
@@ -61,9 +64,16 @@ export type Explained = {
 
 export type ControlDeps = {
   readonly organizations: () => readonly OrganizationName[];
+  /** Domains of an organization, in lower case. */
+  readonly domains: (organization: OrganizationName) => readonly string[];
   readonly queue: Queue;
   readonly audit: Audit;
   readonly accounts: Accounts;
+  /** Without the private part of a key, which nobody gets out. */
+  readonly book: Omit<KeyBook, 'privateOf'>;
+  readonly judge: Judge;
+  /** The keys of a file, read in a worker. Rejects with WorkError, whose message is the reader's code. */
+  readonly readKeys: ReadKeys;
   readonly explain: (message: Message, deliveries: readonly Delivery[]) => Promise<readonly Explained[]>;
   readonly reload: (options: ReloadOptions) => Promise<ReloadReport>;
   readonly status: () => Promise<GatewayStatus>;

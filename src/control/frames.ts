@@ -1,8 +1,8 @@
 // Newline-delimited JSON, both ways of a local socket. Request {id, token, command, args}; answers {id, page: [...]} as
 // many as there are, then one {id, ok: true, data} or {id, ok: false, error: {code, message, next?}}.
 
-/** Octets of one request; no command takes more. */
-export const REQUEST_BOUND = 256 * 1024;
+/** Octets of one request; no command takes more: the longest has a key file in base64. */
+export const REQUEST_BOUND = 1024 * 1024;
 /** Octets of one answer. */
 export const ANSWER_BOUND = 16 * 1024 * 1024;
 

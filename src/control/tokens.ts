@@ -8,12 +8,16 @@ import type { Operator } from '../store/accounts/port.ts';
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 const BYTES = 20;
 
-/** RFC 4648 base32 in lower case; 20 bytes give 32 characters without padding. */
 export function newToken(random: Random): string {
+  return base32(random.bytes(BYTES));
+}
+
+/** RFC 4648 base32 in lower case without padding: 20 bytes give 32 characters, 10 give 16. */
+export function base32(bytes: Uint8Array): string {
   let text = '';
   let value = 0;
   let bits = 0;
-  for (const byte of random.bytes(BYTES)) {
+  for (const byte of bytes) {
     value = (value << 8) | byte;
     bits += 8;
     while (bits >= 5) {

@@ -53,6 +53,8 @@ export interface KeyBook {
   }): Promise<readonly AddressKey[]>;
   /** One with the same organization, subject, kind, `own` and fingerprint stands already: its id comes back and nothing changes. */
   add(key: NewAddressKey, change: KeyChange): Promise<AddressKeyId>;
+  /** A newer copy of the same key takes the place of what is known of it: a later end, another subkey, more issuers. */
+  renew(id: AddressKeyId, copy: Pick<NewAddressKey, 'facts' | 'public' | 'private'>, change: KeyChange): Promise<void>;
   /** Nothing changes, and no entry is written, when it is so already; the same for `revoke`. */
   pin(id: AddressKeyId, pinned: boolean, change: KeyChange): Promise<void>;
   revoke(id: AddressKeyId, change: KeyChange): Promise<void>;

@@ -43,6 +43,7 @@ export function cachedBook(book: KeyBook): KeyBook {
       remembered(`${organization}\0${address}`, () => book.forAddress(organization, address)),
     own: (organization, kind) => remembered(`${organization}\0own ${kind}`, () => book.own(organization, kind)),
     add: (key, why) => change(book.add(key, why)),
+    renew: (id, copy, why) => change(book.renew(id, copy, why)),
     pin: (id, pinned, why) => change(book.pin(id, pinned, why)),
     revoke: (id, why) => change(book.revoke(id, why)),
   };

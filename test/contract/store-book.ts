@@ -124,6 +124,23 @@ export function bookContract(bench: () => Bench): void {
     ]);
   });
 
+  test('a newer copy takes the place of what is known, also of the private octets; pin and age stay', async () => {
+    const b = bench();
+    const key = newKey({ own: true, pinned: true, private: randomBytes(50) });
+    await book().add(key, BY);
+    b.test.clock.at += MINUTE;
+    const copy = newKey({ private: randomBytes(60) }, { ...key.facts, validUntil: null, issuers: ['AAAA'] });
+    await book().renew(key.id, copy, BY);
+    const [found] = await book().own('clinic', 'pgp');
+    expect(found).toMatchObject({ id: key.id, pinned: true, addedAt: b.now - MINUTE, facts: copy.facts });
+    expect(Buffer.from(found!.public)).toEqual(Buffer.from(copy.public));
+    expect(Buffer.from((await book().privateOf(key))!)).toEqual(Buffer.from(copy.private!));
+    await book().renew(key.id, { facts: copy.facts, public: key.public }, BY);
+    expect(Buffer.from((await book().privateOf(key))!)).toEqual(Buffer.from(copy.private!));
+    expect((await entries()).map(({ event }) => event)).toEqual(Array(3).fill('key.imported'));
+    await refuses(book().renew(key.id, newKey(), BY), 'wrong state', 'another key');
+  });
+
   test('changes at the same time all come about, one after the other', async () => {
     const key = newKey();
     await book().add(key, BY);

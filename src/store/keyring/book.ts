@@ -38,10 +38,16 @@ function keyFrom(vault: Vault, { id, organization, box }: AddressKeyRow): Addres
   return { id, organization, ...rest, public: Buffer.from(octets, 'base64') };
 }
 
+function wrapped(vault: Vault, { organization, id }: AddressKey, secret: Uint8Array): Octets {
+  return toOctets(vault.wrap(keyPlace(organization, id, 'private'), secret));
+}
+
 const newestFirst = (a: AddressKey, b: AddressKey) => b.addedAt - a.addedAt;
 
-export function openBook(access: Access): KeyBook {
-  const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
+type Rows = ReturnType<typeof makeRows>;
+
+/** Rows by tags and clear columns, and what opens them. */
+function makeRows(access: Access) {
   const read = (call: AddressKeysCall) => access.read<AddressKeyRow[]>('addressKeys', call);
 
   async function tagOf(organization: OrganizationName, subject: string): Promise<Uint8Array> {
@@ -79,6 +85,14 @@ export function openBook(access: Access): KeyBook {
       if (page.length < PAGE) return rows;
     }
   }
+
+  const row = (id: AddressKeyId) => access.read<AddressKeyRow | null>('addressKey', [id]);
+
+  return { read, all, row, tagOf, opened, openedOrNot };
+}
+
+function makeReading(access: Access, rows: Rows): Pick<KeyBook, 'forAddress' | 'own' | 'list'> {
+  const { all, opened, openedOrNot, read, tagOf } = rows;
 
   /** One that does not open is an error here: what is asked for might stand in it, and nobody may take it for "none". */
   async function forAddress(organization: OrganizationName, address: string): Promise<AddressKey[]> {
@@ -129,9 +143,12 @@ export function openBook(access: Access): KeyBook {
     return found;
   }
 
-  async function row(id: AddressKeyId): Promise<AddressKeyRow | null> {
-    return access.read<AddressKeyRow | null>('addressKey', [id]);
-  }
+  return { forAddress, own, list };
+}
+
+function makeChanges(access: Access, rows: Rows): Pick<KeyBook, 'add' | 'renew' | 'pin' | 'revoke'> {
+  const { all, row, opened, openedOrNot, tagOf } = rows;
+  const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
 
   /** Clear and boxed detail of an entry. A fingerprint leads to its owner's address by any key server. */
   function entry(vault: Vault, key: AddressKey, event: Event, reason: string, at: Time): readonly [string, Octets] {
@@ -153,7 +170,7 @@ export function openBook(access: Access): KeyBook {
       const vault = await readyVault(access, organization, at);
       const key: AddressKey = { ...rest, revoked: null, addedAt: at, addedBy: actor };
       const box = boxJson(vault, keyPlace(organization, id, 'box'), boxedOf(key), at);
-      const secretBox = own && secret ? toOctets(vault.wrap(keyPlace(organization, id, 'private'), secret)) : null;
+      const secretBox = own && secret ? wrapped(vault, key, secret) : null;
       const [detail, why] = entry(vault, key, 'key.imported', reason, at);
       const done = await access.write('addAddressKey', verb(), [
         ...([id, organization, facts.kind, own ? 1 : 0, toOctets(tag), standing.length] as const),
@@ -170,6 +187,7 @@ export function openBook(access: Access): KeyBook {
     event: Event,
     make: (key: AddressKey, at: Time) => AddressKey | null,
     { actor, reason }: KeyChange,
+    secret?: Uint8Array,
   ): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
       const before = await row(id);
@@ -180,10 +198,10 @@ export function openBook(access: Access): KeyBook {
       const vault = await readyVault(access, key.organization, at);
       const box = boxJson(vault, keyPlace(key.organization, id, 'box'), boxedOf(key), at);
       const [detail, why] = entry(vault, key, event, reason, at);
-      const { pinned, revoked } = key;
+      const secretBox = key.own && secret ? wrapped(vault, key, secret) : null;
       const done = await access.write('changeAddressKey', verb(), [
-        ...([id, toOctets(before.box), box, pinned ? 1 : 0, revoked?.at ?? null] as const),
-        ...([actor, event, detail, why] as const),
+        ...([id, toOctets(before.box), box, secretBox, key.pinned ? 1 : 0] as const),
+        ...([key.facts.validUntil, key.revoked?.at ?? null, actor, event, detail, why] as const),
       ]);
       if (done) return;
     }
@@ -191,17 +209,15 @@ export function openBook(access: Access): KeyBook {
   }
 
   return {
-    forAddress,
-    own,
-    list,
     add,
-    async privateOf({ id, organization }) {
-      const box = await access.read<Uint8Array | null>('privateKey', [id]);
-      return box === null ? null : access.vault().open(keyPlace(organization, id, 'private'), box);
-    },
-    async byId(id) {
-      const found = await row(id);
-      return found === null ? null : opened(found);
+    renew: (id, { facts, public: octets, private: secret }, why) => {
+      const renew = (key: AddressKey) => {
+        if (key.facts.fingerprint !== facts.fingerprint || key.facts.kind !== facts.kind) {
+          throw new QueueError('wrong state', `key ${id} is another key`);
+        }
+        return { ...key, facts, public: octets };
+      };
+      return change(id, 'key.imported', renew, why, secret);
     },
     pin: (id, pinned, why) =>
       change(id, 'key.pinned', (key) => (key.pinned === pinned ? null : { ...key, pinned }), why),
@@ -209,6 +225,22 @@ export function openBook(access: Access): KeyBook {
       const revoke = (key: AddressKey, at: Time) =>
         key.revoked ? null : { ...key, revoked: { at, reason: why.reason } };
       return change(id, 'key.revoked', revoke, why);
+    },
+  };
+}
+
+export function openBook(access: Access): KeyBook {
+  const rows = makeRows(access);
+  return {
+    ...makeReading(access, rows),
+    ...makeChanges(access, rows),
+    async byId(id) {
+      const found = await rows.row(id);
+      return found === null ? null : rows.opened(found);
+    },
+    async privateOf({ id, organization }) {
+      const box = await access.read<Uint8Array | null>('privateKey', [id]);
+      return box === null ? null : access.vault().open(keyPlace(organization, id, 'private'), box);
     },
   };
 }

@@ -7,11 +7,17 @@ import { join } from 'node:path';
 import { type Control, createControl, type Door } from '../../../src/control/control.ts';
 import type { ControlDeps, Log, ReloadOptions } from '../../../src/control/deps.ts';
 import { boxKey } from '../../../src/crypto/box.ts';
+import { readPgpKeys } from '../../../src/crypto/pgp/read.ts';
+import { readCertificates } from '../../../src/crypto/smime/read.ts';
 import { type Address, type DeliveryId, type Owner, type QueueId, queueId } from '../../../src/domain/ids.ts';
 import type { Action, Decision, Examination, Protection } from '../../../src/domain/types.ts';
+import { createReadKeys, type RunReader } from '../../../src/keys/import.ts';
+import { createJudge } from '../../../src/keys/lookup.ts';
 import { openRing, type Ring } from '../../../src/keys/ring.ts';
+import { createChain } from '../../../src/keys/roots.ts';
 import { floorProblem } from '../../../src/policy/floors.ts';
 import { openStore, type Store } from '../../../src/store/sqlite/open.ts';
+import { WorkError } from '../../../src/work/pool.ts';
 import { NOON, random } from '../../support/vault.ts';
 
 export const CLINIC = 'Northside Clinic';
@@ -38,6 +44,8 @@ export type Desk = {
   /** Every line that was logged, as JSON. */
   readonly logged: string[];
   readonly reloads: ReloadOptions[];
+  /** DER of the authorities that are trusted. */
+  readonly roots: Uint8Array[];
   woken(): number;
   /** Tokens of `ann`, an admin, and `bob`, an auditor. */
   readonly tokens: { admin: string; auditor: string };
@@ -47,6 +55,15 @@ export type Desk = {
   send(letter: Letter): Promise<QueueId>;
   states(id: QueueId): Promise<string[]>;
   close(): Promise<void>;
+};
+
+/** As a worker does it, in this process. */
+const readKeysHere: RunReader = async (job, { file, ...options }) => {
+  try {
+    return await (job === 'readPgpKeys' ? readPgpKeys(file, options) : readCertificates(file, options));
+  } catch (error) {
+    throw new WorkError('failed', (error as { code: string }).code);
+  }
 };
 
 export async function openDesk(): Promise<Desk> {
@@ -60,11 +77,16 @@ export async function openDesk(): Promise<Desk> {
   const write = (fields: object, message: string) => logged.push(JSON.stringify({ ...fields, message }));
   const log: Log = { info: write, warn: write, error: write };
   const reloads: ReloadOptions[] = [];
+  const roots: Uint8Array[] = [];
   let woken = 0;
   const floors = { organizations: {}, domains: [{ pattern: 'strict.test', floor: TLS }], tags: {} };
   const deps: ControlDeps = {
     ...{ queue: store.queue, audit: store.audit, accounts: store.accounts, clock, random, log },
     organizations: () => [CLINIC, PRACTICE],
+    domains: (name) => (name === CLINIC ? ['clinic.test'] : ['practice.test']),
+    book: store.book,
+    judge: createJudge({ chain: createChain(() => roots), clock }),
+    readKeys: createReadKeys(readKeysHere, clock),
     explain: async () => [],
     reload: async (options) => {
       reloads.push(options);
@@ -90,7 +112,7 @@ export async function openDesk(): Promise<Desk> {
     return { data, rows };
   };
   return {
-    ...{ control, store, folder, log, logged, reloads, tokens, ask },
+    ...{ control, store, folder, log, logged, reloads, roots, tokens, ask },
     woken: () => woken,
     operators: async () => {
       tokens.admin = ((await ask('user.add', { name: 'ann', role: 'admin' })).data as { token: string }).token;

@@ -71,7 +71,8 @@ describe('operators', () => {
   afterAll(() => desk.close());
 
   const WRITES = ['queue.hold', 'queue.release', 'queue.retry', 'queue.bounce', 'queue.drop', 'redecide', 'reload'];
-  const CHANGES = [...WRITES, 'user.add', 'user.remove', 'submission.add', 'submission.remove'];
+  const KEYS = ['keys.import', 'keys.pin', 'keys.revoke'];
+  const CHANGES = [...WRITES, ...KEYS, 'user.add', 'user.remove', 'submission.add', 'submission.remove'];
 
   test.each(CHANGES)('%s: not by the read socket, not by an auditor', async (command) => {
     await expect(desk.ask(command, {}, { door: 'read' })).rejects.toMatchObject({ code: 'forbidden' });

@@ -12,7 +12,8 @@ export function makeKeys(w: Workbench) {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const change = db.prepare<unknown[], { organization: string }>(
-    'UPDATE address_key SET box = ?, pinned = ?, revoked_at = ? WHERE id = ? AND box = ? RETURNING organization',
+    `UPDATE address_key SET box = ?, private = coalesce(?, private), pinned = ?, valid_until = ?, revoked_at = ?
+     WHERE id = ? AND box = ? RETURNING organization`,
   );
 
   return {
@@ -28,8 +29,9 @@ export function makeKeys(w: Workbench) {
     },
     /** False when its box is another by now. */
     changeAddressKey(call: ChangeAddressKeyCall, at: number): boolean {
-      const [id, before, box, pinned, revokedAt, actor, event, detail, why] = call;
-      const changed = change.get(fromOctets(box), pinned, revokedAt, id, fromOctets(before));
+      const [id, before, box, secret, pinned, validUntil, revokedAt, actor, event, detail, why] = call;
+      const boxes = [fromOctets(box), secret === null ? null : fromOctets(secret)];
+      const changed = change.get(...boxes, pinned, validUntil, revokedAt, id, fromOctets(before));
       if (!changed) return false;
       ledger.append(at, changed.organization, null, null, actor, event, detail, fromOctets(why));
       return true;
