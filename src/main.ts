@@ -7,7 +7,6 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type Logger, pino } from 'pino';
 import { machineDeps } from './config/files.ts';
 import type { LoadDeps } from './config/load.ts';
@@ -24,7 +23,8 @@ import { openSockets } from './control/socket.ts';
 import { selfMadeCertificate } from './crypto/certificate.ts';
 import { nonces } from './crypto/nonces.ts';
 import { GATEWAY, type Owner, type Time } from './domain/ids.ts';
-import type { Clock, Random } from './domain/types.ts';
+import type { Clock, Delivery, Random } from './domain/types.ts';
+import { createReadKeys } from './keys/import.ts';
 import { openMaster } from './keys/open.ts';
 import { openRing, type Ring } from './keys/ring.ts';
 import { createEgress } from './net/egress.ts';
@@ -32,25 +32,31 @@ import { createResolver } from './net/resolver.ts';
 import { clientTls } from './net/tls.ts';
 import { decide } from './policy/decide.ts';
 import { floorProblem } from './policy/floors.ts';
-import { waysOf } from './policy/trace.ts';
-import { intakeHandlers, obstacles } from './relay/intake.ts';
+import { createEscrow } from './portal/escrow.ts';
+import { createJobs } from './portal/jobs.ts';
+import { createPortal } from './portal/service.ts';
+import { startPortalSweep } from './portal/sweep.ts';
+import { obstacles } from './relay/intake.ts';
 import { codeOf, type Line, type Meter, verbId } from './relay/line.ts';
+import { openListeners } from './relay/listeners.ts';
 import { createSchedule } from './relay/schedule.ts';
 import { hostPort, smartHostOf } from './relay/settings.ts';
 import { startSweep } from './relay/sweep.ts';
-import { createWays } from './relay/ways.ts';
+import { createWays, waysFor } from './relay/ways.ts';
 import { createResolve } from './route/resolve.ts';
 import { createClient } from './smtp/client.ts';
-import { type Certificate, type Listener, listen } from './smtp/listener.ts';
+import type { Certificate, Listener } from './smtp/listener.ts';
 import { readKeysFile, writeKeysFile } from './store/bodies/keys-file.ts';
 import { openMade } from './store/bodies/made.ts';
 import { openBodies, type SegmentBodies } from './store/bodies/segments.ts';
 import { openStore, type Store } from './store/sqlite/open.ts';
-import { createAuthenticator, hashSecret } from './trust/login.ts';
+import { hashSecret } from './trust/login.ts';
 import { trustedOrganization } from './trust/prove.ts';
 import { createMetrics, type Metrics } from './web/metrics.ts';
+import { type PortalCertificate, type PortalWeb, startPortalWeb } from './web/portal/listener.ts';
 import { startWeb } from './web/server.ts';
-import { createPool, type Pool, type WorkError } from './work/pool.ts';
+import { openPool } from './work/open.ts';
+import type { WorkError } from './work/pool.ts';
 
 /** Why the gateway cannot start, in words for the operator; each line is one problem. */
 export class StartError extends Error {}
@@ -107,8 +113,8 @@ export async function run(options: RunOptions): Promise<Gateway> {
       closers,
     };
     const state = await openState(base);
-    const line = await openLine(base, state, options.worker ?? new URL('./worker.ts', import.meta.url));
-    const doors = await openDoors(base, state, line, options.configPath);
+    const running = await openLine(base, state, options.worker ?? new URL('./worker.ts', import.meta.url));
+    const doors = await openDoors(base, state, running, options.configPath);
     log.info({ listeners: doors.listeners, mode: loaded.config.mode, policy: loaded.policy.version }, 'ready');
     const { config, warnings } = loaded;
     return { config, warnings, ...doors, stop, failed: state.failed };
@@ -190,7 +196,14 @@ async function openState({ inForce, load, log, metrics, alarms, startedAt, close
 
 // ── the line: work, the way out, and what moves messages along ──
 
-async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
+/** The line, and what else is done by its means: what people may ask of keys, and what workers do for the portal. */
+type Running = {
+  readonly line: Line;
+  readonly keys: Pick<ControlDeps, 'book' | 'judge' | 'readKeys'>;
+  readonly jobs: ReturnType<typeof createJobs>;
+};
+
+async function openLine(base: Base, state: State, worker: URL): Promise<Running> {
   const { inForce, log, startedAt, closers } = base;
   const { store, vault, bodies } = state;
   const { config } = inForce.current;
@@ -248,7 +261,7 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
     decide: (facts) => decide(inForce.current.policy, inForce.current.floors, facts),
     lookUpKey: ways.lookUp,
     variant: ways.variant,
-    escrow: () => Promise.reject(new Error('there is no portal')),
+    escrow: (transaction, level) => escrow(transaction, level),
     resolve,
     send: client.send,
     settings,
@@ -263,30 +276,18 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Line> {
     wakeAt: schedule.wakeAt,
     freed: schedule.freed,
   };
+  const escrow = createEscrow({ line, parcels: store.parcels, vault, random });
   const cleared = await store.queue.clearLeases(verbId(line), line.owner);
   if (cleared.messages + cleared.deliveries > 0)
     log.warn(cleared, 'an earlier run ended amid these; they are taken up again');
   schedule.start(line);
-  const sweep = startSweep(line);
+  const sweeps = [startSweep(line), startPortalSweep({ line, parcels: store.parcels })];
   closers.push(async () => {
     await schedule.stop(DRAIN_MS);
-    await sweep.stop();
+    await Promise.all(sweeps.map((one) => one.stop()));
   });
-  return line;
-}
-
-/** Workers that examine may write nothing; those that make variants, into the folder of what can be made again. */
-function openPool(config: Config, worker: URL, writable: readonly string[]): Pool {
-  const { limits, storage } = config;
-  return createPool({
-    entry: worker,
-    workers: limits.workers,
-    heap: limits.worker_memory,
-    resident: limits.worker_memory + WORKER_BASE,
-    readable: [...CODE, fileURLToPath(new URL('.', worker)), join(storage.path, 'bodies')],
-    writable,
-    waiting: limits.examine_waiting,
-  });
+  const keys = { book: store.book, judge: ways.judge, readKeys: createReadKeys(pool.run, clock) };
+  return { line, keys, jobs: createJobs(makers, made) };
 }
 
 function meterOf({ metrics, alarms }: Base): Meter {
@@ -299,12 +300,7 @@ function meterOf({ metrics, alarms }: Base): Meter {
   };
 }
 
-/** What a worker reads of this checkout. */
-const CODE = ['.', '../node_modules/', '../package.json'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
 const WORKER_START_MS = 30_000;
-/** Resident memory of a worker that has done nothing yet, with room for its garbage. */
-const WORKER_BASE = 160 << 20;
-
 /** Octets of variants that are kept for another attempt. */
 const MADE_BOUND = 256 << 20;
 
@@ -317,14 +313,28 @@ const LARGE = 10_485_760;
 
 type Doors = Pick<Gateway, 'listeners' | 'reload'>;
 
-async function openDoors(base: Base, state: State, line: Line, configPath: string): Promise<Doors> {
+async function openDoors(base: Base, state: State, running: Running, configPath: string): Promise<Doors> {
+  const { line } = running;
   const { inForce, load, log, metrics, closers } = base;
   const { store, kept } = state;
   const { config } = inForce.current;
-  const smtp = await openListeners(base, state, line);
+  const smtp: Listener[] = [];
+  closers.push(() => Promise.all(smtp.map((one) => one.close(DRAIN_MS))));
+  await openListeners(line, {
+    config,
+    organizations: () => inForce.current.config.organizations.map(trustedOrganization),
+    accounts: store.accounts,
+    space: () => spaceLeft(config, state.bodies),
+    certificate: await certificateOf(config, clock.now()),
+    clock,
+    opened: (listener) => smtp.push(listener),
+  });
+  const portal = await openPortal(base, state, running);
   const apply = async (next: InForce): Promise<void> => {
     const certificate = await certificateOf(next.config, clock.now());
+    const ofPortal = await portalCertificateOf(next.config, clock.now());
     await kept.keep(next.policy, next.loadedAt);
+    portal?.updateCertificate(ofPortal);
     for (const one of smtp) one.updateCertificate(certificate);
     inForce.current = next;
     metrics.organizations(next.settings.organizations.map(({ name }) => name));
@@ -345,7 +355,7 @@ async function openDoors(base: Base, state: State, line: Line, configPath: strin
     name: i === 0 ? 'smtp' : 'submit',
     address: `${one.address}:${one.port}`,
   }));
-  const control = createControl(controlDeps(base, state, line, reload, listeners));
+  const control = createControl(controlDeps(base, state, running, reload, listeners));
   const groups = {
     ...(config.control.admin_group !== undefined && { control: config.control.admin_group }),
     ...(config.control.read_group !== undefined && { read: config.control.read_group }),
@@ -391,44 +401,23 @@ async function readiness({ inForce, alarms }: Base, { bodies }: State, line: Lin
   return { ready: reasons.length === 0, reasons };
 }
 
-async function openListeners(
+async function openPortal(
   { inForce, log, closers }: Base,
-  { store, bodies }: State,
-  line: Line,
-): Promise<Listener[]> {
+  { store, vault }: State,
+  { line, jobs }: Running,
+): Promise<PortalWeb | null> {
   const { config } = inForce.current;
-  const find = async (name: string) => (await store.accounts.logins()).find((one) => one.name === name) ?? null;
-  const authenticator = createAuthenticator({ find, clock });
-  const handlers = intakeHandlers(line, {
-    organizations: () => inForce.current.config.organizations.map(trustedOrganization),
-    login: find,
-    verify: authenticator.verify,
-    space: () => spaceLeft(config, bodies),
+  const listener = config.listen.portal;
+  if (listener === undefined) return null;
+  const portal = createPortal({ line, parcels: store.parcels, audit: store.audit, vault, random, ...jobs });
+  const web = await startPortalWeb(portal, {
+    ...listener,
+    certificate: await portalCertificateOf(config, clock.now()),
+    log: (request) => log.info(request, 'portal'),
+    failed: (error) => log.error({ code: codeOf(error) }, 'a page of the portal failed'),
   });
-  const { limits } = config;
-  const common = {
-    hostname: config.hostname,
-    certificate: await certificateOf(config, clock.now()),
-    limits: {
-      sessions: limits.sessions,
-      perAddress: limits.connections_per_address,
-      connectionsPerMinute: limits.connections_per_minute,
-      recipients: limits.recipients,
-      command: limits.command_time,
-      data: limits.data_time,
-    },
-  };
-  const { smtp, submit } = config.listen;
-  const open: Listener[] = [];
-  closers.push(() => Promise.all(open.map((one) => one.close(DRAIN_MS))));
-  const deps = { clock, log };
-  const { address, port, tls, max_size: maxSize } = smtp;
-  open.push(await listen({ ...common, name: 'smtp', address, port, tls, auth: false, maxSize }, handlers, deps));
-  if (submit !== undefined) {
-    const own = { name: 'submit', address: submit.address, port: submit.port, tls: 'required', auth: true } as const;
-    open.push(await listen({ ...common, ...own, maxSize: submit.max_size }, handlers, deps));
-  }
-  return open;
+  closers.push(() => web.close());
+  return web;
 }
 
 function minVersionOf(config: Config): 'TLSv1.2' | 'TLSv1.3' {
@@ -442,10 +431,16 @@ async function certificateOf(config: Config, now: Time): Promise<Certificate> {
   return { cert: await readFile(files.cert), key: await readFile(files.key), minVersion };
 }
 
+async function portalCertificateOf(config: Config, now: Time): Promise<PortalCertificate> {
+  const pair = config.certificates.portal ?? config.certificates.files;
+  if (pair !== undefined) return { cert: await readFile(pair.cert, 'utf8'), key: await readFile(pair.key, 'utf8') };
+  return selfMadeCertificate(new URL(config.portal.url ?? `https://${config.hostname}`).hostname, now);
+}
+
 function controlDeps(
   base: Base,
   state: State,
-  line: Line,
+  { line, keys }: Running,
   reload: ControlDeps['reload'],
   listeners: GatewayStatus['listeners'],
 ): ControlDeps {
@@ -455,14 +450,16 @@ function controlDeps(
     kept,
     policy: () => inForce.current.policy,
     floors: () => inForce.current.floors,
-    ways: async () => waysOf(inForce.current.settings.built),
+    ways: (delivery: Delivery) => waysFor(line, delivery),
     decide: line.decide,
   };
   return {
     organizations: () => inForce.current.settings.organizations.map(({ name }) => name),
+    domains: (name) => inForce.current.settings.organizations.find((one) => one.name === name)?.domains ?? [],
     queue: store.queue,
     audit: store.audit,
     accounts: store.accounts,
+    ...keys,
     explain: (message, deliveries) => explain(explainDeps, message, deliveries),
     reload,
     status: async () => ({

@@ -5,6 +5,7 @@ import { examine } from './dlp/examine.ts';
 import type { KeyRead } from './domain/keys.ts';
 import type { Examination } from './domain/types.ts';
 import type { Rendered } from './mail/render.ts';
+import type { AttachmentJob } from './portal/jobs.ts';
 import { makeVariant } from './relay/make-variant.ts';
 import type { MadeHandle, MadeSize } from './store/bodies/made.ts';
 import type { BodyHandle } from './store/bodies/port.ts';
@@ -13,7 +14,7 @@ import { writeMade } from './store/bodies/write-made.ts';
 import { serve } from './work/serve.ts';
 
 export type ExamineInput = { readonly body: BodyHandle; readonly subjectTags: readonly string[] };
-export type AttachmentInput = { readonly body: BodyHandle; readonly part: number; readonly out: MadeHandle };
+export type AttachmentInput = AttachmentJob & { readonly out: MadeHandle };
 export type ReadKeysInput = { readonly file: Uint8Array; readonly passphrase?: string; readonly now: number };
 
 serve({

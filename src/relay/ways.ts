@@ -1,14 +1,16 @@
 // What encrypts messages themselves, put together: keys looked up and judged, variants made for them.
 
-import type { Clock } from '../domain/types.ts';
+import type { Clock, Delivery } from '../domain/types.ts';
 import type { KeyBook } from '../keys/book-port.ts';
 import { createJudge, createLookup, type Judge, type Lookup } from '../keys/lookup.ts';
 import { createChain } from '../keys/roots.ts';
 import { createSigner } from '../keys/signer.ts';
+import { type Ways as PolicyWays, waysOf } from '../policy/trace.ts';
 import type { Made } from '../store/bodies/made.ts';
 import type { Bodies } from '../store/bodies/port.ts';
 import type { Pool } from '../work/pool.ts';
 import type { Line, Settings } from './line.ts';
+import { keyName } from './outgoing.ts';
 import { createVariants } from './variants.ts';
 
 export type WaysDeps = {
@@ -33,5 +35,21 @@ export function createWays(deps: WaysDeps): Ways {
     judge,
     lookUp: createLookup({ book, judge }),
     variant: createVariants({ ...deps, signer, settings, now: clock.now }),
+  };
+}
+
+/** What could be used for a delivery now, for `explain`: keys are looked up, hops are not asked. */
+export async function waysFor(line: Pick<Line, 'settings' | 'lookUpKey'>, delivery: Delivery): Promise<PolicyWays> {
+  const { organization, recipient } = delivery;
+  const general = waysOf(line.settings().built);
+  const pgp = await line.lookUpKey(organization, recipient, 'pgp');
+  const smime = await line.lookUpKey(organization, recipient, 'smime');
+  return (protection) => {
+    const { name } = protection;
+    const answer = name === 'pgp' ? pgp : name === 'smime' ? smime : null;
+    if (answer === null || !line.settings().built.includes(name)) return general(protection);
+    return answer.kind === 'found'
+      ? { possible: true, why: keyName(answer.key) }
+      : { possible: false, why: answer.why };
   };
 }

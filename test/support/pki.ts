@@ -11,6 +11,8 @@ export type Issued = {
 };
 export type IssueOptions = {
   readonly names: readonly string[];
+  /** Addresses of a person's certificate. */
+  readonly emails?: readonly string[];
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   /** RSA modulus; default 2048. */
@@ -47,16 +49,20 @@ export function selfSigned(options: IssueOptions): Issued {
 
 function issueBy(issuer: Issuer | null, issuerCert: string | null, options: IssueOptions): Issued {
   const pair = keyPair(options.bits ?? 2048);
-  const subject = [{ name: 'commonName', value: options.names[0] ?? 'nobody' }];
+  const subject = [{ name: 'commonName', value: options.names[0] ?? options.emails?.[0] ?? 'nobody' }];
   const eku = options.eku === undefined ? ['serverAuth' as const] : options.eku;
   const extensions: object[] = [
     { name: 'basicConstraints', cA: false },
     { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, critical: true },
-    { name: 'subjectAltName', altNames: options.names.map((value) => ({ type: 2, value })) },
+    { name: 'subjectAltName', altNames: altNamesOf(options) },
   ];
   if (eku !== null) extensions.push({ name: 'extKeyUsage', ...Object.fromEntries(eku.map((usage) => [usage, true])) });
   const cert = sign(pair, subject, issuer ?? { subject, privateKey: pair.privateKey }, options, extensions);
   return { cert, key: pair.pem, chain: cert + (issuerCert ?? '') };
+}
+
+function altNamesOf({ names, emails = [] }: IssueOptions): object[] {
+  return [...names.map((value) => ({ type: 2, value })), ...emails.map((value) => ({ type: 1, value }))];
 }
 
 function sign(

@@ -1,0 +1,38 @@
+// What the portal has workers do with mail data, which strangers wrote: render a message, decode one of its attachments.
+
+import type { Made } from '../store/bodies/made.ts';
+import type { BodyHandle } from '../store/bodies/port.ts';
+import type { Pool } from '../work/pool.ts';
+import type { PortalDeps, Rendered } from './deps.ts';
+
+const TIME = 30_000;
+/** Octets that take as long again. */
+const LARGE = 20 << 20;
+
+/** Input of the job `attachment`, beside where its worker writes. */
+export type AttachmentJob = { readonly body: BodyHandle; readonly part: number };
+
+export function createJobs(makers: Pool, made: Made): Pick<PortalDeps, 'render' | 'attachment'> {
+  const limit = (body: BodyHandle) => TIME * (1 + body.length / LARGE);
+  const render = (body: BodyHandle) => makers.run<Rendered>('render', body, limit(body));
+  return {
+    render,
+    attachment: async (body, part) => {
+      const view = (await render(body)).attachments.find((one) => one.part === part);
+      if (view === undefined) return null;
+      const decoded = await made.take(`attachment ${body.object} ${part}`, body.organization, (out) =>
+        makers.run('attachment', { body, part, out }, limit(body)),
+      );
+      return { view: { ...view, size: decoded.size }, body: released(decoded) };
+    },
+  };
+}
+
+/** Given back when it was read to its end, or the reader went away. */
+async function* released(decoded: Awaited<ReturnType<Made['take']>>): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* decoded.open();
+  } finally {
+    await decoded.release(false);
+  }
+}
