@@ -96,7 +96,7 @@ export function createPortalApp(portal: Portal, options: PortalAppOptions = {}):
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
 function placeOf(context: Context, portal: Portal): { readonly host: string; readonly view: View } {
-  const host = new URL(context.req.url).hostname.toLowerCase().replace(/\.$/, '');
+  const { host } = new URL(context.req.url);
   const office = portal.host(host);
   const accept = context.req.header('accept-language') ?? '';
   return { host, view: viewOf({ office, asked: context.req.query('lang'), accept }) };
@@ -113,7 +113,7 @@ const OWN: readonly Route[] = [
     path: '/',
     get: async (ask) => {
       if (ask.view.office === null) return show(ask, 404, unknownPage(ask.view));
-      return show(ask, 200, startPage(ask.view, new URL(ask.context.req.url).host));
+      return show(ask, 200, startPage(ask.view, ask.host));
     },
   },
   {

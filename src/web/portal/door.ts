@@ -5,7 +5,7 @@ import type { Time } from '../../domain/ids.ts';
 import type { GrantKind } from '../../domain/portal.ts';
 import type { Door } from '../../portal/portal.ts';
 import { facts, type Html, help, list, oneButton, page } from './layout.ts';
-import { at, clock, dateTime, type View } from './view.ts';
+import { at, clock, dateTime, type View, who } from './view.ts';
 
 /** `/m/<token>` or `/s/<token>`. */
 export function doorPath(kind: GrantKind, token: string): string {
@@ -16,6 +16,7 @@ export function startPage(view: View, host: string): Html {
   const { start } = view.words;
   const name = view.office?.name ?? host;
   return page(view, {
+    calls: true,
     heading: start.title(name),
     body: html`<p>${start.what(name)}</p>
 <h2>${start.howTitle}</h2>${list(start.how, 'ol')}
@@ -72,7 +73,7 @@ export function codePage(
       heading: words.title,
       title: error === null ? words.title : `${view.words.error}: ${words.title}`,
       body: html`<p>${words.sent(door.masked)}</p>
-<p>${words.word} <br><strong class="word">${field.word}</strong></p>
+<p>${words.word}<br><strong class="word">${field.word}</strong><br><span class="soft">${words.wordWhy}</span></p>
 <form method="post" action="${at(view, `${path}/code`)}">
 <input type="hidden" name="challenge" value="${field.challenge}">
 <input type="hidden" name="word" value="${field.word}">
@@ -85,7 +86,7 @@ ${error === null ? '' : html`<p class="problem" id="code-error" role="alert">${e
 <button>${door.kind === 'link' ? words.button : words.senderButton}</button>
 </form>
 <h2>${words.againTitle}</h2>
-<p>${words.again} ${words.wordWhy}</p>
+<p>${words.again}</p>
 ${oneButton(at(view, path), words.againButton, 'second')}
 ${wrongAddress(view)}`,
     },
@@ -109,6 +110,7 @@ export function tooManyPage(view: View, path: string): Html {
   return page(
     { ...view, again: null },
     {
+      calls: true,
       heading: tooMany.title,
       body: html`<p>${tooMany.explain}</p>
 <p>${help(view)}</p>
@@ -121,6 +123,7 @@ export function tooManyPage(view: View, path: string): Html {
 export function unknownPage(view: View): Html {
   const { unknown } = view.words;
   return page(view, {
+    calls: true,
     heading: unknown.title,
     body: html`<p>${unknown.explain}</p>${list(unknown.todo)}<p>${help(view)}</p>`,
   });
@@ -132,9 +135,10 @@ export function closedPage(view: View, door: Door): Html {
   const isExpired = door.state === 'expired';
   const until = dateTime(view, door.expiresAt, door.organization.timeZone);
   return page(view, {
+    calls: true,
     heading: isExpired ? expired.title : retracted.title,
     body: html`<p>${isExpired ? expired.explain(until) : retracted.explain}</p>
-<p>${isExpired ? expired.todo(door.from) : retracted.todo(door.from)}</p>
+<p>${isExpired ? expired.todo(who(door.from)) : retracted.todo(who(door.from))}</p>
 <p>${help(view)}</p>`,
   });
 }
@@ -143,6 +147,6 @@ export function closedPage(view: View, door: Door): Html {
 export function plainPage(view: View, words: { readonly title: string; readonly explain: string }): Html {
   return page(
     { ...view, again: null },
-    { heading: words.title, body: html`<p>${words.explain}</p><p>${help(view)}</p>` },
+    { calls: true, heading: words.title, body: html`<p>${words.explain}</p><p>${help(view)}</p>` },
   );
 }

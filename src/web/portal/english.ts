@@ -70,7 +70,7 @@ export const english = {
     wrong: (left: number) => `This is not the code. You have ${left === 1 ? '1 try' : `${left} tries`} left.`,
     empty: 'Type the six digits from the e-mail.',
     againTitle: 'No e-mail?',
-    again: 'Look in your spam folder. A new code makes this one useless.',
+    again: 'Look in your spam folder, or have a new code sent.',
     againButton: 'Send a new code',
   },
   over: {
@@ -134,7 +134,7 @@ export const english = {
     button: 'Send the answer',
     empty: 'Write your answer first.',
     tooLong: 'The answer is too long. Please shorten it.',
-    tooMany: 'You sent several answers in a short time. Wait an hour and send this one again.',
+    tooMany: 'You sent many answers today. Send this one again tomorrow, or call.',
     noSender: 'This message cannot be answered here.',
     failed: 'The answer was not sent',
     back: 'Back to the message',

@@ -6,10 +6,11 @@ import { at, type View, WORDS } from './view.ts';
 
 export type Html = ReturnType<typeof html>;
 
-/** A whole page. `heading` is its one h1; `title` its name in the browser where that differs (it begins with an error). */
+/** A whole page. `heading` is its one h1; `title` its name in the browser where that differs (an error goes first); `calls`:
+ *  whom to call stands in the body already. */
 export function page(
   view: View,
-  content: { readonly heading: string; readonly body: Html; readonly title?: string },
+  content: { readonly heading: string; readonly body: Html; readonly title?: string; readonly calls?: boolean },
 ): Html {
   const { words, office } = view;
   const site = office === null ? words.secureMessages : `${words.secureMessages} · ${office.name}`;
@@ -35,7 +36,7 @@ ${content.body}
 </div>
 </main>
 <footer>
-<p>${help(view)}</p>
+${content.calls ? '' : html`<p>${help(view)}</p>`}
 <div class="row">
 ${office?.help ? html`<a href="${office.help}" rel="noopener noreferrer">${words.help.page(office.name)}</a>` : ''}
 <a href="${at(view, '/')}">${words.help.check}</a>

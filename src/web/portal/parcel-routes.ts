@@ -71,17 +71,18 @@ async function frame(ask: Ask, pickup: Pickup): Promise<Response> {
 async function download(ask: Ask, pickup: Pickup): Promise<Response> {
   const { context, view } = ask;
   const part = context.req.param('part') ?? '';
+  // A download is no page: the sandbox holds where a browser would show it all the same.
+  const policy = "default-src 'none'; frame-ancestors 'none'; sandbox";
+  const headers = { 'Content-Type': 'application/octet-stream', 'Content-Security-Policy': policy };
+  // Nobody takes the file with HEAD: that is no download.
+  if (context.req.method === 'HEAD')
+    return context.body(null, 200, { ...headers, 'Content-Disposition': 'attachment' });
   const found = /^\d{1,4}$/.test(part) ? await pickup.attachment(Number(part)) : null;
   if (found === null) return show(ask, 404, unknownPage(view));
-  const headers = {
-    'Content-Type': 'application/octet-stream',
+  return context.body(ReadableStream.from(found.body), 200, {
+    ...headers,
     'Content-Disposition': contentDisposition(found.view.name),
-    // A download is no page: the sandbox holds where a browser would show it all the same.
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
-  };
-  if (context.req.method !== 'HEAD') return context.body(ReadableStream.from(found.body), 200, headers);
-  await found.body[Symbol.asyncIterator]().return?.();
-  return context.body(null, 200, headers);
+  });
 }
 
 async function reply(ask: Ask, pickup: Pickup): Promise<Response> {

@@ -4,7 +4,7 @@ import { html, raw } from 'hono/html';
 import type { Door, MessageView, Pickup } from '../../portal/portal.ts';
 import { facts, type Html, help, page } from './layout.ts';
 import { FRAME_STYLE } from './style.ts';
-import { at, dateTime, size, type View } from './view.ts';
+import { at, dateTime, size, type View, who } from './view.ts';
 
 /** Characters that the field takes; the form's bound leaves room for each to be six octets. */
 const REPLY_MAX = 10_000;
@@ -35,7 +35,6 @@ ${message.html === null ? letter(view, message) : frame(view, message, path)}
 ${files(view, message, path)}
 <h2>${view.words.reply.title}</h2>
 ${replyForm(view, { path, from: message.from, once, text: '', error: null })}
-<h2>${words.leave}</h2>
 <p class="hint">${words.leaveHint}</p>
 <form method="post" action="${at(view, `${path}/leave`)}"><button class="second">${words.leave}</button></form>`,
   });
@@ -100,7 +99,7 @@ function replyForm(view: View, { path, from, once, text, error }: ReplyField): H
   const described = error === null ? 'reply-hint' : 'reply-error reply-hint';
   return html`<form method="post" action="${at(view, `${path}/reply`)}">
 <input type="hidden" name="once" value="${once}">
-<label for="text">${words.label(from)}</label>
+<label for="text">${words.label(who(from))}</label>
 <p class="hint" id="reply-hint">${words.hint}</p>
 ${error === null ? '' : html`<p class="problem" id="reply-error" role="alert">${error}</p>`}
 <textarea id="text" name="text" rows="7" maxlength="${REPLY_MAX}" required aria-describedby="${described}"
@@ -138,6 +137,7 @@ export function noSenderPage(view: View, parcel: string, text: string): Html {
   return page(
     { ...view, again: null },
     {
+      calls: true,
       heading: words.noSender,
       body: html`<p>${help(view)}</p>${unsent(view, text)}
 <p><a class="plain-link" href="${at(view, parcelPath(parcel))}">${words.back}</a></p>`,
@@ -149,7 +149,7 @@ export function sentPage(view: View, door: Door, parcel: string): Html {
   const words = view.words.reply;
   return page(view, {
     heading: words.sentTitle,
-    body: html`<p>${words.sent(door.from)}</p>
+    body: html`<p>${words.sent(who(door.from))}</p>
 <div class="row"><a class="button second" href="${at(view, parcelPath(parcel))}">${words.back}</a>
 <form method="post" action="${at(view, `${parcelPath(parcel)}/leave`)}"><button class="second">${view.words.message.leave}</button></form></div>`,
   });
@@ -159,6 +159,7 @@ export function sentPage(view: View, door: Door, parcel: string): Html {
 export function endedPage(view: View, text = ''): Html {
   const { ended } = view.words;
   return page(text === '' ? view : { ...view, again: null }, {
+    calls: true,
     heading: ended.title,
     body: html`<p>${ended.explain}</p><p><strong>${ended.todo}</strong></p>${unsent(view, text)}<p>${help(view)}</p>`,
   });

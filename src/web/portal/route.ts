@@ -8,7 +8,7 @@ import { at, type View } from './view.ts';
 export type Ask = {
   readonly context: Context;
   readonly portal: Portal;
-  /** Host name of the URL, lower case, without port. */
+  /** Of the URL, lower case; with the port where it is not 443. */
   readonly host: string;
   readonly view: View;
   /** Empty for GET and HEAD. */

@@ -72,7 +72,7 @@ export const spanish: Words = {
     wrong: (left) => `Ese no es el código. ${left === 1 ? 'Queda 1 intento' : `Quedan ${left} intentos`}.`,
     empty: 'Escriba los seis dígitos del correo.',
     againTitle: '¿No llega el correo?',
-    again: 'Mire en la carpeta de correo no deseado. Un código nuevo anula este.',
+    again: 'Mire en la carpeta de correo no deseado, o pida un código nuevo.',
     againButton: 'Enviar un código nuevo',
   },
   over: {
@@ -138,7 +138,7 @@ export const spanish: Words = {
     button: 'Enviar la respuesta',
     empty: 'Escriba primero su respuesta.',
     tooLong: 'La respuesta es demasiado larga. Acórtela, por favor.',
-    tooMany: 'Envió varias respuestas en poco tiempo. Espere una hora y envíe esta otra vez.',
+    tooMany: 'Hoy envió muchas respuestas. Envíe esta otra vez mañana, o llame.',
     noSender: 'Este mensaje no se puede responder aquí.',
     failed: 'La respuesta no se envió',
     back: 'Volver al mensaje',

@@ -59,8 +59,8 @@ input[type=text], textarea, select {
 textarea { min-height: 9rem; resize: vertical; display: block; }
 select { max-width: 20rem; display: block; }
 input.code { max-width: 13rem; display: block; font-size: 1.625rem; letter-spacing: .18em; font-variant-numeric: tabular-nums;
-  padding: .4rem .75rem; }
-[aria-invalid=true] { border: 2px solid var(--bad); }
+  padding: .4rem .75rem; margin-top: .3rem; margin-bottom: 1.1rem; }
+input[aria-invalid=true], textarea[aria-invalid=true], select[aria-invalid=true] { border: 2px solid var(--bad); }
 button, .button {
   display: inline-block; font: inherit; font-weight: 600; line-height: 1.3; text-align: center; text-decoration: none; cursor: pointer;
   min-height: 2.75rem; padding: .65rem 1.25rem; border-radius: .5rem; border: 1px solid var(--brand); margin: 0;
@@ -73,14 +73,14 @@ button:hover, .button:hover { background: var(--brand-down); border-color: var(-
 .grave:hover { background: var(--bad); border-color: var(--ink); }
 .row { display: flex; flex-wrap: wrap; gap: .75rem; align-items: center; }
 .row form { margin: 0; }
-:focus-visible { outline: .1875rem solid var(--brand); outline-offset: .1875rem; border-radius: .25rem; }
+:focus-visible { outline: .1875rem solid var(--brand); outline-offset: .125rem; }
 summary { cursor: pointer; min-height: 2.75rem; padding: .6rem 0; font-weight: 600; color: var(--brand); }
 details > :last-child { margin-bottom: 0; }
 .letter { white-space: pre-wrap; margin: 0 0 1rem; padding: 1rem; border: 1px solid var(--line); border-radius: .5rem; }
 iframe { display: block; width: 100%; background: #fff; border: 1px solid var(--line); border-radius: .5rem; margin: 0 0 .25rem;
   height: 75vh; min-height: 14rem; resize: vertical; }
 iframe.short { height: 14rem; }
-iframe.middle { height: 26rem; }
+iframe.middle { height: 22rem; }
 .files { list-style: none; padding: 0; }
 .files li { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; justify-content: space-between;
   padding: .5rem 0; border-top: 1px solid var(--line); margin: 0; }

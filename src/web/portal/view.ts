@@ -66,6 +66,11 @@ export function at(view: View, path: string, query: Readonly<Record<string, stri
   return search === '' ? path : `${path}?${search}`;
 }
 
+/** Name of a person for a sentence: `Dr. Lee` of `Dr. Lee <lee@clinic.example>`. */
+export function who(from: string): string {
+  return from.replace(/\s*<[^<>]*>$/, '').trim() || from;
+}
+
 const DATE = { year: 'numeric', month: 'long', day: 'numeric' } as const;
 const CLOCK = { hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
 
