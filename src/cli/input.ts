@@ -1,6 +1,8 @@
 // What people type, read: durations, times, addresses by stdin, yes or no.
 
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { parseDuration } from '../config/units.ts';
 import { usage } from './errors.ts';
 
@@ -25,9 +27,16 @@ export function moment(text: string, option: string, now: number): number {
   return at;
 }
 
-let stdin: Promise<string> | undefined;
+let stdin: Promise<Buffer> | undefined;
 
-async function readStdin(): Promise<string> {
+/** Once: what came by stdin is one value. */
+function readStdin(option: string): Promise<Buffer> {
+  if (stdin !== undefined) throw usage(`${option}: only one value can come by stdin`);
+  stdin = readAll();
+  return stdin;
+}
+
+async function readAll(): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
@@ -35,15 +44,24 @@ async function readStdin(): Promise<string> {
     if (size > 1048576) throw usage('stdin: longer than 1 MB');
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
+}
+
+/** A file's octets, or those of stdin for `-`. */
+export async function fileOctets(file: string, option: string): Promise<Buffer> {
+  if (file === '-') return readStdin(option);
+  try {
+    return await readFile(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw usage(`${file} cannot be read (${code ?? 'error'})`, 'name a file that is there and that you may read');
+  }
 }
 
 /** The value, or stdin's text for `-`: what stands in a command line is seen by every user of the machine. */
 export async function fromStdin(value: string, option: string): Promise<string> {
   if (value !== '-') return value;
-  if (stdin !== undefined) throw usage(`${option}: only one value can come by stdin`);
-  stdin = readStdin();
-  const text = (await stdin).trim();
+  const text = (await readStdin(option)).toString('utf8').trim();
   if (text === '' || text.includes('\n')) throw usage(`${option}: one line is wanted on stdin`);
   return text;
 }
@@ -58,5 +76,28 @@ export async function confirm(question: string, said: boolean | undefined): Prom
     return /^y(es)?$/i.test((await asker.question(`${question} [y/N] `)).trim());
   } finally {
     asker.close();
+  }
+}
+
+/** Whether somebody sits at a terminal. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** A secret, typed without being shown, or the line that comes by stdin. Never by an argument, which others can see. */
+export async function secretLine(question: string, option: string): Promise<string> {
+  if (!canAsk()) {
+    const text = (await readStdin(option)).toString('utf8').replace(/\r?\n$/, '');
+    if (text === '' || /[\r\n]/.test(text)) throw usage(`${option}: one line is wanted on stdin`);
+    return text;
+  }
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const asker = createInterface({ input: process.stdin, output: silent, terminal: true });
+  process.stderr.write(`${question}: `);
+  try {
+    return await asker.question('');
+  } finally {
+    asker.close();
+    process.stderr.write('\n');
   }
 }

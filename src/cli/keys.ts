@@ -1,15 +1,30 @@
-// `sealrelay keys`: the master key, made once and kept outside the data folder and its backups.
+// `sealrelay keys`: keys of correspondents and of organizations (keys/), and the master key, made once and kept outside the
+// data folder and its backups.
 
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CliError } from './errors.ts';
 import { example, withJson } from './help.ts';
+import { registerBook } from './keys/book.ts';
+import { registerImport } from './keys/import.ts';
 import { print, printJson, say } from './output.ts';
 
 export function register(program: Command): void {
-  const keys = program.command('keys').description('Keys of the gateway itself.');
-  example(keys, ['sealrelay keys master create /etc/sealrelay/master.key']);
+  const keys = program
+    .command('keys')
+    .description('Keys of correspondents and organizations, and of the gateway itself.');
+  example(
+    keys,
+    ['sealrelay keys import carol.asc --pin', 'sealrelay keys check'],
+    'Every change stands in the audit. Private keys go in and never come out.',
+  );
+  registerImport(keys);
+  registerBook(keys);
+  registerMaster(keys);
+}
+
+function registerMaster(keys: Command): void {
   const master = keys.command('master').description('The master key, which wraps all others.');
   example(master, ['sealrelay keys master create /etc/sealrelay/master.key']);
   const create = master

@@ -31,7 +31,7 @@ const COMMANDS: readonly Entry[] = [
   { name: 'log', summary: 'search, export and verify the audit trail', load: () => import('./log.ts') },
   { name: 'submission', summary: 'logins of apps and devices that submit mail', load: () => import('./submission.ts') },
   { name: 'user', summary: 'operators of this gateway and their tokens', load: () => import('./user.ts') },
-  { name: 'keys', summary: 'make the master key', load: () => import('./keys.ts') },
+  { name: 'keys', summary: 'keys of correspondents, own keys, the master key', load: () => import('./keys.ts') },
 ];
 
 export const COMMAND_NAMES: readonly string[] = COMMANDS.map((one) => one.name);

@@ -38,7 +38,7 @@ test('all that the issue names are there', () => {
   const wanted =
     'start demo status reload mailq redecide explain trace|config check|config show|config schema|policy check|policy test|' +
     'queue list|queue show|queue retry|queue hold|queue release|queue bounce|queue drop|log search|log export|log verify|' +
-    'submission add|user add|keys master create';
+    'submission add|user add|keys master create|keys import|keys list|keys show|keys pin|keys revoke|keys check';
   const names = rows.map(([name]) => name);
   for (const one of wanted.split('|').flatMap((part) => (part.startsWith('start') ? part.split(' ') : [part]))) {
     expect(names).toContain(one);
@@ -99,6 +99,12 @@ test.each<[string, string]>([
   ['policy test --to ann@example.org', '--eml'],
   ['policy test --eml x.eml', '--to'],
   ['keys master create', "missing required argument 'file'"],
+  ['keys import', "missing required argument 'file'"],
+  ['keys import no-such-file.asc', 'no-such-file.asc cannot be read (ENOENT)'],
+  ['keys list --kind x509', 'x509'],
+  ['keys list --limit 0', 'a whole number is wanted'],
+  ['keys pin', "missing required argument 'id'"],
+  ['keys revoke aaaaaaaaaaaaaaaa', 'revoke needs --reason'],
 ])('%j: exit code 2, and %j', async (line, words) => {
   const ran = await run(...line.split(' ').filter((one) => one !== ''));
   expect([ran.code, ran.out]).toEqual([2, '']);
@@ -116,6 +122,10 @@ const ASKING: Record<string, string[]> = {
   'user remove': ['ann'],
   'submission add': ['crm', '--organization', 'Clinic', '--from', '@clinic.test'],
   'submission remove': ['crm'],
+  'keys import': [import.meta.filename],
+  'keys show': ['a'],
+  'keys pin': ['a'],
+  'keys revoke': ['a', '--reason', 'x'],
 };
 const asking = leaves.filter(([, { command }]) => command.options.some((one) => one.long === '--socket'));
 
