@@ -22,7 +22,7 @@ import { NOON } from '../support/vault.ts';
 
 export type TestClock = { at: number };
 /** Ports and the vault that boxes for them. */
-export type Opened = Pick<Store, 'queue' | 'audit' | 'accounts' | 'keyring' | 'book' | 'close'> & {
+export type Opened = Pick<Store, 'queue' | 'audit' | 'accounts' | 'keyring' | 'book' | 'parcels' | 'close'> & {
   readonly vault: Vault;
 };
 /** `open` gives a store over one lasting place: called again after `close` it must find what was durable. */

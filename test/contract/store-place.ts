@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { boxKey } from '../../src/crypto/box.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
-import type { Queue } from '../../src/store/queue/port.ts';
 import { openStore, type Store, type StoreDeps } from '../../src/store/sqlite/open.ts';
 import type { Faults } from '../../src/store/sqlite/thread.ts';
 import { random } from '../support/vault.ts';
@@ -22,7 +21,7 @@ export type Place = StoreUnderTest & {
   store(): Store;
 };
 
-export function setUp(faults: Faults = {}, wrap: (queue: Queue) => Queue = (queue) => queue): Place {
+export function setUp(faults: Faults = {}, wrap: <T extends object>(port: T) => T = (port) => port): Place {
   const path = mkdtempSync(join(tmpdir(), 'sealrelay-store-'));
   const master = [boxKey(randomBytes(32))] as const;
   const clock = { at: NOON };
@@ -61,19 +60,20 @@ export function setUp(faults: Faults = {}, wrap: (queue: Queue) => Queue = (queu
       for (const organization of ['-', 'clinic', 'practice']) await ring.ready(organization, clock.at);
       opened = true;
       const { audit, accounts, keyring, book, close } = store;
-      return { queue: wrap(store.queue), audit, accounts, keyring, book, close, vault: ring };
+      const [queue, parcels] = [wrap(store.queue), wrap(store.parcels)];
+      return { queue, parcels, audit, accounts, keyring, book, close, vault: ring };
     },
     remove: () => rmSync(path, { recursive: true }),
   };
 }
 
 /** The caller got no answer either and makes every verb again by its id: the answer must be the same. */
-export function repeating(queue: Queue): Queue {
+export function repeating<T extends object>(port: T): T {
   const isVerb = (arg: unknown) => typeof arg === 'string' && /^[0-9a-f]{32}$/.test(arg);
   const isOperation = (arg: unknown) => typeof (arg as { verb?: unknown } | null)?.verb === 'string';
-  return new Proxy(queue, {
-    get: (target, name: keyof Queue) => {
-      const method = target[name] as (...args: unknown[]) => Promise<unknown>;
+  return new Proxy(port, {
+    get: (target, name) => {
+      const method = target[name as keyof T] as (...args: unknown[]) => Promise<unknown>;
       return async (...args: unknown[]) => {
         const first = await method(...args);
         if (isVerb(args[0]) || isOperation(args[0])) expect(await method(...args)).toEqual(first);

@@ -6,7 +6,9 @@ import { auditContract } from './store-audit.ts';
 import { Bench, type StoreUnderTest } from './store-bench.ts';
 import { bookContract } from './store-book.ts';
 import { leasesContract } from './store-leases.ts';
+import { noticesContract } from './store-notices.ts';
 import { operatorsContract } from './store-operators.ts';
+import { parcelsContract } from './store-parcels.ts';
 import { queueContract } from './store-queue.ts';
 import { tellingContract } from './store-telling.ts';
 
@@ -28,6 +30,8 @@ export function storeContract(setUp: () => Promise<StoreUnderTest>): void {
   describe('leases and lanes', () => leasesContract(bench));
   describe('telling and finishing', () => tellingContract(bench));
   describe('operators', () => operatorsContract(bench));
+  describe('parcels', () => parcelsContract(bench));
+  describe('notices', () => noticesContract(bench));
   describe('audit', () => auditContract(bench));
   describe('accounts and keyring', () => accountsContract(bench));
   describe('the book of keys', () => bookContract(bench));
