@@ -261,7 +261,7 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Running>
     decide: (facts) => decide(inForce.current.policy, inForce.current.floors, facts),
     lookUpKey: ways.lookUp,
     variant: ways.variant,
-    escrow: (transaction, level) => escrow(transaction, level),
+    escrow: (...given) => escrow(...given),
     resolve,
     send: client.send,
     settings,

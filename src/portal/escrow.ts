@@ -26,6 +26,8 @@ export type EscrowDeps = {
   readonly random: Random;
 };
 
+const ON_ITS_WAY = 'portal: sealed, its notice is on its way';
+
 /** A parcel that is being made. */
 type Making = {
   readonly delivery: Delivery;
@@ -48,8 +50,8 @@ type Frame = {
 
 /** Resolves when the deliveries are `noticing`. Rejects with BodyError `missing` or `corrupt` when the message does not open,
  *  `full` or `failed` when the parcel cannot be written, QueueError when the lease is outdated. */
-export function createEscrow(deps: EscrowDeps): (transaction: Transaction, level: Level) => Promise<void> {
-  return async (transaction, level) => {
+export function createEscrow(deps: EscrowDeps): Line['escrow'] {
+  return async (transaction, level, passed = []) => {
     const { line, random } = deps;
     const frame = frameOf(line, transaction, level);
     await line.ready(frame.organization.name);
@@ -64,7 +66,7 @@ export function createEscrow(deps: EscrowDeps): (transaction: Transaction, level
       }),
     );
     try {
-      await escrow(deps, transaction, frame, makings);
+      await escrow(deps, transaction, frame, makings, passed);
     } finally {
       for (const { conversationKey } of makings) conversationKey.fill(0);
     }
@@ -89,6 +91,7 @@ async function escrow(
   transaction: Transaction,
   frame: Frame,
   makings: readonly Making[],
+  passed: readonly (readonly string[])[],
 ): Promise<void> {
   const { line } = deps;
   const sealed = await sealParcel(deps, transaction, makings);
@@ -98,7 +101,13 @@ async function escrow(
     const parcel = parcelOf(transaction, frame, making, sealed, sealed.bodies[i] as BodyRef);
     const notice = await writeNotice(line, transaction, frame, making, sealed.from);
     waiting.push(notice.durable);
-    made.push({ parcel, grants: grantsOf(deps, frame, making), notice: notice.message });
+    made.push({
+      parcel,
+      grants: grantsOf(deps, frame, making),
+      notice: notice.message,
+      step: making.delivery.step,
+      because: [...(passed[i] ?? []), ON_ITS_WAY].join(' → '),
+    });
   }
   let receipt: NewMessage | null = null;
   if (frame.sender !== null) {

@@ -144,7 +144,8 @@ async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[]
   if (way.kind === 'none') return forAll(way.outcome);
   const protection = protectionsOf(first)[first.step] as Protection;
   if (way.kind === 'portal') {
-    const failed = await escrow(line, { lease, message, deliveries }, protection.level);
+    const passed = group.chosen.map((one) => one.passed);
+    const failed = await escrow(line, { lease, message, deliveries }, protection.level, passed);
     return typeof failed === 'string' ? failed : forAll(failed);
   }
   const route = await line.resolve(first.destination);
@@ -186,9 +187,14 @@ async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[]
 }
 
 /** Into the portal; what kept it from that, as an outcome. */
-async function escrow(line: Line, transaction: Transaction, level: Level): Promise<'escrowed' | 'corrupt' | Outcome> {
+async function escrow(
+  line: Line,
+  transaction: Transaction,
+  level: Level,
+  passed: readonly (readonly string[])[],
+): Promise<'escrowed' | 'corrupt' | Outcome> {
   try {
-    await line.escrow(transaction, level);
+    await line.escrow(transaction, level, passed);
     return 'escrowed';
   } catch (error) {
     if (isBodyLost(error)) return 'corrupt';

@@ -106,8 +106,9 @@ export type Line = {
   readonly lookUpKey: (organization: OrganizationName, recipient: Address, kind: KeyKind) => Promise<KeyAnswer>;
   /** The message, encrypted to that key. Throws WorkError or BodyError; whoever takes it releases it. */
   readonly variant: (message: Message, key: AddressKey) => Promise<MadeBody>;
-  /** Puts the message into the portal for all deliveries of a leased transaction and moves them on (portal/escrow.ts). */
-  readonly escrow: (transaction: Transaction, level: Level) => Promise<void>;
+  /** Puts the message into the portal for all deliveries of a leased transaction and moves them on (portal/escrow.ts).
+   *  `passed`: for each delivery what could not be tried before, in words. */
+  readonly escrow: (transaction: Transaction, level: Level, passed: readonly (readonly string[])[]) => Promise<void>;
   readonly resolve: (destination: string) => Promise<Route>;
   readonly send: (what: Send) => Promise<readonly Outcome[]>;
   readonly settings: () => Settings;

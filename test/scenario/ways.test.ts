@@ -148,9 +148,9 @@ test('six people, five protections, one message', async () => {
 
 test('then the ways change, and each goes the next way or is held', async () => {
   stripped = true;
-  const [{ id: key }] = JSON.parse((await world.run('keys', 'list', '--for', TO.only, '--json')).out).keys;
+  const { key } = JSON.parse((await world.run('keys', 'list', '--for', TO.only, '--json')).out);
   const revoked = await world.run('keys', 'revoke', key, '--reason', 'lost phone');
-  expect(revoked).toMatchObject({ code: 0 });
+  expect(revoked).toEqual(expect.objectContaining({ code: 0 }));
   await world.restart({ flags: ['--import', SHIFT], env: { SHIFT_MS: String(3 * DAY) } });
   const id = await world.send({ to: Object.values(TO), text: PHI });
   const view = await settled(id);

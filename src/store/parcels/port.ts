@@ -12,6 +12,9 @@ export type NewParcel = {
   readonly grants: readonly Grant[];
   /** Its notice; `cause` is `notice of`, its one delivery is decided. */
   readonly notice: NewMessage;
+  /** Item of the decision's list that this is, and why it came to it, in words. */
+  readonly step: number;
+  readonly because: string;
 };
 
 /** A code is compared only after its try was counted, durably. */

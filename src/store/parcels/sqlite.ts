@@ -94,10 +94,11 @@ function grantCall({ locator, organization, conversation, kind, expiresAt, box }
   return [toOctets(fromHex(locator)), organization, conversation, kind, expiresAt, toOctets(box)];
 }
 
-function escrowOne(vault: Vault, { parcel, grants, notice }: NewParcel, at: number): EscrowOne {
+function escrowOne(vault: Vault, one: NewParcel, at: number): EscrowOne {
+  const { parcel, grants, notice, step } = one;
   const { id, organization, conversation, delivery, body, recipient, sender, from, messageId } = parcel;
   const fixed: Fixed = { conversation, delivery, recipient, sender, from, messageId };
-  const because = { because: 'sealed in the portal; its notice is on its way' };
+  const because = { because: one.because };
   return [
     [
       id,
@@ -116,6 +117,7 @@ function escrowOne(vault: Vault, { parcel, grants, notice }: NewParcel, at: numb
     grants.map(grantCall),
     mailCall(vault, notice, at),
     boxJson(vault, place.because(organization, delivery), because, at),
+    step,
   ];
 }
 

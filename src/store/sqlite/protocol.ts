@@ -143,6 +143,7 @@ export type EscrowOne = readonly [
   notice: AcceptCall,
   /** Box of the delivery's `because`. */
   because: Octets,
+  step: number,
 ];
 export type EscrowCall = readonly [
   owner: string,

@@ -57,6 +57,8 @@ function makeEscrow(w: Workbench, rows: Rows, accept: Accept) {
     "UPDATE attempt SET ended_at = ?, outcome = 'escrowed', status = '', step = ? WHERE delivery = ? AND no = ?",
   );
 
+  const clocksAnew = db.prepare('UPDATE delivery SET step_since = NULL, step_attempts = 0 WHERE n = ?');
+
   function insertAll([parcel, outsider, grants]: EscrowOne, at: number): void {
     const [id, organization, conversation, delivery, object, level, size, createdAt, expiresAt, body, fixed] = parcel;
     insertConversation.run(conversation, organization, at, fromOctets(outsider));
@@ -82,7 +84,9 @@ function makeEscrow(w: Workbench, rows: Rows, accept: Accept) {
   }
 
   function toNoticing(m: MessageCore, d: DeliveryCore, one: EscrowOne, notice: string, at: number): void {
-    const [[parcel, , , delivery, , , , , expires], , , , because] = one;
+    const [[parcel, , , delivery, , , , , expires], , , , because, step] = one;
+    if (step !== d.step) clocksAnew.run(d.n);
+    d.step = step;
     const box = fromOctets(because);
     closeAttempt.run(at, d.step, d.n, d.attempts);
     rows.move(m, d, 'noticing', d.not_before);
