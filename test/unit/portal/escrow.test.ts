@@ -53,6 +53,13 @@ test('each recipient gets a parcel, a notice and a link that opens the message; 
   await expect(opened(links[0] as string, parcels[1]!)).rejects.toThrow();
 });
 
+test('the delivery says why it came to the portal', async () => {
+  const transaction = await world.lease();
+  await world.escrow(transaction, ['tls: STARTTLS not offered']);
+  const whole = await world.store.queue.message(transaction.message.id);
+  expect(whole?.deliveries[0]?.because).toBe('tls: STARTTLS not offered → portal: sealed, its notice is on its way');
+});
+
 test('notices and receipt are mails of ours with their cause, way and decision', async () => {
   const { transaction } = await world.parcels({ to: [PATIENT, OTHER] });
   const [first, second] = transaction.deliveries;
@@ -172,7 +179,7 @@ test('large mail streams: never more than a few chunks wait', async () => {
     },
   });
   const line = { ...world.line, bodies };
-  await createEscrow({ line, parcels: world.store.parcels, vault: world.ring, random })(transaction, 'encrypt');
+  await createEscrow({ line, parcels: world.store.parcels, vault: world.ring, random })(transaction, 'encrypt', []);
   expect(given).toBeGreaterThan(10_000_000);
   expect(ahead).toBeLessThanOrEqual(2 * 65_536);
   expect((await world.store.parcels.ofDelivery(transaction.deliveries[0]!.id))?.from).toBe('lee@clinic.example');

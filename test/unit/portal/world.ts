@@ -104,7 +104,8 @@ export type World = {
     reversePath?: string;
     mail?: string | AsyncIterable<Uint8Array>;
   }): Promise<Transaction>;
-  escrow(transaction: Transaction, level?: 'encrypt' | 'may'): Promise<void>;
+  /** `passed`: what could not be tried before, for its first recipient. */
+  escrow(transaction: Transaction, passed?: readonly string[]): Promise<void>;
   /** Mails of ours in order of acceptance, of that origin and about that message. */
   sent(origin: Message['origin'], about: QueueId): Promise<Sent[]>;
   /** Lease and escrow; the tokens of each parcel, in order of recipients. */
@@ -192,10 +193,10 @@ export async function openWorld(): Promise<World> {
   return {
     ...parts,
     ...{ sent, code, lease },
-    escrow: (transaction, level = 'encrypt') => escrow(transaction, level),
+    escrow: (transaction, passed = []) => escrow(transaction, 'encrypt', [passed]),
     parcels: async (given) => {
       const transaction = await lease(given);
-      await escrow(transaction, 'encrypt');
+      await escrow(transaction, 'encrypt', []);
       const tokens = (mails: readonly Sent[], path: string) =>
         mails.flatMap(({ text }) => [
           ...new Set([...text.matchAll(new RegExp(`/${path}/([a-z2-7]{32})`, 'g'))].map((m) => m[1] as string)),
