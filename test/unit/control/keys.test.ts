@@ -235,14 +235,13 @@ async function revokedBy(privateKey: PrivateKey) {
 }
 
 describe('what cannot be read is told in words, and nothing is kept', () => {
-  beforeAll(open);
-  afterAll(close);
-
   const LOCKED = 'correct horse';
   let locked: string;
   beforeAll(async () => {
+    await open();
     locked = (await makeKey({ passphrase: LOCKED, userIDs: [{ email: 'seal@clinic.test' }] })).armor();
   });
+  afterAll(close);
 
   test.each<[string, () => string | Uint8Array, object, string]>([
     ['nothing in it', () => 'Dear Ann,\nhere is my key.\n', {}, 'no key and no certificate'],
