@@ -2,8 +2,13 @@
 // is sent, or is loaded from elsewhere. It is one of three walls: the page shows the result in a sandboxed frame with a
 // Content-Security-Policy of its own. Pure; never throws for content, logs nothing.
 
+import { createRequire } from 'node:module';
 import { Parser } from 'htmlparser2';
-import sanitizeHtml from 'sanitize-html';
+import type { Attributes, IOptions } from 'sanitize-html';
+
+/** Loaded at first use: few workers render. (Imported beside htmlparser2, which it requires, Jest takes it for a cycle.) */
+const require = createRequire(import.meta.url);
+let sanitizer: ((dirty: string, options: IOptions) => string) | null = null;
 
 export type SanitizeOptions = {
   /** `data:` URI for a Content-ID (without angle brackets), or null when there is none to show. */
@@ -51,7 +56,8 @@ export function sanitizeMessageHtml(html: string, options: SanitizeOptions): str
     room -= found.length;
     return found;
   };
-  return sanitizeHtml(html, {
+  sanitizer ??= require('sanitize-html') as NonNullable<typeof sanitizer>;
+  return sanitizer(html, {
     allowedTags: TAGS,
     allowedAttributes: ATTRIBUTES,
     allowedSchemes: ['http', 'https', 'mailto'],
@@ -91,8 +97,6 @@ function isTooDeep(html: string): boolean {
   return deepest > DEPTH_MAX;
 }
 
-type Attributes = sanitizeHtml.Attributes;
-
 /** Only what leads to a page elsewhere or to a mail: a path would lead into the portal. */
 function link({ href, ...attribs }: Attributes): Attributes {
   const target = (href ?? '').trim();
@@ -127,7 +131,7 @@ const PROPERTY = new RegExp(
     `(?:-(?:color|style|width))?|border-(?:collapse|spacing|radius)|display|float|clear)$`,
 );
 /** Words, numbers, colours and names of fonts; no escape, no comment, and of functions only colours. */
-const VALUE = /^(?:rgba?\([\d\s.,%/]{1,40}\)|hsla?\([\d\s.,%/a-z]{1,40}\)|[\w\s#%.,+'"-])+$/i;
+const VALUE = /^(?:rgba?\([\d\s.,%/]{1,40}\)|hsla?\([\d\s.,%/a-z]{1,40}\)|"[\w\s.,+-]*"|'[\w\s.,+-]*'|[\w\s#%.,+-])+$/i;
 const DISPLAY =
   /^(?:block|inline|inline-block|none|list-item|table|inline-table|table-(?:row|cell|row-group|caption))$/i;
 const STYLE_MAX = 4_000;
