@@ -1,10 +1,10 @@
 // What people type, read: durations, times, addresses by stdin, yes or no.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { parseDuration } from '../config/units.ts';
-import { usage } from './errors.ts';
+import { CliError, usage } from './errors.ts';
 
 /** Milliseconds of `30m`, `4 hours`, `2d`. */
 export function duration(text: string, option: string): number {
@@ -47,15 +47,22 @@ async function readAll(): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** A file's octets, or those of stdin for `-`. */
-export async function fileOctets(file: string, option: string): Promise<Buffer> {
-  if (file === '-') return readStdin(option);
-  try {
-    return await readFile(file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw usage(`${file} cannot be read (${code ?? 'error'})`, 'name a file that is there and that you may read');
+/** A file's octets, or those of stdin for `-`; `most` at most. */
+export async function fileOctets(file: string, option: string, most: number): Promise<Buffer> {
+  const tooLong = () => usage(`${option}: longer than ${most} octets`, 'give it in parts');
+  if (file !== '-') {
+    try {
+      if ((await stat(file)).size > most) throw tooLong();
+      return await readFile(file);
+    } catch (error) {
+      if (error instanceof CliError) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      throw usage(`${file} cannot be read (${code ?? 'error'})`, 'name a file that is there and that you may read');
+    }
   }
+  const octets = await readStdin(option);
+  if (octets.length > most) throw tooLong();
+  return octets;
 }
 
 /** The value, or stdin's text for `-`: what stands in a command line is seen by every user of the machine. */

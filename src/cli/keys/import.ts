@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import type { ImportView } from '../../control/key-import.ts';
-import { PASSPHRASE_NEEDED } from '../../keys/import.ts';
+import { KEY_FILE_MAX, PASSPHRASE_NEEDED } from '../../keys/import.ts';
 import { ask, type DaemonOptions } from '../client.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { example, withDaemon, withJson } from '../help.ts';
@@ -48,7 +48,7 @@ export function registerImport(keys: Command): void {
 }
 
 async function importFile(file: string, options: ImportOptions): Promise<void> {
-  const octets = await fileOctets(file, '<file>');
+  const octets = await fileOctets(file, '<file>', KEY_FILE_MAX);
   const args = {
     file: octets.toString('base64'),
     ...(options.organization !== undefined && { organization: options.organization }),
