@@ -1,11 +1,16 @@
 // `npm run demo`: the real gateway on loopback with throw-away state. Dr. Lee sends one message to five people; the table
-// shows how each was protected and why. Exit code 1 when anything came out otherwise than it must; `--json` prints one
-// object; `--keep` leaves it running until Ctrl-C.
+// shows how each was protected and why, and each of them opens it. Exit code 1 when anything came out otherwise than it must;
+// `--json` prints one object; `--keep` leaves it running until Ctrl-C.
 
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, styleText } from 'node:util';
 import { createTransport } from 'nodemailer';
+import { ask } from '../../src/cli/client.ts';
+import type { DeliveryView, MessageView } from '../../src/control/views.ts';
 import { sealrelay } from '../support/gateway.ts';
+import { type Opened, openCertificate, openPgp, pickUp } from './open.ts';
+import { importKeys } from './people.ts';
 import { openGateway, openServers, type World } from './world.ts';
 
 type Row = {
@@ -14,22 +19,27 @@ type Row = {
   readonly level: string | null;
   readonly result: string;
   readonly because: string;
+  /** With what the recipient opened and read it; null when that failed. */
+  readonly opened: string | null;
 };
 type Report = {
   readonly deliveries: readonly Row[];
   readonly audit: { readonly entries: number; readonly intact: boolean };
-  /** Deliveries on a connection without TLS. */
+  /** Deliveries of the message, in whatever form, on a connection without TLS. */
   readonly clear: number;
+  readonly link: string | null;
 };
 const SENDER = 'lee@clinic.demo';
+/** Stands in the message and nowhere else. */
+const CANARY = '00482913';
 
-/** What must come out. The ways that later versions add are held here, and say so. */
-const EXPECTED: Readonly<Record<string, Partial<Row>>> = {
+/** What must come out. */
+const EXPECTED: Readonly<Record<string, Pick<Row, 'protection' | 'level' | 'result'>>> = {
   'ann@dane.demo': { protection: 'tls', level: 'verify', result: 'delivered' },
   'bob@sts.demo': { protection: 'tls', level: 'verify', result: 'delivered' },
-  'carol@pgp.demo': { protection: null, level: null, result: 'held' },
-  'dave@smime.demo': { protection: null, level: null, result: 'held' },
-  'patient@oldmail.demo': { protection: null, level: null, result: 'held' },
+  'carol@pgp.demo': { protection: 'pgp', level: 'verify', result: 'delivered' },
+  'dave@smime.demo': { protection: 'smime', level: 'verify', result: 'delivered' },
+  'patient@oldmail.demo': { protection: 'portal', level: null, result: 'noticed' },
 };
 const WAIT_MS = 30_000;
 
@@ -61,60 +71,81 @@ async function send(world: World): Promise<string> {
     from: `Dr. Lee <${SENDER}>`,
     to: Object.keys(EXPECTED),
     subject: 'Your results',
-    text: 'Dear patient,\n\nMRN 00482913, born 04/12/1961: your hemoglobin A1c is 7.9 %, so the diagnosis of type 2 diabetes stands.\nPlease call for an appointment.\n\nDr. Lee\n',
+    text: `Dear patient,\n\nMRN ${CANARY}, born 04/12/1961: your hemoglobin A1c is 7.9 %, so the diagnosis of type 2 diabetes stands.\nPlease call for an appointment.\n\nDr. Lee\n`,
   });
   transport.close();
   return /Queued as ([0-9a-z]+)/.exec(response)?.[1] ?? '';
 }
 
-type Shown = {
-  deliveries: { recipient: string; state: string; decision: string; level: string | null; because: string }[];
-};
-
-async function json<T>(world: World, ...args: string[]): Promise<T> {
-  const ran = await sealrelay(world.files, [...args, '--json']);
-  if (ran.out === '') throw new Error(`sealrelay ${args.join(' ')}: ${ran.err}`);
-  return JSON.parse(ran.out) as T;
-}
-
 /** Waits until nothing moves any more, and gives the message as `sealrelay queue show` does. */
-async function outcome(world: World, queueId: string): Promise<Shown> {
-  for (const end = Date.now() + WAIT_MS; ; ) {
-    const shown = await json<Shown>(world, 'queue', 'show', queueId);
-    const open = shown.deliveries.filter(
-      ({ state }) => state === 'undecided' || state === 'ready' || state === 'leased',
-    );
-    if (open.length === 0 || Date.now() > end) return shown;
+async function outcome(world: World, queueId: string): Promise<MessageView> {
+  const moving = ['undecided', 'ready', 'leased', 'noticing'];
+  for (const end = Date.now() + WAIT_MS; ; await sleep(20)) {
+    const shown = await ask<MessageView>({ socket: world.files.storage }, 'read', 'queue.show', { id: queueId });
+    if (!shown.deliveries.some(({ state }) => moving.includes(state)) || Date.now() > end) return shown;
   }
 }
 
-/** What the sender was told by mail, once it has arrived. */
-async function staffNote(world: World): Promise<string> {
-  const end = Date.now() + WAIT_MS;
-  for (;;) {
-    const notes = world.destinations.flatMap((one) => one.received.filter((mail) => mail.recipients.includes(SENDER)));
-    if (notes.length > 0) return notes.map((note) => note.data.toString()).join('\n');
-    if (Date.now() > end) return '';
-    await sleep(50);
-  }
+/** What came to a recipient, in order. */
+function mailsOf(world: World, recipient: string): Buffer[] {
+  return world.destinations.flatMap((one) =>
+    one.received.filter((mail) => mail.recipients.includes(recipient)).map(({ data }) => data),
+  );
 }
 
-async function report(world: World, queueId: string): Promise<Report> {
-  const shown = await outcome(world, queueId);
-  const verified = await json<{ entries: number; intact: boolean }>(world, 'log', 'verify');
-  const deliveries = shown.deliveries.map((one): Row => {
-    const delivered = one.state === 'delivered';
-    return {
-      recipient: one.recipient,
-      protection: delivered ? 'tls' : null,
-      level: delivered ? one.level : null,
-      result: one.state,
-      // What was negotiated, without the reply.
-      because: one.because.split('; 2')[0] ?? '',
-    };
-  });
-  const clear = world.destinations.flatMap((one) => one.received).filter((one) => !one.tls).length;
-  return { deliveries, audit: { entries: verified.entries, intact: verified.intact }, clear };
+/** Each recipient opens what they got; null where it did not show the message. */
+async function openAll(world: World): Promise<{ readonly opened: Map<string, string>; readonly link: string | null }> {
+  const { people, portal } = world;
+  const of = (recipient: string) => mailsOf(world, recipient)[0] ?? Buffer.alloc(0);
+  const ways: Readonly<Record<string, () => Promise<Opened & { link?: string }>>> = {
+    'ann@dane.demo': async () => ({ text: of('ann@dane.demo').toString(), by: 'any mail program' }),
+    'bob@sts.demo': async () => ({ text: of('bob@sts.demo').toString(), by: 'any mail program' }),
+    'carol@pgp.demo': () => openPgp(of('carol@pgp.demo'), people.carol),
+    'dave@smime.demo': () => openCertificate(of('dave@smime.demo'), people.dave),
+    'patient@oldmail.demo': () => pickUp(() => mailsOf(world, 'patient@oldmail.demo'), portal.origin, portal.port),
+  };
+  const opened = new Map<string, string>();
+  let link: string | null = null;
+  for (const [recipient, open] of Object.entries(ways)) {
+    try {
+      const { text, by, link: used } = await open();
+      if (text.includes(CANARY)) opened.set(recipient, by);
+      link ??= used ?? null;
+    } catch (error) {
+      console.error(color('red', ` ✗ ${recipient}: ${error instanceof Error ? error.message : error}`));
+    }
+  }
+  return { opened, link };
+}
+
+async function report(world: World, shown: MessageView): Promise<Report> {
+  const { opened, link } = await openAll(world);
+  const verified = await sealrelay(world.files, ['log', 'verify', '--json']);
+  const audit = JSON.parse(verified.out) as { entries: number; intact: boolean };
+  const deliveries = shown.deliveries.map((one) => rowOf(one, opened.get(one.recipient) ?? null));
+  const all = world.destinations.flatMap((one) => one.received);
+  const message = all.filter(({ data }) => !isNotice(data));
+  const clear = message.filter((one) => !one.tls).length;
+  return { deliveries, audit: { entries: audit.entries, intact: audit.intact }, clear, link };
+}
+
+/** A notice or a code: mail of the gateway itself, which tells nothing of the message. */
+function isNotice(data: Buffer): boolean {
+  return /^From: .*@gw\.clinic\.demo>?\r?$/m.test(data.toString()) && !data.includes(CANARY);
+}
+
+function rowOf(one: DeliveryView, opened: string | null): Row {
+  const went = one.state === 'delivered' || one.state === 'noticed';
+  const chosen = one.decision.split(', ')[one.step]?.split(':')[0] ?? null;
+  return {
+    recipient: one.recipient,
+    protection: went ? chosen : null,
+    level: went ? one.level : null,
+    result: one.state,
+    // What was negotiated, without the reply.
+    because: one.because.split('; 2')[0] ?? '',
+    opened,
+  };
 }
 
 function failures({ deliveries, audit, clear }: Report, world: World): string[] {
@@ -125,9 +156,11 @@ function failures({ deliveries, audit, clear }: Report, world: World): string[] 
       const got = row?.[key as keyof Row];
       if (got !== value) wrong.push(`${recipient}: ${key} is ${got}, expected ${value}`);
     }
-    const came = world.destinations.some((one) => one.received.some((mail) => mail.recipients.includes(recipient)));
-    if (came !== (expected.result === 'delivered'))
-      wrong.push(`${recipient}: its server ${came ? 'took' : 'never saw'} the message`);
+    if (row?.opened == null) wrong.push(`${recipient}: could not open the message`);
+    const mails = mailsOf(world, recipient);
+    const plain = mails.some((mail) => mail.includes(CANARY));
+    if (plain !== (expected.protection === 'tls'))
+      wrong.push(`${recipient}: its server ${plain ? 'could read' : 'never saw'} the message`);
   }
   if (!audit.intact) wrong.push('the audit chain is broken');
   if (clear !== 0) wrong.push(`${clear} deliveries without TLS`);
@@ -136,43 +169,46 @@ function failures({ deliveries, audit, clear }: Report, world: World): string[] 
 
 function table(rows: readonly Row[]): void {
   say();
-  say(color('bold', ` ${'RECIPIENT'.padEnd(23)}${'CHOSEN'.padEnd(14)}${'RESULT'.padEnd(11)}WHY`));
+  say(
+    color('bold', ` ${'RECIPIENT'.padEnd(23)}${'CHOSEN'.padEnd(14)}${'RESULT'.padEnd(11)}${'OPENED BY'.padEnd(18)}WHY`),
+  );
   for (const row of rows) {
-    const chosen = row.protection === null ? '-' : `${row.protection}: ${row.level}`;
-    const result = color(row.result === 'delivered' ? 'green' : 'yellow', row.result.padEnd(11));
-    say(` ${row.recipient.padEnd(23)}${chosen.padEnd(14)}${result}${row.because}`);
+    const chosen = row.protection === null ? '-' : `${row.protection}${row.level === null ? '' : `: ${row.level}`}`;
+    const good = row.result === 'delivered' || row.result === 'noticed';
+    const result = color(good ? 'green' : 'yellow', row.result.padEnd(11));
+    say(` ${row.recipient.padEnd(23)}${chosen.padEnd(14)}${result}${(row.opened ?? '-').padEnd(18)}${row.because}`);
   }
   say();
 }
 
 async function main(): Promise<number> {
   say(`sealrelay demo — everything on 127.0.0.1, nothing leaves this machine\n`);
-  const servers = await step(() => 'demo CA, 6 mail servers, their DNS', openServers);
+  const servers = await step(() => 'demo CA, 6 mail servers, their DNS, keys of two people', openServers);
   const world = await step(
-    ({ port }) => `gateway listening on 127.0.0.1:${port} (STARTTLS)`,
+    ({ port, portal }) => `gateway listening on 127.0.0.1:${port} (STARTTLS), portal ${portal.origin}`,
     () => openGateway(servers),
   );
   try {
     await sealrelay(world.files, ['user', 'add', 'demo', '--role', 'admin', '--write']);
+    process.env.SEALRELAY_TOKEN_FILE = join(world.files.folder, 'sealrelay', 'token');
+    await importKeys(world.files.storage, world.people);
     const queueId = await step(
       () => 'Dr. Lee sent one message to 5 people',
       () => send(world),
     );
-    const result = await report(world, queueId);
-    const note = await step(
-      () => 'Dr. Lee was told by mail what is held, and why',
-      () => staffNote(world),
+    const shown = await outcome(world, queueId);
+    const result = await step(
+      () => 'each of them opened it',
+      () => report(world, shown),
     );
     const wrong = failures(result, world);
-    for (const { recipient, result: state } of result.deliveries)
-      if (state === 'held' && !note.includes(recipient)) wrong.push(`${recipient}: the sender was not told`);
     table(result.deliveries);
     say(
       ` audit: ${result.audit.entries} entries, hash chain ${result.audit.intact ? '✓' : '✗'}      clear-text deliveries: ${result.clear}`,
     );
     for (const line of wrong) console.error(color('red', ` ✗ ${line}`));
     if (flags.json === true) console.log(JSON.stringify(result));
-    if (flags.keep === true) await keep(world);
+    if (flags.keep === true) await keep(world, result);
     else
       say(
         `\n Next:  npm run demo -- --keep      leave it running and look around\n        config/README.md            a configuration for your domain`,
@@ -183,13 +219,23 @@ async function main(): Promise<number> {
   }
 }
 
-function keep(world: World): Promise<void> {
+/** Prints each code that is mailed to the patient, as their mailbox would show it. */
+async function keep(world: World, { link }: Report): Promise<void> {
   say(`\n It runs until Ctrl-C. Ask it:\n   export XDG_CONFIG_HOME=${world.files.folder}`);
   say(`   npm run -s sealrelay -- log search --config ${world.files.config}`);
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
-  });
+  say(`\n Open the patient's message:  ${link ?? '-'}   codes appear here`);
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  process.once('SIGINT', end);
+  process.once('SIGTERM', end);
+  const { codeIn } = await import('../support/pick-up.ts');
+  for (let seen = mailsOf(world, 'patient@oldmail.demo').length; !ended; await sleep(200)) {
+    const mails = mailsOf(world, 'patient@oldmail.demo');
+    for (const mail of mails.slice(seen)) say(`   code: ${(await codeIn(mail)) ?? '-'}`);
+    seen = mails.length;
+  }
 }
 
 process.exitCode = await main();

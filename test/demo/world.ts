@@ -8,6 +8,7 @@ import { type GatewayFiles, type Running, startGateway, writeGateway } from '../
 import { makeCa } from '../support/pki.ts';
 import { freePort } from '../support/smtp-sink.ts';
 import { type Destination, openDestination } from './destinations.ts';
+import { makePeople, type People } from './people.ts';
 
 /** Domain → whether its mail server offers STARTTLS. The first is the clinic's own, where its staff read their mail. */
 const DOMAINS = {
@@ -29,28 +30,39 @@ rules:
     when: { recipient_domain: smime.demo }
     then: { deliver: [smime] }
   - name: health information
+    # 'portal: may': the notice, which tells nothing, may go to a server that offers no TLS.
     when: { finding: { phi: true } }
-    then: { deliver: [{ tls: verify }, portal] }
+    then: { deliver: [{ tls: verify }, { portal: may }] }
   - name: not readable
     when: { coverage: [partial, unreadable] }
-    then: { deliver: [{ tls: verify }, portal] }
+    then: { deliver: [{ tls: verify }, { portal: may }] }
   - name: all other mail
-    then: { deliver: [{ tls: encrypt }, portal] }
+    then: { deliver: [{ tls: encrypt }, { portal: may }] }
 tests:
   - name: a finding demands authenticated TLS
     given: { recipient: ann@dane.demo, finding: { phi: true } }
-    expect: [{ tls: verify }, portal]
+    expect: [{ tls: verify }, { portal: may }]
 `;
 
 export type World = {
   readonly files: GatewayFiles;
   readonly gateway: Running;
   readonly port: number;
+  /** How links to the portal begin; the demo runs it on this port of 127.0.0.1. */
+  readonly portal: { readonly origin: string; readonly port: number };
+  readonly people: People;
   readonly destinations: readonly Destination[];
   close(): Promise<void>;
 };
 
-export async function openServers(): Promise<{ folder: string; dns: DnsServer; destinations: Destination[] }> {
+type Servers = {
+  readonly folder: string;
+  readonly dns: DnsServer;
+  readonly destinations: Destination[];
+  readonly people: People;
+};
+
+export async function openServers(): Promise<Servers> {
   const folder = mkdtempSync(join(tmpdir(), 'sealrelay-demo-'));
   const ca = makeCa('Sealrelay demo CA');
   writeFileSync(join(folder, 'ca.pem'), ca.cert);
@@ -64,18 +76,21 @@ export async function openServers(): Promise<{ folder: string; dns: DnsServer; d
     zones[domain] = { MX: [[10, `mx.${domain}`]] };
     zones[`mx.${domain}`] = { A: ['127.0.0.1'] };
   }
-  return { folder, dns: await startDns(zones), destinations };
+  return { folder, dns: await startDns(zones), destinations, people: await makePeople(ca, 'clinic.demo') };
 }
 
-export async function openGateway(servers: Awaited<ReturnType<typeof openServers>>): Promise<World> {
-  const { folder, dns, destinations } = servers;
+export async function openGateway(servers: Servers): Promise<World> {
+  const { folder, dns, destinations, people } = servers;
   const port = await freePort();
-  const files = writeGateway(folder, configOf(folder, port, dns, destinations), POLICY);
+  const portalPort = await freePort();
+  const files = writeGateway(folder, configOf(folder, { port, portalPort }, dns, destinations), POLICY);
   const gateway = await startGateway(files);
   return {
     files,
     gateway,
     port,
+    portal: { origin: originOf(portalPort), port: portalPort },
+    people,
     destinations,
     close: async () => {
       await gateway.stop();
@@ -85,13 +100,34 @@ export async function openGateway(servers: Awaited<ReturnType<typeof openServers
   };
 }
 
-function configOf(folder: string, port: number, dns: DnsServer, destinations: readonly Destination[]) {
+function originOf(port: number): string {
+  return `https://127.0.0.1:${port}`;
+}
+
+function configOf(
+  folder: string,
+  { port, portalPort }: { readonly port: number; readonly portalPort: number },
+  dns: DnsServer,
+  destinations: readonly Destination[],
+) {
   return {
     version: 1,
     mode: 'evaluation',
     hostname: 'gw.clinic.demo',
-    organizations: [{ name: 'Clinic', domains: ['clinic.demo'], from: { networks: ['127.0.0.1/32'] } }],
-    listen: { smtp: { address: '127.0.0.1', port, tls: 'required' } },
+    organizations: [
+      {
+        name: 'Clinic',
+        domains: ['clinic.demo'],
+        from: { networks: ['127.0.0.1/32'] },
+        help: { phone: '555-0100' },
+      },
+    ],
+    listen: {
+      smtp: { address: '127.0.0.1', port, tls: 'required' },
+      portal: { address: '127.0.0.1', port: portalPort },
+    },
+    portal: { url: originOf(portalPort) },
+    protection: { smime: { roots: [join(folder, 'ca.pem')] } },
     resolver: { servers: [dns.server] },
     overrides: {
       hosts: destinations.map((one) => ({ name: one.host, port: one.port })),
