@@ -457,6 +457,7 @@ function controlDeps(
     organizations: () => inForce.current.settings.organizations.map(({ name }) => name),
     domains: (name) => inForce.current.settings.organizations.find((one) => one.name === name)?.domains ?? [],
     queue: store.queue,
+    parcels: store.parcels,
     audit: store.audit,
     accounts: store.accounts,
     ...keys,

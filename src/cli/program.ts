@@ -20,6 +20,11 @@ const COMMANDS: readonly Entry[] = [
   { name: 'config', summary: 'check, show and describe the configuration', load: () => import('./config.ts') },
   { name: 'policy', summary: 'check the rules, try a message on them', load: () => import('./policy.ts') },
   { name: 'queue', summary: 'list, show, retry, hold, release, bounce, drop', load: () => import('./queue.ts') },
+  {
+    name: 'portal',
+    summary: 'what waits in the portal: list, show, extend, retract',
+    load: () => import('./portal/portal.ts'),
+  },
   { name: 'mailq', summary: 'the same as queue list', load: () => import('./mailq.ts') },
   {
     name: 'redecide',

@@ -11,6 +11,7 @@ import { gatewayCommands } from './gateway.ts';
 import { keyCommands } from './keys.ts';
 import { logCommands } from './log.ts';
 import { addUser, addUserArgs, operatorCommands } from './operators.ts';
+import { portalCommands } from './portal.ts';
 import { fromQueueError, queueCommands } from './queue.ts';
 import { operatorOf } from './tokens.ts';
 
@@ -24,10 +25,9 @@ export type Control = {
 };
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map(
-  [...queueCommands, ...logCommands, ...operatorCommands, ...keyCommands, ...gatewayCommands].map((one) => [
-    one.name,
-    one,
-  ]),
+  [...queueCommands, ...portalCommands, ...logCommands, ...operatorCommands, ...keyCommands, ...gatewayCommands].map(
+    (one) => [one.name, one],
+  ),
 );
 
 export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys()];

@@ -7,6 +7,7 @@ import type { ReadKeys } from '../keys/import.ts';
 import type { Judge } from '../keys/lookup.ts';
 import type { Accounts, Role } from '../store/accounts/port.ts';
 import type { Audit } from '../store/audit/port.ts';
+import type { Parcels } from '../store/parcels/port.ts';
 import type { Queue } from '../store/queue/port.ts';
 
 /** Who asks. The actor is proven by a token before a command sees it; a caller never names itself. */
@@ -67,6 +68,7 @@ export type ControlDeps = {
   /** Domains of an organization, in lower case. */
   readonly domains: (organization: OrganizationName) => readonly string[];
   readonly queue: Queue;
+  readonly parcels: Pick<Parcels, 'list' | 'parcel' | 'ofDelivery' | 'extend' | 'retract'>;
   readonly audit: Audit;
   readonly accounts: Accounts;
   /** Without the private part of a key, which nobody gets out. */

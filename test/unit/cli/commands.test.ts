@@ -38,7 +38,8 @@ test('all that the issue names are there', () => {
   const wanted =
     'start demo status reload mailq redecide explain trace|config check|config show|config schema|policy check|policy test|' +
     'queue list|queue show|queue retry|queue hold|queue release|queue bounce|queue drop|log search|log export|log verify|' +
-    'submission add|user add|keys master create|keys import|keys list|keys show|keys pin|keys revoke|keys check';
+    'submission add|user add|keys master create|keys import|keys list|keys show|keys pin|keys revoke|keys check|' +
+    'portal list|portal show|portal extend|portal retract';
   const names = rows.map(([name]) => name);
   for (const one of wanted.split('|').flatMap((part) => (part.startsWith('start') ? part.split(' ') : [part]))) {
     expect(names).toContain(one);
@@ -105,6 +106,12 @@ test.each<[string, string]>([
   ['keys list --limit 0', 'a whole number is wanted'],
   ['keys pin', "missing required argument 'id'"],
   ['keys revoke aaaaaaaaaaaaaaaa', 'revoke needs --reason'],
+  ['portal list --state open', 'not a state'],
+  ['portal list --limit 0', 'a whole number is wanted'],
+  ['portal show', "missing required argument 'id'"],
+  ['portal extend a', "required option '--days <N>' not specified"],
+  ['portal extend a --days soon', 'a whole number is wanted'],
+  ['portal retract a', 'retract needs --reason'],
 ])('%j: exit code 2, and %j', async (line, words) => {
   const ran = await run(...line.split(' ').filter((one) => one !== ''));
   expect([ran.code, ran.out]).toEqual([2, '']);
@@ -126,6 +133,9 @@ const ASKING: Record<string, string[]> = {
   'keys show': ['a'],
   'keys pin': ['a'],
   'keys revoke': ['a', '--reason', 'x'],
+  'portal show': ['a'],
+  'portal extend': ['a', '--days', '30'],
+  'portal retract': ['a', '--reason', 'x'],
 };
 const asking = leaves.filter(([, { command }]) => command.options.some((one) => one.long === '--socket'));
 

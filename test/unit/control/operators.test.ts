@@ -72,7 +72,8 @@ describe('operators', () => {
 
   const WRITES = ['queue.hold', 'queue.release', 'queue.retry', 'queue.bounce', 'queue.drop', 'redecide', 'reload'];
   const KEYS = ['keys.import', 'keys.pin', 'keys.revoke'];
-  const CHANGES = [...WRITES, ...KEYS, 'user.add', 'user.remove', 'submission.add', 'submission.remove'];
+  const PORTAL = ['portal.extend', 'portal.retract'];
+  const CHANGES = [...WRITES, ...KEYS, ...PORTAL, 'user.add', 'user.remove', 'submission.add', 'submission.remove'];
 
   test.each(CHANGES)('%s: not by the read socket, not by an auditor', async (command) => {
     await expect(desk.ask(command, {}, { door: 'read' })).rejects.toMatchObject({ code: 'forbidden' });
