@@ -1,8 +1,9 @@
 // PKCS#12 files (RFC 7292) as Windows, Java, NSS and OpenSSL write them: certificates and private keys behind one passphrase.
-// node-forge derives keys and decrypts here, because Node's OpenSSL no longer has RC2-40 and never offered this derivation;
-// the MAC is checked first, so nothing else is read under a wrong passphrase. Not read: files under public keys, PBMAC1.
+// node-forge decrypts what old programs wrote (RC2-40, and Triple DES by PKCS#12's own derivation), which Node's OpenSSL no
+// longer does; all else is node:crypto's. The MAC is checked first, so nothing else is read under a wrong passphrase. Not
+// read: files under public keys, PBMAC1.
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createDecipheriv, createHmac, hash, pbkdf2Sync, timingSafeEqual } from 'node:crypto';
 import forge from 'node-forge';
 import {
   algorithmOf,
@@ -18,7 +19,7 @@ import {
   TAG,
 } from './der.ts';
 import { SmimeError } from './error.ts';
-import { CMS } from './oids.ts';
+import { CMS, CONTENT_CIPHERS } from './oids.ts';
 
 export type Pkcs12 = {
   /** DER of X.509 certificates. */
@@ -34,16 +35,23 @@ const BAG = {
   safeContents: '1.2.840.113549.1.12.10.1.6',
 } as const;
 const PBES2 = '1.2.840.113549.1.5.13';
+const PBKDF2 = '1.2.840.113549.1.5.12';
 const X509_CERTIFICATE = '1.2.840.113549.1.9.22.1';
 /** Hash of the MAC → Node's name. */
-const MAC_HASHES: Readonly<Record<string, 'sha1' | 'sha256' | 'sha384' | 'sha512'>> = {
+const MAC_HASHES: Readonly<Record<string, string>> = {
   '1.3.14.3.2.26': 'sha1',
   '2.16.840.1.101.3.4.2.1': 'sha256',
   '2.16.840.1.101.3.4.2.2': 'sha384',
   '2.16.840.1.101.3.4.2.3': 'sha512',
 };
-const MAC_KEY = 3;
-/** Derivation runs in JavaScript: more would be minutes. Files in use have 1 to 100,000. */
+/** HMAC of PBKDF2 (RFC 8018 appendix B.1) → its hash. */
+const PRF_HASHES: Readonly<Record<string, string>> = {
+  '1.2.840.113549.2.7': 'sha1',
+  '1.2.840.113549.2.9': 'sha256',
+  '1.2.840.113549.2.10': 'sha384',
+  '1.2.840.113549.2.11': 'sha512',
+};
+/** Files in use have 1 to 600,000, which takes a second. */
 const ITERATIONS_MAX = 1_000_000;
 
 /** True for what begins like a PFX: SEQUENCE { INTEGER 3, … }. */
@@ -77,16 +85,25 @@ export function readPkcs12(file: Element, passphrase: string | undefined): Pkcs1
 
 function isMacOf(safe: Buffer, macData: Element, passphrase: string | null): boolean {
   const [digestInfo, salt, iterations] = childrenOf(macData, TAG.sequence);
-  const [name, digest] = childrenOf(digestInfo, TAG.sequence);
-  const hash = MAC_HASHES[algorithmOf(name).oid];
+  const [scheme, digest] = childrenOf(digestInfo, TAG.sequence);
+  const name = MAC_HASHES[algorithmOf(scheme).oid];
   const rounds = iterations ? smallIntegerOf(iterations) : 1;
-  if (hash === undefined || rounds > ITERATIONS_MAX) throw new SmimeError('unsupported');
+  if (name === undefined || rounds > ITERATIONS_MAX) throw new SmimeError('unsupported');
   const expected = octetsOf(digest);
-  const md = forge.md[hash].create();
-  const saltBytes = forge.util.createBuffer(binary(octetsOf(salt)));
-  const key = forge.pkcs12.generateKey(passphrase, saltBytes, MAC_KEY, rounds, md.digestLength, md);
-  const mac = createHmac(hash, Buffer.from(key.getBytes(), 'latin1')).update(safe).digest();
+  const mac = createHmac(name, macKey(name, octetsOf(salt), rounds, passphrase))
+    .update(safe)
+    .digest();
   return mac.length === expected.length && timingSafeEqual(mac, expected);
+}
+
+/** RFC 7292 appendix B.2 for as many octets as the hash has, with the purpose 3. */
+function macKey(name: string, salt: Buffer, rounds: number, passphrase: string | null): Buffer {
+  const block = name === 'sha384' || name === 'sha512' ? 128 : 64;
+  const filled = (octets: Buffer) => Buffer.alloc(Math.ceil(octets.length / block) * block, octets);
+  const text = passphrase === null ? Buffer.alloc(0) : Buffer.from(`${passphrase}\0`, 'utf16le').swap16();
+  let key = Buffer.concat([Buffer.alloc(block, 3), filled(salt), filled(text)]);
+  for (let round = 0; round < rounds; round++) key = hash(name, key, 'buffer');
+  return key;
 }
 
 /** The octets of SafeContents of a ContentInfo, decrypted where need be (RFC 5652 §8). */
@@ -120,23 +137,39 @@ function readBags(safeContents: Buffer, passphrase: string | null, found: Found,
   }
 }
 
-/** Password-based schemes of PKCS#12 (RFC 7292 appendix C) and PBES2 (RFC 8018 §6.2). */
 function decrypt(scheme: Element | undefined, octets: Buffer, passphrase: string | null): Buffer {
   const { oid, parameters } = algorithmOf(scheme);
   if (!parameters) throw new SmimeError('damaged');
   boundIterations(parameters);
-  let plain: string;
   try {
-    // PKCS#12's own schemes take characters, those of RFC 8018 the octets of UTF-8.
-    const given = oid === PBES2 ? binary(Buffer.from(passphrase ?? '')) : passphrase;
-    const cipher = pbe.getCipher(oid, forge.asn1.fromDer(binary(parameters.raw)), given);
-    cipher.update(forge.util.createBuffer(binary(octets)));
-    if (!cipher.finish()) throw new Error('padding');
-    plain = cipher.output.getBytes();
+    return oid === PBES2
+      ? decryptPbes2(parameters, octets, passphrase ?? '')
+      : decryptOld(oid, parameters, octets, passphrase);
   } catch {
     throw new SmimeError('unsupported');
   }
-  return Buffer.from(plain, 'latin1');
+}
+
+/** RFC 8018 §6.2, by PBKDF2. */
+function decryptPbes2(parameters: Element, octets: Buffer, passphrase: string): Buffer {
+  const [derivation, encryption] = childrenOf(parameters, TAG.sequence);
+  const kdf = algorithmOf(derivation);
+  const cipher = CONTENT_CIPHERS[algorithmOf(encryption).oid];
+  const [salt, count, ...rest] = childrenOf(kdf.parameters, TAG.sequence);
+  const last = rest.find(({ tag }) => tag === TAG.sequence);
+  const prf = last ? PRF_HASHES[algorithmOf(last).oid] : 'sha1';
+  if (kdf.oid !== PBKDF2 || !cipher || prf === undefined) throw new SmimeError('unsupported');
+  const key = pbkdf2Sync(passphrase, octetsOf(salt), smallIntegerOf(count), cipher.key, prf);
+  const decipher = createDecipheriv(cipher.name, key, octetsOf(algorithmOf(encryption).parameters));
+  return Buffer.concat([decipher.update(octets), decipher.final()]);
+}
+
+/** Schemes of PKCS#12's own (RFC 7292 appendix C). */
+function decryptOld(oid: string, parameters: Element, octets: Buffer, passphrase: string | null): Buffer {
+  const cipher = pbe.getCipher(oid, forge.asn1.fromDer(binary(parameters.raw)), passphrase);
+  cipher.update(forge.util.createBuffer(binary(octets)));
+  if (!cipher.finish()) throw new SmimeError('damaged');
+  return Buffer.from(cipher.output.getBytes(), 'latin1');
 }
 
 /** It is there, and not in forge's types. */
