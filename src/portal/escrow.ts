@@ -15,6 +15,7 @@ import { isStaff } from '../relay/bounce.ts';
 import { type Line, type OrganizationSettings, organizationOf, verbId } from '../relay/line.ts';
 import { outgoing } from '../relay/outgoing.ts';
 import type { NewParcel, Parcels } from '../store/parcels/port.ts';
+import { ON_ITS_WAY } from '../store/queue/rows.ts';
 import { newMessageId, wayToRecipient, wayToStaff, writeLetter } from './mail.ts';
 import { makeGrant, newId, newKey, newToken, sealDataKey } from './tokens.ts';
 
@@ -25,8 +26,6 @@ export type EscrowDeps = {
   /** Makes keys and tokens: not the line's, which serves ids. */
   readonly random: Random;
 };
-
-const ON_ITS_WAY = 'portal: sealed, its notice is on its way';
 
 /** A parcel that is being made. */
 type Making = {

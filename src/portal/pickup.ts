@@ -9,7 +9,7 @@ import { composeReply } from '../mail/notice.ts';
 import { isStaff } from '../relay/bounce.ts';
 import { type OrganizationSettings, verbId } from '../relay/line.ts';
 import type { BodyHandle } from '../store/bodies/port.ts';
-import type { Attachment, PortalDeps } from './deps.ts';
+import type { PortalDeps } from './deps.ts';
 import { newMessageId, wayToStaff, writeLetter } from './mail.ts';
 import type { Door, Pickup } from './portal.ts';
 import { openDataKey } from './tokens.ts';
@@ -63,16 +63,17 @@ async function withBody<T>(deps: PortalDeps, place: PickupPlace, work: (body: Bo
 async function takeAttachment(deps: PortalDeps, place: PickupPlace, part: number): ReturnType<Pickup['attachment']> {
   const { parcel } = place;
   const body = openBody(deps, place);
-  let found: Attachment | null = null;
+  let given = false;
   try {
-    found = await deps.attachment(body, part);
+    const found = await deps.attachment(body, part);
     if (found === null) return null;
-    const { size } = found.view;
-    await deps.parcels.seen(verbId(deps.line), parcel.id, 'downloaded', { part, size });
+    const { view } = found;
+    await deps.parcels.seen(verbId(deps.line), parcel.id, 'downloaded', { part, size: view.size });
+    given = true;
+    return { view, body: closing(found.body, () => body.dataKey.fill(0)) };
   } finally {
-    if (found === null) body.dataKey.fill(0);
+    if (!given) body.dataKey.fill(0);
   }
-  return { view: found.view, body: closing(found.body, () => body.dataKey.fill(0)) };
 }
 
 async function* closing(body: AsyncIterable<Uint8Array>, close: () => void): AsyncGenerator<Uint8Array> {

@@ -48,7 +48,7 @@ export async function choose(line: Line, deliveries: readonly Delivery[]): Promi
 
 async function chooseOne(line: Line, delivery: Delivery): Promise<Chosen> {
   const list = protectionsOf(delivery);
-  const passed: string[] = [];
+  const passed = before(delivery, list[delivery.step]);
   for (let step = delivery.step; step < list.length; step++) {
     const protection = list[step] as Protection;
     const way = await wayOf(line, delivery, protection);
@@ -63,6 +63,12 @@ async function chooseOne(line: Line, delivery: Delivery): Promise<Chosen> {
     way: { kind: 'none', outcome },
     passed,
   };
+}
+
+/** What an earlier attempt said when it gave way to this item: `tls: STARTTLS not offered`. */
+function before({ because }: Delivery, item: Protection | undefined): string[] {
+  const end = item === undefined ? '' : ` → ${protectionText(item)}`;
+  return end !== '' && because.endsWith(end) ? [because.slice(0, -end.length)] : [];
 }
 
 function atStep(delivery: Delivery, step: number): Delivery {

@@ -105,10 +105,10 @@ export function noticesContract(bench: () => Bench): void {
       expect([await b.states(one.id), await b.stage(one.id)]).toEqual(['noticed noticing', 'decided']);
       const { delivery, id } = one.made[0]!.parcel;
       const found = await deliveryOf(b, delivery);
-      expect(found).toMatchObject({ status: '2.0.0', level: 'verify', because: 'notice: was delivered' });
+      expect(found).toMatchObject({ status: '2.0.0', level: 'verify', because: 'portal: notice: was delivered' });
       expect(await last(b, delivery, 'delivery.noticed')).toMatchObject({
         detail: { notice: one.made[0]!.notice.id, status: '2.0.0', outcome: 'delivered', level: 'verify' },
-        boxed: { because: 'notice: was delivered' },
+        boxed: { because: 'portal: notice: was delivered' },
       });
       b.pass(2 * MINUTE);
       await settleNotice(b, one, 'delivered', 1);
@@ -125,7 +125,7 @@ export function noticesContract(bench: () => Bench): void {
       await settleNotice(b, one, 'bounced');
       const { delivery, id } = one.made[0]!.parcel;
       expect(await deliveryOf(b, delivery)).toMatchObject({
-        ...{ state: 'bounced', status: '5.1.1', because: 'notice: was refused' },
+        ...{ state: 'bounced', status: '5.1.1', because: 'portal: notice: was refused' },
       });
       expect(await toTell(b)).toEqual(['bounced 0']);
       expect(await b.opened.parcels.parcel(id)).toMatchObject({ state: 'deleted', body: { key: '' } });
@@ -143,7 +143,7 @@ export function noticesContract(bench: () => Bench): void {
       const bounced = (await b.audit.trace(one.made[0]!.notice.id)).find(({ event }) => event === 'delivery.bounced');
       expect(bounced!.detail.why).toBe('no hop shows what its decision demands');
       const next = { state: 'ready', step: 1, stepSince: null, stepAttempts: 0, notBefore: b.now };
-      expect(await deliveryOf(b, delivery)).toMatchObject({ ...next, because: 'notice: was refused' });
+      expect(await deliveryOf(b, delivery)).toMatchObject({ ...next, because: 'portal: notice: was refused' });
       expect(await b.opened.parcels.parcel(id)).toMatchObject({ state: 'deleted' });
       expect(await toTell(b)).toEqual([]);
       const again = (await b.take()).find(({ message }) => message.id === one.id)!;

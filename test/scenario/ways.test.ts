@@ -125,7 +125,7 @@ test('six people, five protections, one message', async () => {
   expect(stateOf(view, TO.pgp).because).toMatch(
     /^smime: no key known → pgp with key [0-9A-F]{16} \(pinned\): TLS 1\.3/,
   );
-  expect(stateOf(view, TO.portal).because).toMatch(/^notice: /);
+  expect(stateOf(view, TO.portal).because).toMatch(/^tls: STARTTLS not offered.* → portal: notice: /);
   for (const address of [TO.pgp, TO.smime, TO.only]) {
     expect(lastTo(address)).toMatch(/Subject: \[\.\.\.\]/);
     expect(lastTo(address)).not.toMatch(/canary|00482913|A1c/);

@@ -1,6 +1,7 @@
 // A recipient at the portal, without a browser: follows links, sends forms, keeps cookies. And what they read in their mail.
 
-import { type IncomingHttpHeaders, request } from 'node:https';
+import type { IncomingHttpHeaders } from 'node:http';
+import { request } from 'node:https';
 import { simpleParser } from 'mailparser';
 
 export type Page = {

@@ -188,7 +188,11 @@ export function acceptCall(
   ];
 }
 
-export function settleCall(vault: Vault, organization: string, one: Settlement, at: number): SettleOne {
+/** What a delivery says while its notice is on its way; what became of the notice takes its place. */
+export const ON_ITS_WAY = 'portal: sealed, its notice is on its way';
+
+/** `waited`: what the delivery that waits for this notice says so far. */
+export function settleCall(vault: Vault, organization: string, one: Settlement, at: number, waited: string): SettleOne {
   const { delivery, outcome, next, status, because, parent } = one;
   const evidence = outcome.kind === 'delivered' ? outcome.evidence : (outcome.evidence ?? null);
   const level = evidence?.level ?? null;
@@ -219,8 +223,13 @@ export function settleCall(vault: Vault, organization: string, one: Settlement, 
     boxJson(vault, place.because(organization, delivery), boxed, at),
     one.step,
     parent ?? null,
-    parent ? boxJson(vault, place.because(organization, parent), { because: `notice: ${because}` }, at) : null,
+    parent ? boxJson(vault, place.because(organization, parent), { because: afterNotice(waited, because) }, at) : null,
   ];
+}
+
+function afterNotice(waited: string, because: string): string {
+  const before = waited.endsWith(ON_ITS_WAY) ? waited.slice(0, -ON_ITS_WAY.length) : '';
+  return `${before}portal: notice: ${because}`;
 }
 
 export function fixedFrom(vault: Vault, row: MessageRow): Fixed {

@@ -236,11 +236,21 @@ function lineVerbs(access: Access, memory: Memory, open: Opener): LineVerbs {
       for (const one of settlements) {
         const organization = await organizationOf(access, memory, messageOf(one.delivery));
         const vault = await readyVault(access, organization, at);
-        calls.push(settleCall(vault, organization, one, at));
+        const waited = one.parent === undefined ? '' : await becauseOf(access, one.parent);
+        calls.push(settleCall(vault, organization, one, at, waited));
       }
       await access.write('settle', verb, [lease.owner, lease.no, calls]);
     },
   };
+}
+
+/** Why a delivery is in its state, in words; empty when it does not open. */
+async function becauseOf(access: Access, id: DeliveryId): Promise<string> {
+  const whole = await readWhole(access, messageOf(id)).catch((error) => {
+    if (error instanceof VaultError || error instanceof QueueError) return undefined;
+    throw error;
+  });
+  return whole?.deliveries.find((one) => one.id === id)?.because ?? '';
 }
 
 type Decide = {

@@ -31,7 +31,15 @@ const LIST: readonly Protection[] = [
 
 function delivery(recipient: string, step = 0, protections: readonly Protection[] = LIST): Delivery {
   const decision = { action: { kind: 'deliver', protections } };
-  return { id: `m.${recipient}`, recipient, step, stepSince: 5, stepAttempts: 2, decision } as unknown as Delivery;
+  return {
+    id: `m.${recipient}`,
+    recipient,
+    step,
+    stepSince: 5,
+    stepAttempts: 2,
+    because: '',
+    decision,
+  } as unknown as Delivery;
 }
 
 const ALL: readonly ProtectionName[] = ['tls', 'pgp', 'smime', 'portal'];

@@ -31,7 +31,7 @@ async function settled(failures: readonly QueueError[]): Promise<{ calls: unknow
     wake: () => {},
   };
   const decision = { action: { kind: 'deliver', protections: [{ name: 'tls', level: 'may' }] } };
-  const deliveries = [{ id: 'm.0', step: 0, attempts: 1, destination: 'there.test', decision }];
+  const deliveries = [{ id: 'm.0', step: 0, attempts: 1, because: '', destination: 'there.test', decision }];
   const transaction = { lease: { no: 1 }, message: { id: 'm', origin: 'relayed' }, deliveries };
   const ended = await deliverTransaction(line as unknown as Line, transaction as unknown as Transaction).then(
     () => 'recorded',
