@@ -1,8 +1,8 @@
 // Newline-delimited JSON, both ways of a local socket. Request {id, token, command, args}; answers {id, page: [...]} as
 // many as there are, then one {id, ok: true, data} or {id, ok: false, error: {code, message, next?}}.
 
-/** Octets of one request; no command takes more: the longest has a key file in base64. */
-export const REQUEST_BOUND = 1024 * 1024;
+/** Octets of one request by the door it comes through: on the control socket a key file may be part of it, in base64. */
+export const REQUEST_BOUND = { control: 1024 * 1024, read: 256 * 1024 } as const;
 /** Octets of one answer. */
 export const ANSWER_BOUND = 16 * 1024 * 1024;
 

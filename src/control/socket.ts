@@ -110,7 +110,7 @@ async function groupId(name: string): Promise<number> {
 }
 
 function serve(socket: Socket, control: Control, door: Door, log: Log): void {
-  const read = frameReader(REQUEST_BOUND);
+  const read = frameReader(REQUEST_BOUND[door]);
   const waiting: RequestFrame[] = [];
   let busy = false;
   let wrongTokens = 0;

@@ -111,16 +111,16 @@ export function bookContract(bench: () => Bench): void {
     await book().revoke(key.id, { actor: 'ann', reason: 'again' });
     expect(await now()).toEqual([false, { at, reason: 'lost' }]);
     const clear = { key: key.id, kind: 'pgp', own: false, validUntil: key.facts.validUntil };
-    const { fingerprint } = key.facts;
+    const boxed = { for: 'ann@a.test', fingerprint: key.facts.fingerprint };
     const told = (await entries()).map(({ event, actor, organization, detail, boxed }) => [
       ...[event, actor, organization, detail, boxed],
     ]);
     const ann = ['ann', 'clinic'];
     expect(told).toEqual([
-      ['key.imported', ...ann, { ...clear, pinned: false }, { reason: BY.reason, fingerprint }],
-      ['key.pinned', ...ann, { ...clear, pinned: true }, { reason: BY.reason, fingerprint }],
-      ['key.pinned', ...ann, { ...clear, pinned: false }, { reason: BY.reason, fingerprint }],
-      ['key.revoked', 'bob', 'clinic', { ...clear, pinned: false }, { reason: 'lost', fingerprint }],
+      ['key.imported', ...ann, { ...clear, pinned: false }, { reason: BY.reason, ...boxed }],
+      ['key.pinned', ...ann, { ...clear, pinned: true }, { reason: BY.reason, ...boxed }],
+      ['key.pinned', ...ann, { ...clear, pinned: false }, { reason: BY.reason, ...boxed }],
+      ['key.revoked', 'bob', 'clinic', { ...clear, pinned: false }, { reason: 'lost', ...boxed }],
     ]);
   });
 

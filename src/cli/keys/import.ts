@@ -93,13 +93,22 @@ async function report(done: ImportView, json: boolean | undefined): Promise<void
     say(`next: ${next}`);
   }
   for (const key of unusable) say(`key ${key.key} is not used: ${plain(key.why)}${nextOf(key)}`);
-  if (unusable.length === 0 && done.keys.length > 0)
-    say('next: compare the fingerprint with its owner; sealrelay keys check');
+  if (unusable.length > 0 || done.keys.length === 0) return;
+  const compare = done.keys.every(({ own }) => own) ? '' : 'compare the fingerprint with its owner; ';
+  say(`next: ${compare}sealrelay keys check`);
 }
 
-function nextOf({ state, key }: ImportView['keys'][number]): string {
-  if (state === 'untrusted') {
-    return `; next: sealrelay keys pin ${key} once its owner confirmed it, or add its authority to protection.smime.roots`;
+function nextOf(key: ImportView['keys'][number]): string {
+  switch (key.state) {
+    case 'untrusted':
+      return `; next: sealrelay keys pin ${key.key} once its owner confirmed it, or add its authority to protection.smime.roots`;
+    case 'mismatched':
+      return key.for.startsWith('@')
+        ? `; next: sealrelay keys pin ${key.key} once its owner confirmed that it is for the domain`
+        : '; next: import it for an address that it names, or for its @domain';
+    case 'revoked':
+      return `; next: sealrelay keys show ${key.key}`;
+    default:
+      return '; next: ask its owner for another';
   }
-  return state === 'revoked' ? '; next: sealrelay keys show' : '; next: ask its owner for another';
 }

@@ -13,9 +13,11 @@ export function kindText({ kind, own }: Pick<KeyView, 'kind' | 'own'>): string {
   return own ? `${name}, own` : name;
 }
 
+const SAYS_ITSELF: ReadonlySet<string> = new Set(['expiring', 'expired', 'not yet valid']);
+
 /** `usable: valid until 2027-03-01`. */
 export function stateText({ state, why }: Pick<KeyView, 'state' | 'why'>): string {
-  return why.startsWith(state) ? why : `${state}: ${why}`;
+  return SAYS_ITSELF.has(state) || why.startsWith(state) ? why : `${state}: ${why}`;
 }
 
 export function stateMark({ state }: Pick<KeyView, 'state'>): string {

@@ -152,9 +152,9 @@ function makeChanges(access: Access, rows: Rows): Pick<KeyBook, 'add' | 'renew' 
 
   /** Clear and boxed detail of an entry. A fingerprint leads to its owner's address by any key server. */
   function entry(vault: Vault, key: AddressKey, event: Event, reason: string, at: Time): readonly [string, Octets] {
-    const { id, organization, own, pinned, facts } = key;
+    const { id, organization, subject, own, pinned, facts } = key;
     const { kind, validUntil, fingerprint } = facts;
-    const boxed = boxJson(vault, place.entry(organization, '-', event), { reason, fingerprint }, at);
+    const boxed = boxJson(vault, place.entry(organization, '-', event), { reason, for: subject, fingerprint }, at);
     return [JSON.stringify({ key: id, kind, own, pinned, validUntil }), boxed];
   }
 

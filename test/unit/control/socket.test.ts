@@ -123,7 +123,7 @@ describe('sockets', () => {
     ['no JSON', '{\n'],
     ['no request', '{"id":"1"}\n'],
     ['null', 'null\n'],
-    ['too long', 'x'.repeat(REQUEST_BOUND + 1)],
+    ['too long', 'x'.repeat(REQUEST_BOUND.control + 1)],
     ['too many at once', frame({ id: 1, token: '', command: 'status', args: {} }).repeat(40)],
   ])('%s ends the connection, and the log quotes nothing', async (_, text) => {
     const before = desk.logged.length;
