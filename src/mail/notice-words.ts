@@ -63,7 +63,7 @@ const EN: Words = {
   ],
   receiptSubject: 'Your message waits in the secure portal',
   receipt: ({ sent, parcels, queueId }) => [
-    `Your message of ${sent} is kept in the secure portal for the recipients below, because it could not be sent to them in a way that is safe enough. Each of them gets a mail with a link, which says nothing of your message.`,
+    `Your message of ${sent} waits in the secure portal for the recipients below. Each of them gets a mail with a link, which says nothing of your message, and reads it there.`,
     ...parcels.flatMap(({ recipient, url, until }): Block[] => [
       `${recipient} can read it until ${until}. To see whether it was opened, to give it more time or to take it back:`,
       { url },
@@ -100,7 +100,7 @@ const ES: Words = {
   ],
   receiptSubject: 'Su mensaje espera en el portal seguro',
   receipt: ({ sent, parcels, queueId }) => [
-    `Su mensaje del ${sent} está guardado en el portal seguro para los destinatarios siguientes, porque no se les podía enviar de una forma lo bastante segura. Cada uno recibe un correo con un enlace, que no dice nada de su mensaje.`,
+    `Su mensaje del ${sent} espera en el portal seguro a los destinatarios siguientes. Cada uno recibe un correo con un enlace, que no dice nada de su mensaje, y lo lee allí.`,
     ...parcels.flatMap(({ recipient, url, until }): Block[] => [
       `${recipient} puede leerlo hasta el ${until}. Para ver si lo ha abierto, darle más tiempo o retirarlo:`,
       { url },

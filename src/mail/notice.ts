@@ -188,7 +188,7 @@ function plainOf({ blocks }: Section): string {
 
 function textOf(block: Block): string {
   if (typeof block === 'string') return wrapped(block);
-  return 'url' in block ? block.url : `    ${block.exact}`;
+  return 'url' in block ? oneLine(block.url, BLOCK_MAX) : `    ${oneLine(block.exact, 20)}`;
 }
 
 const BLOCK_MAX = 4_000;
@@ -227,6 +227,8 @@ function paragraph(block: Block): string {
   if (typeof block === 'string') return `<p>${escaped(oneLine(block, BLOCK_MAX))}</p>`;
   if ('exact' in block) return `<p style="font-size:28px;letter-spacing:2px"><b>${escaped(block.exact)}</b></p>`;
   const url = escaped(block.url);
+  // A help page is what somebody typed into a file.
+  if (!/^https:\/\/[\x21-\x7e]+$/.test(block.url)) return `<p>${escaped(oneLine(block.url, BLOCK_MAX))}</p>`;
   return `<p style="overflow-wrap:anywhere"><a href="${url}">${url}</a></p>`;
 }
 

@@ -216,6 +216,7 @@ describe('what comes from outside ends no line', () => {
     'x" <a@b.example>, "y',
     '=?utf-8?Q?x=0D=0ABcc:_victim@example.org?=',
     '<script>alert(1)</script>',
+    'javascript:alert(1)',
     'x\u202Egpj.exe',
     `${'x'.repeat(5_000)}`,
     '',
@@ -224,7 +225,7 @@ describe('what comes from outside ends no line', () => {
     /^(?:From|To|Reply-To|Subject|Date|Message-ID|Auto-Submitted|In-Reply-To|References|MIME-Version|Content-Type|Content-Transfer-Encoding)$/;
 
   test.each(EVIL)('%j', async (evil) => {
-    const org = { ...organization, name: evil, phone: evil };
+    const org = { ...organization, name: evil, phone: evil, help: evil };
     const mails = await Promise.all([
       composeNotice({ ...notice, organization: org, from: evil }),
       composeReceipt({ ...receipt, organization: org, message: { ...receipt.message, messageId: evil } }),
@@ -242,6 +243,7 @@ describe('what comes from outside ends no line', () => {
       expect(read.subject ?? '').not.toMatch(/[\r\n\u202e]/);
       expect(read.bcc).toBeUndefined();
       expect(String(read.html)).not.toContain('<script');
+      expect(String(read.html)).not.toMatch(/href="(?!https:\/\/secure\.clinic\.example\/)/);
     }
   });
 
