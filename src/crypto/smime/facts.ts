@@ -16,7 +16,8 @@ const CURVES: Readonly<Record<string, string>> = {
   prime192v1: 'P-192',
   secp224r1: 'P-224',
 };
-const STRONG_CURVES = ['P-256', 'P-384', 'P-521'];
+/** Those of FIPS 186-5 that are not outdated. */
+export const STRONG_CURVES: readonly string[] = ['P-256', 'P-384', 'P-521'];
 /** What can be encrypted to: RFC 8551 §2.3 asks for it, and clients have no other. */
 const CURVE_FOR_ENCRYPTION = 'P-256';
 /** RFC 5280 §4.1.2.5: the date that stands for no end. */

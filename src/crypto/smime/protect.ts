@@ -15,7 +15,7 @@ import { type KeyTransport, recipientInfos } from './recipients.ts';
 import { detachedSignature, digester, type Signer } from './signed-data.ts';
 
 export type EnvelopeOptions = {
-  /** DER of the certificates. */
+  /** DER of the certificates. Better one alone: NSS 3.87 opens no message that is for a P-256 certificate, too. */
   readonly recipients: readonly Uint8Array[];
   /**
    * How the content key goes to an RSA certificate. `v1.5` is the default: every client reads it, old ones (GnuPG 2.2 is

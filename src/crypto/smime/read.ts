@@ -14,6 +14,7 @@ import { isPkcs12, readPkcs12 } from './pkcs12.ts';
 export type ReadOptions = {
   /** Of the private keys, or of the PKCS#12 file. */
   readonly passphrase?: string;
+  /** As readers of keys are asked; a certificate says the same at any time. */
   readonly now: Time;
 };
 

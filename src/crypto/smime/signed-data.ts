@@ -5,7 +5,7 @@ import type { Time } from '../../domain/ids.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { algorithm, context, NULL, octetString, oid, sequence, setOf, smallInteger, TAG, tlv } from './der.ts';
 import { SmimeError } from './error.ts';
-import { curveOf } from './facts.ts';
+import { curveOf, STRONG_CURVES } from './facts.ts';
 import { issuerAndSerialNumber } from './identifier.ts';
 import { AES, CMS, EC, RSA, SHA256 } from './oids.ts';
 
@@ -26,13 +26,13 @@ const CAPABILITIES = sequence(algorithm(AES.cbc256), algorithm(AES.cbc128));
 const UTC_TIME_END = Date.UTC(2050, 0, 1);
 
 /**
- * ContentInfo of a detached SignedData by RSA (PKCS#1 v1.5) or ECDSA (P-256), each with SHA-256. `digest`: SHA-256 of the
+ * ContentInfo of a detached SignedData by RSA (PKCS#1 v1.5) or ECDSA (P-256, P-384, P-521), each with SHA-256. `digest`: SHA-256 of the
  * signed entity.
  * @throws SmimeError `unfit` for another kind of key, `key of another certificate`, `damaged`.
  */
 export function detachedSignature(digest: Uint8Array, signer: Signer, now: Time): Buffer {
   const certificate = parseCertificate(signer.certificate);
-  const chain = signer.chain.map((der) => parseCertificate(der).der);
+  const chain = signer.chain.map((der) => parseCertificate(der).der).filter((der) => !der.equals(certificate.der));
   const attributes = [
     attribute(CMS.contentType, oid(CMS.data)),
     attribute(CMS.signingTime, time(now)),
@@ -62,7 +62,7 @@ export function detachedSignature(digest: Uint8Array, signer: Signer, now: Time)
 function signatureOf(octets: Buffer, certificate: Certificate, privateKey: Uint8Array): [Buffer, Buffer] {
   const key = privateKeyOf(privateKey);
   const isRsa = key.asymmetricKeyType === 'rsa';
-  if (!isRsa && curveOf(certificate) !== 'P-256') throw new SmimeError('unfit');
+  if (!isRsa && !STRONG_CURVES.includes(curveOf(certificate) ?? '')) throw new SmimeError('unfit');
   if (!certificate.x509.checkPrivateKey(key)) throw new SmimeError('key of another certificate');
   // RFC 3370 §3.2: rsaEncryption is the name that every client knows.
   return [

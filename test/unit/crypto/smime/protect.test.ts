@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   algorithmOf,
@@ -21,6 +22,8 @@ const rob = mailCertificate({ name: 'Rob', addresses: ['rob@example.org'], issue
 const desk = mailCertificate({ name: 'Desk', addresses: ['desk@clinic.example'], issuer: root, usage: 0x80 });
 const big = mailCertificate({ name: 'Big', addresses: ['big@clinic.example'], issuer: root, key: 'RSA 3072' });
 
+const law = mailCertificate({ name: 'Law', addresses: ['law@clinic.example'], issuer: root, key: 'P-384' });
+
 const HEADER = 'Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n';
 const entity = Buffer.from(`${HEADER}Grüße\r\n.\r\n..\r\nFrom us\r\n${'x'.repeat(3_000)}`);
 
@@ -43,6 +46,7 @@ test.each<[string, SendOptions, 'valid' | 'none', string[] | undefined]>([
   ['P-256', { to: [ana] }, 'none', undefined],
   ['both, signed by P-256', { to: [rob, ana], signer: desk }, 'valid', ['desk@clinic.example']],
   ['both, signed by RSA', { to: [ana, rob], signer: big, chain: [root] }, 'valid', ['big@clinic.example']],
+  ['P-256, signed by P-384', { to: [ana], signer: law }, 'valid', ['law@clinic.example']],
   ['one octet at a time', { to: [ana], signer: desk, piece: 1 }, 'valid', ['desk@clinic.example']],
 ])('to %s: opened as it was', (_, options, signed, signer) => {
   const message = smimeMessage(entity, options);
@@ -118,7 +122,6 @@ test.each<[ConstructorParameters<typeof SmimeError>[0], () => unknown]>([
   ['unfit', () => smimeMessage(entity, { to: [] })],
   ['unfit', () => smimeMessage(entity, { to: [ana, p384] })],
   ['unfit', () => smimeMessage(entity, { to: [edwards] })],
-  ['unfit', () => smimeMessage(entity, { to: [ana], signer: p384 })],
   ['unfit', () => smimeMessage(entity, { to: [ana], signer: edwards })],
   [
     'key of another certificate',
@@ -139,4 +142,34 @@ test('an entity that is another one the second time is not sent to its end', () 
     random: randomBytes,
   });
   expect(() => [...body]).toThrow(new SmimeError('damaged'));
+});
+
+test('150 MB go through a worker process that grows by less than 60 MB', () => {
+  const source = new URL('../../../../', import.meta.url);
+  const program = `
+    import { randomBytes } from 'node:crypto';
+    import { mailCertificate } from '${source}test/support/mail-pki.ts';
+    import { smimeEnvelope } from '${source}src/crypto/smime/protect.ts';
+    const root = mailCertificate({ name: 'Root', authority: true });
+    const [to, own] = ['to', 'own'].map((name) => mailCertificate({ name, issuer: root, key: 'RSA 2048' }));
+    const signer = { certificate: own.der, chain: [root.der], privateKey: own.privateKey };
+    const chunk = Buffer.alloc(65536, 'text\\r\\n');
+    const send = (chunks) => {
+      const entity = function* () { for (let i = 0; i < chunks; i++) yield chunk; };
+      const options = { recipients: [to.der], signer, now: Date.now(), boundary: 'b', random: randomBytes };
+      let octets = 0, most = 0;
+      for (const piece of smimeEnvelope(entity, options).body) {
+        octets += piece.length;
+        most = Math.max(most, process.memoryUsage.rss());
+      }
+      return { octets, most };
+    };
+    send(10);
+    const base = process.memoryUsage.rss();
+    const { octets, most } = send(2400);
+    console.log(JSON.stringify({ octets, grown: most - base }));`;
+  const args = ['--permission', `--allow-fs-read=${source.pathname}`, '--input-type=module', '-e', program];
+  const { octets, grown } = JSON.parse(execFileSync(process.execPath, args, { env: {} }).toString());
+  expect(octets).toBeGreaterThan((2400 * 65_536 * 4) / 3);
+  expect(grown).toBeLessThan(60_000_000);
 });
