@@ -163,6 +163,31 @@ export function noticesContract(bench: () => Bench): void {
       expect(await deliveryOf(b, delivery)).toMatchObject({ state: 'noticed', step: 1 });
     });
 
+    test('the next item begins with clocks at zero; what is held before it is tried is left alone', async () => {
+      const b = bench();
+      const id = await b.decided({}, TWO_WAYS);
+      const [first] = await b.take();
+      const { next, ...rest } = settlement(first!.deliveries[0]!.id, 'ready', b.now);
+      await b.settle(first!.lease, { ...rest, next: { ...next, stepSince: b.now, stepAttempts: 2 } as typeof next });
+      const one = await escrow(b, (await b.take())[0]!);
+      const { delivery } = one.made[0]!.parcel;
+      expect(await deliveryOf(b, delivery)).toMatchObject({ stepSince: b.now, stepAttempts: 2 });
+      await settleNotice(b, one, 'held');
+      expect(await deliveryOf(b, delivery)).toMatchObject({
+        state: 'ready',
+        step: 1,
+        stepSince: null,
+        stepAttempts: 0,
+      });
+      const counts = await b.queue.counts();
+      await b.restart();
+      expect(await b.queue.counts()).toEqual(counts);
+      await b.queue.hold(by(), { messages: [id] });
+      const late = settlement(`${one.made[0]!.notice.id}.0` as DeliveryId, 'delivered');
+      await b.settle({ owner: A, no: 1, until: 0 }, { ...late, parent: delivery });
+      expect([await b.states(one.made[0]!.notice.id), await b.states(id)]).toEqual(['delivered', 'held']);
+    });
+
     test('delivered after its lease ran out: noticed', async () => {
       const b = bench();
       const one = await escrowed(b);
