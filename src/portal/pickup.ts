@@ -46,9 +46,12 @@ export function createPickup(deps: PortalDeps, place: PickupPlace): Pickup {
 
 function openBody({ line }: PortalDeps, { parcel, key }: PickupPlace): BodyHandle {
   const conversationKey = key();
-  const dataKey = openDataKey(conversationKey, parcel);
-  conversationKey.fill(0);
-  return line.bodies.handleWith(parcel.organization, parcel.body, dataKey, KIND.parcel);
+  try {
+    const dataKey = openDataKey(conversationKey, parcel);
+    return line.bodies.handleWith(parcel.organization, parcel.body, dataKey, KIND.parcel);
+  } finally {
+    conversationKey.fill(0);
+  }
 }
 
 async function withBody<T>(deps: PortalDeps, place: PickupPlace, work: (body: BodyHandle) => Promise<T>): Promise<T> {
