@@ -46,7 +46,7 @@ export function parcelsOf(b: Bench, { message, deliveries }: Transaction, what: 
     const grants = [grantOf(parcel, 'link'), grantOf(parcel, 'sender', parcel.expiresAt + KEEP)];
     const cause = { kind: 'notice of', key: `${delivery.id} ${delivery.attempts}` } as const;
     const notice = ours(b, 'notice', { organization: message.organization, to: [delivery.recipient], cause });
-    return { parcel, grants, notice };
+    return { parcel, grants, notice, step: delivery.step, because: 'portal: sealed, its notice is on its way' };
   });
 }
 

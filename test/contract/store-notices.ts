@@ -82,6 +82,24 @@ export function noticesContract(bench: () => Bench): void {
       expect(await b.opened.parcels.list({ limit: 5 })).toHaveLength(2);
     });
 
+    test('items that were passed over before the portal are behind it: its step stands, with clocks at zero', async () => {
+      const b = bench();
+      await b.decided({}, TWO_WAYS);
+      const [first] = await b.take();
+      const { next, ...rest } = settlement(first!.deliveries[0]!.id, 'ready', b.now);
+      await b.settle(first!.lease, { ...rest, next: { ...next, stepSince: b.now, stepAttempts: 2 } as typeof next });
+      const [transaction] = await b.take();
+      const [made] = parcelsOf(b, transaction!);
+      const because = 'portal: verify: not now → portal: sealed';
+      await b.opened.parcels.escrow(verb(), transaction!.lease, [{ ...made!, step: 1, because }], null);
+      const { delivery } = made!.parcel;
+      expect(await deliveryOf(b, delivery)).toMatchObject({ step: 1, stepSince: null, stepAttempts: 0, because });
+      expect((await last(b, delivery, 'delivery.noticing'))!.detail).toMatchObject({
+        protection: 'portal',
+        attempt: 2,
+      });
+    });
+
     test('what waits for its notice is not leased, renewed, cleared or settled', async () => {
       const b = bench();
       const one = await escrowed(b);
