@@ -43,8 +43,9 @@ export function judgeKey(key: AddressKey, ask: Ask): Judgement {
   if (until !== null && now >= until) return { state: 'expired', why: `expired ${day(until)}` };
   if (now < facts.validFrom) return { state: 'not yet valid', why: `not valid before ${day(facts.validFrom)}` };
   if (facts.weak !== null) return { state: 'weak', why: `too weak: ${facts.weak}` };
-  // An organization's own key signs: nobody encrypts to it here, and its owner need not prove itself to itself.
-  if (facts.unfit !== null && !own) return { state: 'unfit', why: facts.unfit };
+  // An organization's own key signs, nobody encrypts to it here.
+  const unfit = own ? facts.mute : facts.unfit;
+  if (unfit !== null) return { state: 'unfit', why: unfit };
   const mismatch = mismatchOf(key, ask.address);
   if (mismatch !== null) return { state: 'mismatched', why: mismatch };
   const needsChain = facts.kind === 'smime' && !pinned && !own;

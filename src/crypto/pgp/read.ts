@@ -109,6 +109,7 @@ async function factsOf(key: Key, now: Time): Promise<KeyFacts> {
     weak: weaknessOf(key.keyPacket) ?? (used ? weaknessOf(used.keyPacket) : null),
     revoked: await revocationOf(key, at),
     unfit: used ? null : await unfitness(key, at),
+    mute: (await signsWith(key, at)) ? null : 'no key for signing',
     issuers: [],
   };
 }
@@ -186,6 +187,16 @@ async function revocationOf(key: Key, at: Date): Promise<string | null> {
   if (!(await key.isRevoked(undefined, undefined, at))) return null;
   const reasons = key.revocationSignatures.map((signature) => signature.reasonForRevocationFlag ?? 0);
   return REVOKED[Math.max(...reasons)] ?? 'its owner revoked it';
+}
+
+/** True also for one that is too weak or expired, of which other facts speak. */
+async function signsWith(key: Key, at: Date): Promise<boolean> {
+  for (const when of [at, null]) {
+    for (const rules of [config, WEAK_TOO]) {
+      if (await key.getSigningKey(undefined, when, undefined, rules).catch(() => null)) return true;
+    }
+  }
+  return false;
 }
 
 async function unfitness(key: Key, at: Date): Promise<string> {

@@ -36,6 +36,7 @@ export function factsOf(certificate: Certificate, issuers: readonly Certificate[
     weak: weaknessOf(certificate),
     revoked: null,
     unfit: unfitnessOf(certificate),
+    mute: mutenessOf(certificate),
     issuers: issuers.map(({ der }) => der.toString('base64')),
   };
 }
@@ -84,6 +85,15 @@ function unfitnessOf(certificate: Certificate): string | null {
   return curve === null
     ? 'its kind of key cannot be encrypted to'
     : `keys of the curve ${curve} cannot be encrypted to here`;
+}
+
+function mutenessOf(certificate: Certificate): string | null {
+  const curve = curveOf(certificate);
+  if (certificate.x509.ca) return 'it is a certificate of an authority';
+  if (!allowsMail(certificate)) return 'its extended key usage is not for mail';
+  if (!allowsUsage(certificate, USAGE.digitalSignature | USAGE.nonRepudiation)) return 'its key usage forbids to sign';
+  const signs = certificate.publicKey?.asymmetricKeyType === 'rsa' || (curve !== null && STRONG_CURVES.includes(curve));
+  return signs ? null : 'its kind of key cannot sign here';
 }
 
 function keyNameOf(certificate: Certificate): string {

@@ -59,6 +59,8 @@ test.each<[string, Case, KeyState, string]>([
   ],
   ['too weak', { facts: { weak: 'RSA with 1024 bits' } }, 'weak', 'too weak: RSA with 1024 bits'],
   ['pinned and too weak', { facts: { weak: 'DSA' }, key: PINNED }, 'weak', 'too weak: DSA'],
+  ['an own one that cannot sign', { facts: { mute: 'no key for signing' }, key: { own: true } }, 'unfit', 'no key for signing'],
+  ['of another who cannot sign', { facts: { mute: 'no key for signing' } }, 'usable', 'valid until 2026-08-09'],
   ['of no use', { facts: { unfit: 'no subkey for encryption' } }, 'unfit', 'no subkey for encryption'],
   [
     'own, only for signing',

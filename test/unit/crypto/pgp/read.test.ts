@@ -32,6 +32,7 @@ describe('algorithms', () => {
       weak: null,
       revoked: null,
       unfit: null,
+      mute: null,
       issuers: [],
     });
   });
@@ -151,7 +152,7 @@ describe('revoked', () => {
 describe('unfit', () => {
   test('only for signing', async () => {
     const key = await makeKey({ subkeys: [{ sign: true }] });
-    expect(await factsOf(key)).toMatchObject({ algorithm: 'Ed25519', unfit: 'no subkey for encryption', weak: null });
+    expect(await factsOf(key)).toMatchObject({ algorithm: 'Ed25519', unfit: 'no subkey for encryption', mute: null, weak: null });
   });
 
   test('its subkey is revoked', async () => {

@@ -37,6 +37,7 @@ test('a certificate, what it says, and who issued it', () => {
       weak: null,
       revoked: null,
       unfit: null,
+      mute: null,
       issuers: [middle.der.toString('base64'), root.der.toString('base64')],
     },
     public: ana.der,
@@ -117,6 +118,20 @@ test.each<[string | null, Partial<MailCertificateOptions>]>([
   ['its kind of key cannot be encrypted to', { key: 'RSA-PSS', issuer: root }],
 ])('unfit: %s (%#)', (unfit, options) => {
   expect(factsOf(options).unfit).toBe(unfit);
+});
+
+test.each<[string | null, Partial<MailCertificateOptions>]>([
+  [null, { usage: null, purposes: null }],
+  [null, { usage: 0x80 }],
+  [null, { usage: 0x40 }],
+  [null, { key: 'P-384', usage: 0x80 }],
+  ['its key usage forbids to sign', { key: 'RSA 2048', usage: 0x20 }],
+  [NO_MAIL, { purposes: ['1.3.6.1.5.5.7.3.1'] }],
+  ['it is a certificate of an authority', { authority: true, usage: null }],
+  ['its kind of key cannot sign here', { key: 'Ed25519' }],
+  ['its kind of key cannot sign here', { key: 'RSA-PSS', issuer: root }],
+])('mute: %s (%#)', (mute, options) => {
+  expect(factsOf(options).mute).toBe(mute);
 });
 
 test('names of algorithms, and no end', () => {
