@@ -36,6 +36,7 @@ export type PortalAppOptions = {
 export function createPortalApp(portal: Portal, options: PortalAppOptions = {}): Hono {
   const now = options.now ?? Date.now;
   const random = options.random ?? randomBytes;
+  const failed = (error: unknown): void => options.failed?.(error);
   const limiter = createLimiter(options.rate ?? RATE, now);
   const app = new Hono<{ Variables: { route: string } }>();
 
@@ -56,7 +57,8 @@ export function createPortalApp(portal: Portal, options: PortalAppOptions = {}):
   const answer = async (context: Context, { get, post }: Route): Promise<Response> => {
     const { method } = context.req;
     const handler = method === 'POST' ? post : method === 'GET' || method === 'HEAD' ? get : undefined;
-    const ask = { context, portal, random, ...placeOf(context, portal), form: new URLSearchParams() };
+    const place = placeOf(context, portal);
+    const ask = { context, portal, random, failed, ...place, form: new URLSearchParams() };
     if (handler === undefined) {
       const allow = [get && 'GET, HEAD', post && 'POST'].filter(Boolean).join(', ');
       return context.text('', 405, { Allow: allow });
@@ -86,7 +88,7 @@ export function createPortalApp(portal: Portal, options: PortalAppOptions = {}):
     return show(ask, 404, unknownPage(ask.view));
   });
   app.onError((error, context) => {
-    options.failed?.(error);
+    failed(error);
     const ask = { context, ...placeOf(context, portal) };
     return show(ask, 500, plainPage(ask.view, ask.view.words.failed));
   });

@@ -79,10 +79,22 @@ async function download(ask: Ask, pickup: Pickup): Promise<Response> {
     return context.body(null, 200, { ...headers, 'Content-Disposition': 'attachment' });
   const found = /^\d{1,4}$/.test(part) ? await pickup.attachment(Number(part)) : null;
   if (found === null) return show(ask, 404, unknownPage(view));
-  return context.body(ReadableStream.from(found.body), 200, {
+  return context.body(ReadableStream.from(whole(ask, found.body)), 200, {
     ...headers,
     'Content-Disposition': contentDisposition(found.view.name),
   });
+}
+
+/** A body that fails breaks the connection, so that nobody takes what came for the whole; its error goes no further. */
+async function* whole({ context, failed }: Ask, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    failed(error);
+    const { outgoing } = (context.env ?? {}) as { outgoing?: { destroy: () => void } };
+    if (outgoing === undefined) throw new Error('broken off');
+    outgoing.destroy();
+  }
 }
 
 async function reply(ask: Ask, pickup: Pickup): Promise<Response> {

@@ -14,6 +14,8 @@ export type Ask = {
   /** Empty for GET and HEAD. */
   readonly form: URLSearchParams;
   readonly random: (octets: number) => Buffer;
+  /** Tells of an error that no page can tell any more. */
+  readonly failed: (error: unknown) => void;
 };
 export type Handler = (ask: Ask) => Promise<Response>;
 
