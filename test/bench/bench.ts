@@ -1,11 +1,9 @@
 // `npm run bench [-- --quick] [-- --large] [-- --profile FOLDER]`: how many messages a second are accepted and delivered, by the gateway with
 // sealing, scan and audit on and by a plain Postfix, one after the other in each round, into the same sink. Prints rates, CPU a message and the
-// median of the ratios; ends with 1 below the goals. `--large` passes one message of 150 MB instead and prints what it does to memory and event
-// loop. `--profile` writes V8 profiles of a run of the gateway alone.
+// median of the ratios; ends with 1 below the goals. `--large [--way tls|pgp|smime|portal]` passes one message of 150 MB instead (large.ts). `--profile` writes V8 profiles of a run of the gateway alone.
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Running, startGateway } from '../support/gateway.ts';
 import { startPostfix } from '../support/postfix.ts';
@@ -13,14 +11,13 @@ import { usageOf } from '../support/processes.ts';
 import { lacking } from '../support/programs.ts';
 import { type RelayFiles, writeRelay } from '../support/relay.ts';
 import { type SmtpSink, startSmtpSink } from '../support/smtp-sink.ts';
+import { largeBy } from './large.ts';
 import { makeMessages, type Shape } from './messages.ts';
-import { sendAll, sendLarge } from './send.ts';
+import { sendAll } from './send.ts';
 
 const SESSIONS = 20;
 const GOALS: Readonly<Record<Shape, number>> = { '4 kB': 1.2, '75 kB': 0.8 };
 const COUNTS = { full: { '4 kB': 3000, '75 kB': 1000 }, quick: { '4 kB': 600, '75 kB': 200 } } as const;
-const MB = 1024 * 1024;
-const LARGE = { octets: 149 * MB, growth: 150 * MB, stall: 50 };
 
 type System = { readonly name: string; readonly port: number; readonly pid: number };
 type Measured = { readonly rate: number; readonly cpu: number };
@@ -101,58 +98,6 @@ async function rates(sink: SmtpSink, quick: boolean): Promise<boolean> {
   }
 }
 
-/** Memory is that of the gateway and its workers together. */
-async function large(sink: SmtpSink): Promise<boolean> {
-  const entry = fileURLToPath(new URL('./watched.ts', import.meta.url));
-  const open = await openGateway(sink, { entry });
-  const { pid } = open.gateway;
-  try {
-    // The code that a first message compiles, and the workers that it starts, belong to the idle gateway.
-    await measure({ name: 'gateway', port: open.files.port, pid }, sink, 100, makeMessages('75 kB'));
-    await sleep(3_000);
-    await stall(open.gateway);
-    const idle = usageOf(pid).rss;
-    writeFileSync(`/proc/${pid}/clear_refs`, '5');
-    let peak = idle;
-    const sampler = setInterval(() => {
-      peak = Math.max(peak, usageOf(pid).rss);
-    }, 25);
-    const before = sink.count();
-    const begun = performance.now();
-    await sendLarge(open.files.port, LARGE.octets);
-    const accepted = (performance.now() - begun) / 1000;
-    await untilTaken(sink, before + 1);
-    const delivered = (performance.now() - begun) / 1000;
-    clearInterval(sampler);
-    const longest = await stall(open.gateway);
-    console.log(
-      `one message of ${LARGE.octets / MB} MB: accepted after ${accepted.toFixed(1)} s, delivered after ${delivered.toFixed(1)} s`,
-    );
-    console.log(
-      `resident memory with workers: idle ${mb(idle)}, peak ${mb(peak)}, growth ${mb(peak - idle)} (bound ${mb(LARGE.growth)})`,
-    );
-    console.log(`longest stall of the event loop: ${longest} ms (bound ${LARGE.stall} ms)`);
-    return peak - idle <= LARGE.growth && longest <= LARGE.stall;
-  } finally {
-    await close(open);
-  }
-}
-
-function mb(octets: number): string {
-  return `${(octets / MB).toFixed(0)} MB`;
-}
-
-/** Asks watched.ts, and begins anew. */
-async function stall(gateway: Running): Promise<number> {
-  const asked = gateway.errors().length;
-  gateway.child.kill('SIGUSR2');
-  for (;;) {
-    const found = /longest stall ([\d.]+)\n/.exec(gateway.errors().slice(asked));
-    if (found !== null) return Number(found[1]);
-    await sleep(10);
-  }
-}
-
 async function profile(sink: SmtpSink, folder: string): Promise<void> {
   const open = await openGateway(sink, { flags: ['--cpu-prof', `--cpu-prof-dir=${folder}`] });
   for (const shape of ['4 kB', '75 kB'] as const) {
@@ -172,6 +117,7 @@ async function main(): Promise<number> {
     options: {
       quick: { type: 'boolean', default: false },
       large: { type: 'boolean', default: false },
+      way: { type: 'string', default: 'tls' },
       profile: { type: 'string' },
     },
   });
@@ -183,7 +129,8 @@ async function main(): Promise<number> {
   const sink = await startSmtpSink();
   try {
     if (values.profile !== undefined) await profile(sink, values.profile);
-    else return (await (values.large ? large(sink) : rates(sink, values.quick))) ? 0 : 1;
+    else if (values.large) return (await largeBy(values.way)) ? 0 : 1;
+    else return (await rates(sink, values.quick)) ? 0 : 1;
     return 0;
   } finally {
     await sink.stop();

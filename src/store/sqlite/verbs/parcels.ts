@@ -11,6 +11,7 @@ import {
   type GoneRow,
   type GrantCall,
   type Octets,
+  TELL,
 } from '../protocol.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 import { KEYED, type ParcelCore, type ParcelRows } from './parcel-rows.ts';
@@ -91,6 +92,8 @@ function makeEscrow(w: Workbench, rows: Rows, accept: Accept) {
     closeAttempt.run(at, d.step, d.n, d.attempts);
     rows.move(m, d, 'noticing', d.not_before);
     rows.settleTell(d);
+    // A notice that nobody takes is a delay like any other.
+    rows.tell(m, d, TELL.delayed, at);
     d.status = '';
     d.lease_owner = null;
     rows.keepDelivery(d, at, box);

@@ -117,7 +117,7 @@ export function openRows(w: Workbench) {
   function settleTell(d: DeliveryCore): void {
     if (d.state !== 'held') d.tell &= ~TELL.held;
     if (d.state !== 'bounced') d.tell &= ~TELL.bounced;
-    if (d.state !== 'ready' && d.state !== 'leased') d.tell &= ~TELL.delayed;
+    if (d.state !== 'ready' && d.state !== 'leased' && d.state !== 'noticing') d.tell &= ~TELL.delayed;
   }
 
   function keepDelivery(d: DeliveryCore, at: number, because: Buffer | null): void {
