@@ -50,6 +50,16 @@ export function noticesContract(bench: () => Bench): void {
       ).toBe('noticing noticing ready ready ready');
     });
 
+    test('a notice that nobody takes is a delay, of which the sender is told once', async () => {
+      const b = bench();
+      const one = await escrowed(b, { to: ['kim@a.test'] });
+      const later = b.now + 241 * MINUTE;
+      const told = await b.queue.toNotify(A, 10, later + MINUTE, later, 240 * MINUTE);
+      expect(told.map(({ kind, message }) => [kind, message.id])).toEqual([['delayed', one.id]]);
+      await b.queue.told(verb(), [one.made[0]!.parcel.delivery], 'delayed', 'a mail');
+      expect(await b.queue.toNotify(A, 10, later + MINUTE, later, 240 * MINUTE)).toEqual([]);
+    });
+
     test('all or nothing: with a failed commit, an outdated lease, one delivery that is not leased', async () => {
       const b = bench();
       const id = await b.decided({ to: ['kim@a.test', 'sam@a.test'] }, PORTAL);
