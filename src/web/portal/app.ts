@@ -11,7 +11,7 @@ import { plainPage, startPage, unknownPage } from './door.ts';
 import { doorRoutes } from './door-routes.ts';
 import { secure } from './headers.ts';
 import { parcelRoutes } from './parcel-routes.ts';
-import { type Route, show } from './route.ts';
+import { type Route, show, wishesOf } from './route.ts';
 import { STYLE, STYLE_PATH } from './style.ts';
 import { type View, viewOf } from './view.ts';
 
@@ -100,8 +100,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIO
 function placeOf(context: Context, portal: Portal): { readonly host: string; readonly view: View } {
   const { host } = new URL(context.req.url);
   const office = portal.host(host);
-  const accept = context.req.header('accept-language') ?? '';
-  return { host, view: viewOf({ office, asked: context.req.query('lang'), accept }) };
+  return { host, view: viewOf({ office, ...wishesOf(context) }) };
 }
 
 function clientOf(context: Context): string {

@@ -32,7 +32,7 @@ ${facts([
   [words.until, date(door.expiresAt)],
 ])}
 ${isOpen ? change(view, path, said === 'bad days') : ''}
-<form method="post" action="${at(view, `${path}/leave`)}"><button class="second">${words.leave}</button></form>`,
+<div class="end"><form method="post" action="${at(view, `${path}/leave`)}"><button class="second">${words.leave}</button></form></div>`,
   });
 }
 

@@ -13,7 +13,7 @@ import {
   unknownPage,
 } from './door.ts';
 import { parcelPath } from './pickup.ts';
-import { type Ask, type Handler, moved, type Route, show } from './route.ts';
+import { type Ask, type Handler, inNameOf, moved, type Route, show } from './route.ts';
 import { sessionCookie } from './session.ts';
 
 type AtDoor = Ask & { readonly kind: GrantKind; readonly token: string; readonly path: string; readonly door: Door };
@@ -29,8 +29,9 @@ function atDoor(kind: GrantKind, then: (ask: AtDoor) => Promise<Response>): Hand
     const token = ask.context.req.param('token') ?? '';
     const door = await ask.portal.door(ask.host, kind, token);
     if (door === null) return show(ask, 404, unknownPage(ask.view));
-    if (isShut(door)) return show(ask, 410, closedPage(ask.view, door));
-    return then({ ...ask, kind, token, path: doorPath(kind, token), door });
+    const own = inNameOf(ask, door);
+    if (isShut(door)) return show(own, 410, closedPage(own.view, door));
+    return then({ ...own, kind, token, path: doorPath(kind, token), door });
   };
 }
 

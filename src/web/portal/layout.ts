@@ -38,7 +38,7 @@ ${content.body}
 <footer>
 ${content.calls ? '' : html`<p>${help(view)}</p>`}
 <div class="row">
-${office?.help ? html`<a href="${office.help}" rel="noopener noreferrer">${words.help.page(office.name)}</a>` : ''}
+${office?.help?.startsWith('https://') ? html`<a href="${office.help}" rel="noopener noreferrer">${words.help.page(office.name)}</a>` : ''}
 <a href="${at(view, '/')}">${words.help.check}</a>
 ${languages(view)}
 </div>

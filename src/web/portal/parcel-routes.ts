@@ -5,54 +5,56 @@ import { daysOf, deskPage, retractPage } from './desk.ts';
 import { closedPage, plainPage, unknownPage } from './door.ts';
 import { contentDisposition, FRAME_POLICY } from './headers.ts';
 import { endedPage, framePage, messagePage, noSenderPage, parcelPath, replyAgainPage, sentPage } from './pickup.ts';
-import { type Ask, type Handler, moved, type Route, show } from './route.ts';
+import { type Ask, type Handler, inNameOf, moved, type Route, show } from './route.ts';
 import { cookieOf, endedCookie, isParcelId } from './session.ts';
 
+type Session = { readonly ask: Ask; readonly session: Pickup | Desk };
+
 /** Answers itself where there is no session: alike for a parcel that is none. */
-async function sessionOf(ask: Ask): Promise<Pickup | Desk | Response> {
-  const parcel = ask.context.req.param('parcel') ?? '';
-  const cookie = isParcelId(parcel) ? cookieOf(ask.context.req.header('cookie'), parcel) : null;
-  const session = cookie === null ? null : await ask.portal.session(ask.host, parcel, cookie);
-  if (session === null) return show(ask, 403, endedPage(ask.view, ask.form.get('text') ?? ''));
-  const { state } = session.door;
-  const isShut = state === 'retracted' || state === 'deleted' || (state === 'expired' && session.kind === 'link');
-  return isShut ? show(ask, 410, closedPage(ask.view, session.door)) : session;
+async function sessionOf(given: Ask): Promise<Session | Response> {
+  const parcel = given.context.req.param('parcel') ?? '';
+  const cookie = isParcelId(parcel) ? cookieOf(given.context.req.header('cookie'), parcel) : null;
+  const session = cookie === null ? null : await given.portal.session(given.host, parcel, cookie);
+  if (session === null) return show(given, 403, endedPage(given.view, given.form.get('text') ?? ''));
+  const { door } = session;
+  const ask = inNameOf(given, door);
+  const isShut =
+    door.state === 'retracted' || door.state === 'deleted' || (door.state === 'expired' && session.kind === 'link');
+  return isShut ? show(ask, 410, closedPage(ask.view, door)) : { ask, session };
 }
 
 function forRecipient(then: (ask: Ask, pickup: Pickup) => Promise<Response>): Handler {
-  return async (ask) => {
-    const session = await sessionOf(ask);
-    if (session instanceof Response) return session;
+  return async (given) => {
+    const found = await sessionOf(given);
+    if (found instanceof Response) return found;
+    const { ask, session } = found;
     return session.kind === 'link' ? then(ask, session) : show(ask, 404, unknownPage(ask.view));
   };
 }
 
 function forSender(then: (ask: Ask, desk: Desk) => Promise<Response>): Handler {
-  return async (ask) => {
-    const session = await sessionOf(ask);
-    if (session instanceof Response) return session;
+  return async (given) => {
+    const found = await sessionOf(given);
+    if (found instanceof Response) return found;
+    const { ask, session } = found;
     return session.kind === 'sender' ? then(ask, session) : show(ask, 404, unknownPage(ask.view));
   };
 }
 
-async function open(ask: Ask): Promise<Response> {
+async function open(given: Ask): Promise<Response> {
+  const found = await sessionOf(given);
+  if (found instanceof Response) return found;
+  const { ask, session } = found;
   const { context, view } = ask;
-  const session = await sessionOf(ask);
-  if (session instanceof Response) return session;
   // Nobody reads the answer to HEAD: that is no view.
   if (context.req.method === 'HEAD') return context.html('');
   const done = context.req.query('done');
   if (session.kind === 'sender') {
     const extended = done === 'extended';
-    return show(
-      ask,
-      200,
-      deskPage({ ...view, again: extended ? { done: 'extended' } : {} }, session, extended ? done : null),
-    );
+    const again = extended ? { done } : {};
+    return show(ask, 200, deskPage({ ...view, again }, session, extended ? 'extended' : null));
   }
-  if (done === 'sent') {
-    return show(ask, 200, sentPage({ ...view, again: { done: 'sent' } }, session.door, session.parcel));
-  }
+  if (done === 'sent') return show(ask, 200, sentPage({ ...view, again: { done } }, session.door, session.parcel));
   const message = await session.view();
   return show(ask, 200, messagePage(view, { pickup: session, message, once: onceOf(ask) }));
 }

@@ -35,8 +35,10 @@ ${message.html === null ? letter(view, message) : frame(view, message, path)}
 ${files(view, message, path)}
 <h2>${view.words.reply.title}</h2>
 ${replyForm(view, { path, from: message.from, once, text: '', error: null })}
+<div class="end">
 <p class="hint">${words.leaveHint}</p>
-<form method="post" action="${at(view, `${path}/leave`)}"><button class="second">${words.leave}</button></form>`,
+<form method="post" action="${at(view, `${path}/leave`)}"><button class="second">${words.leave}</button></form>
+</div>`,
   });
 }
 

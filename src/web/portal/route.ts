@@ -1,9 +1,9 @@
 // What a route is, and what its handler has in hand.
 
 import type { Context } from 'hono';
-import type { Portal } from '../../portal/portal.ts';
+import type { Door, Portal } from '../../portal/portal.ts';
 import type { Html } from './layout.ts';
-import { at, type View } from './view.ts';
+import { at, type View, viewOf } from './view.ts';
 
 export type Ask = {
   readonly context: Context;
@@ -27,6 +27,16 @@ type Status = 200 | 403 | 404 | 410 | 413 | 415 | 422 | 429 | 500;
 /** A page as an answer. */
 export async function show({ context }: Pick<Ask, 'context'>, status: Status, content: Html): Promise<Response> {
   return context.html(content, status);
+}
+
+/** In the name of the door's organization: several may share a host. */
+export function inNameOf(ask: Ask, { organization }: Door): Ask {
+  return { ...ask, view: viewOf({ office: organization, ...wishesOf(ask.context) }) };
+}
+
+/** Which language is asked for. */
+export function wishesOf({ req }: Context): { readonly asked: string | undefined; readonly accept: string } {
+  return { asked: req.query('lang'), accept: req.header('accept-language') ?? '' };
 }
 
 /** To another page of ours, by GET. */

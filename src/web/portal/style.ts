@@ -81,6 +81,7 @@ iframe { display: block; width: 100%; background: #fff; border: 1px solid var(--
   height: 75vh; min-height: 14rem; resize: vertical; }
 iframe.short { height: 14rem; }
 iframe.middle { height: 22rem; }
+.end { border-top: 1px solid var(--line); margin-top: 1.75rem; padding-top: 1.25rem; }
 .files { list-style: none; padding: 0; }
 .files li { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; justify-content: space-between;
   padding: .5rem 0; border-top: 1px solid var(--line); margin: 0; }

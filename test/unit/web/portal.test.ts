@@ -142,6 +142,19 @@ describe('before a code', () => {
     expect(new Set(await Promise.all(posts.map((one) => one.text()))).size).toBe(1);
   });
 
+  test('on a host of several organizations a door is its own organization’s', async () => {
+    Object.assign(portal, {
+      host: () => ({ name: HOST, languages: ['en'], phone: null, help: 'javascript:alert(1)' }),
+    });
+    const [unknown, door] = await Promise.all([get('/m/none'), get(`/m/${LINK}`, { 'accept-language': 'es' })]);
+    const pages = [await unknown.text(), await door.text()];
+    expect(pages[0]).not.toContain('Northside');
+    expect(pages[0]).not.toContain('javascript:');
+    expect(pages[1]).toContain('Llame a Northside Clinic: 555-0100');
+    const held = await (await get(`/p/${PARCEL}`, await signIn())).text();
+    expect(held).toContain('<p class="organization">Northside Clinic</p>');
+  });
+
   test('a host that is no portal has no page', async () => {
     const [start, link] = await Promise.all([get('/', {}, 'x.example'), get(`/m/${LINK}`, {}, 'x.example')]);
     expect([start.status, link.status]).toEqual([404, 404]);
