@@ -251,7 +251,7 @@ export function parcelsContract(bench: () => Bench): void {
       expect(names(await portalEvents(b, all))).toEqual(['expired', 'deleted']);
     });
 
-    test('retracted: keys, links, codes and sessions go at once, and again is no error', async () => {
+    test('retracted: keys, codes and sessions go at once, links open nothing and end, and again is no error', async () => {
       const b = bench();
       const { all, parcel, link, sender } = await one(b);
       const { organization, conversation } = parcel;
@@ -267,9 +267,14 @@ export function parcelsContract(bench: () => Bench): void {
       expect(await stateOf(b, parcel)).toBe('opened');
       await b.opened.parcels.retract(verb(), parcel.id, BY);
       expect(await b.opened.parcels.parcel(parcel.id)).toMatchObject({ state: 'retracted', body: { key: '' } });
-      for (const grant of [link, sender]) expect(await b.opened.parcels.grant(grant.locator)).toBeNull();
+      for (const grant of [link, sender]) {
+        expect(await b.opened.parcels.grant(grant.locator)).toEqual({ ...grant, box: new Uint8Array() });
+      }
       expect(await b.opened.parcels.session(session.hash)).toBeNull();
       expect(await b.opened.parcels.tryCode(verb(), { ...made, most: 3 })).toEqual({ kind: 'over' });
+      const another = ours(b, 'code', { cause: { kind: 'code of', key: verb() } });
+      const asked = b.opened.parcels.challenge(verb(), challenge, another, { since: b.now + 1, most: 5 });
+      await refuses(asked, 'not found', 'no such grant');
       await b.opened.parcels.retract(verb(), parcel.id, BY);
       const entries = await portalEvents(b, all);
       expect(names(entries)).toEqual(['opened', 'code_sent', 'retracted']);
@@ -285,6 +290,11 @@ export function parcelsContract(bench: () => Bench): void {
         await refuses(work, 'wrong state', 'retracted');
       }
       await refuses(b.opened.parcels.retract(verb(), name(), BY), 'not found');
+      // Until then the link can tell what became of the message.
+      await b.opened.parcels.sweep(link.expiresAt - 1, KEEP);
+      expect(await b.opened.parcels.grant(link.locator)).not.toBeNull();
+      await b.opened.parcels.sweep(Math.max(link.expiresAt, sender.expiresAt), KEEP);
+      for (const grant of [link, sender]) expect(await b.opened.parcels.grant(grant.locator)).toBeNull();
     });
 
     test('another parcel of the conversation keeps its links', async () => {
@@ -301,10 +311,10 @@ export function parcelsContract(bench: () => Bench): void {
       ]);
       await b.opened.parcels.retract(verb(), first.parcel.id, BY);
       for (const grant of [first.link, second.made[0]!.grants[0]!]) {
-        expect(await b.opened.parcels.grant(grant.locator)).not.toBeNull();
+        expect((await b.opened.parcels.grant(grant.locator))?.box).toHaveLength(grant.box.length);
       }
       await b.opened.parcels.retract(verb(), parcel.id, BY);
-      expect(await b.opened.parcels.grant(first.link.locator)).toBeNull();
+      expect((await b.opened.parcels.grant(first.link.locator))?.box).toHaveLength(0);
     });
 
     test('extended: later, with its links, also when it was expired; what it was before it is again', async () => {

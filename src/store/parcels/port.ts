@@ -86,7 +86,8 @@ export interface Parcels {
   /** The recipient's reply, accepted as mail to the sender. */
   replied(verb: VerbId, parcel: string, mail: NewMessage): Promise<void>;
   extend(verb: VerbId, parcel: string, until: Time, by: { actor: Actor; reason: string }): Promise<void>;
-  /** Its keys, grants and sessions go at once; the sealed bytes with the next sweep. */
+  /** Its keys, codes and sessions go at once, the sealed bytes with the next sweep; its grants stay, with an empty box, until
+   *  they expire, so that a link can say what became of the message. */
   retract(verb: VerbId, parcel: string, by: { actor: Actor; reason: string }): Promise<void>;
 
   /** Newest first, keyset pages: pass the last id of a page as `before`. */

@@ -60,6 +60,7 @@ CREATE TABLE access_grant (
   key BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX access_grant_conversation ON access_grant(conversation);
+CREATE INDEX access_grant_empty ON access_grant(expires_at) WHERE length(key) = 0;
 
 CREATE TABLE challenge (
   id BLOB PRIMARY KEY,

@@ -88,7 +88,7 @@ export const english = {
   },
   unknown: {
     title: 'There is no message here',
-    explain: 'The link is not complete, or it does not exist.',
+    explain: 'The link is not complete, or the message is no longer kept here.',
     todo: [
       'Open the link in the e-mail again. If it stands on two lines, copy both of them.',
       'If it still does not work, ask the person who wrote to you to send the message again.',
@@ -101,7 +101,7 @@ export const english = {
   },
   retracted: {
     title: 'This message was taken back',
-    explain: 'The sender took it back. It cannot be opened any more.',
+    explain: 'The sender, or their office, took it back. It cannot be opened any more.',
     todo: (from: string) => `If you still need it, ask ${from}.`,
   },
   ended: {

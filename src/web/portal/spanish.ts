@@ -90,7 +90,7 @@ export const spanish: Words = {
   },
   unknown: {
     title: 'Aquí no hay ningún mensaje',
-    explain: 'El enlace no está completo o no existe.',
+    explain: 'El enlace no está completo, o el mensaje ya no se guarda aquí.',
     todo: [
       'Abra otra vez el enlace del correo. Si ocupa dos líneas, copie las dos.',
       'Si sigue sin funcionar, pida a la persona que le escribió que envíe el mensaje otra vez.',
@@ -104,7 +104,7 @@ export const spanish: Words = {
   },
   retracted: {
     title: 'Este mensaje fue retirado',
-    explain: 'El remitente lo retiró. Ya no se puede abrir.',
+    explain: 'El remitente, o su oficina, lo retiró. Ya no se puede abrir.',
     todo: (from) => `Si todavía lo necesita, pregunte a ${from}.`,
   },
   ended: {

@@ -376,8 +376,10 @@ describe('a sender', () => {
     const code = await world.code('link', token);
     const open = (await pickup(HOST, reader.parcel, reader.cookie)) as Pickup;
     await one.retract();
-    expect(await world.portal.door(HOST, 'link', token)).toBeNull();
-    expect(await world.portal.door(HOST, 'sender', sender)).toBeNull();
+    // Both links say so.
+    expect(await world.portal.door(HOST, 'link', token)).toMatchObject({ kind: 'link', state: 'retracted' });
+    expect(await world.portal.door(HOST, 'sender', sender)).toMatchObject({ kind: 'sender', state: 'retracted' });
+    expect(await world.portal.sendCode(HOST, 'link', token, 'en')).toEqual({ kind: 'closed' });
     expect(await pickup(HOST, reader.parcel, reader.cookie)).toBeNull();
     expect((await world.portal.enter(HOST, 'link', token, code.challenge, code.code)).kind).toBe('closed');
     const entry = (await world.store.audit.trace(id)).find(({ event }) => event === 'portal.retracted');

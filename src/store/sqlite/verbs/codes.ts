@@ -34,7 +34,7 @@ export function makeCodes(w: Workbench, parcels: ParcelRows, accept: Accept) {
 function makeChallenges(w: Workbench, parcels: ParcelRows, accept: Accept) {
   const { db } = w;
   const grantOf = db.prepare<[Buffer], GrantRow>(
-    'SELECT locator, organization, conversation, kind, expires_at, key FROM access_grant WHERE locator = ?',
+    'SELECT locator, organization, conversation, kind, expires_at, key FROM access_grant WHERE locator = ? AND length(key) > 0',
   );
   const made = db
     .prepare<[Buffer, number], number>('SELECT count(*) FROM challenge WHERE locator = ? AND made_at >= ?')

@@ -1,5 +1,5 @@
 // The rows of parcels that several verbs change: find, move between states, end, and who may open them. A parcel whose key
-// is gone keeps its row; the conversation's grants, challenges and sessions go with its last key.
+// is gone keeps its row; the conversation's challenges and sessions go with its last key, and what its grants open.
 
 import { PARCEL_NEXT, type ParcelState } from '../../../domain/portal.ts';
 import { PARCEL_ROW, type ParcelRow } from '../protocol.ts';
@@ -51,6 +51,7 @@ export function openParcelRows(w: Workbench) {
     'DELETE FROM challenge WHERE locator IN (SELECT locator FROM access_grant WHERE conversation = ?)',
   );
   const deleteGrants = db.prepare('DELETE FROM access_grant WHERE conversation = ?');
+  const emptyGrants = db.prepare("UPDATE access_grant SET key = x'' WHERE conversation = ?");
   const deleteSessions = db.prepare('DELETE FROM portal_session WHERE conversation = ?');
 
   function find(id: string): ParcelCore {
@@ -93,7 +94,8 @@ export function openParcelRows(w: Workbench) {
     emptyKey.run(p.n);
     if (keyedIn.get(p.conversation) === undefined) {
       deleteChallenges.run(p.conversation);
-      deleteGrants.run(p.conversation);
+      // Who follows the link of what was taken back is told so until it would have expired; the grant opens nothing.
+      (to === 'retracted' ? emptyGrants : deleteGrants).run(p.conversation);
       deleteSessions.run(p.conversation);
     }
     record(p, at, actor, `portal.${to}`, detail, box);

@@ -188,6 +188,7 @@ function makeSweep(w: Workbench, parcels: ParcelRows) {
     .pluck();
   const clear = db.prepare('UPDATE parcel SET object = NULL, body = NULL, due = NULL WHERE n = ?');
   const clearObject = db.prepare('UPDATE parcel SET object = NULL, body = NULL, due = NULL WHERE object = ?');
+  const emptyGrants = db.prepare('DELETE FROM access_grant WHERE length(key) = 0 AND expires_at <= ?');
   const oldChallenges = db.prepare('DELETE FROM challenge WHERE made_at < ?');
   const oldSessions = db.prepare('DELETE FROM portal_session WHERE expires_at <= ?');
 
@@ -204,6 +205,7 @@ function makeSweep(w: Workbench, parcels: ParcelRows) {
 
   function sweep([now, keep]: readonly [number, number]): GoneRow[] {
     for (const n of due.all(now)) expire(parcels.byNumber(n), now, keep);
+    emptyGrants.run(now);
     oldChallenges.run(now - CHALLENGES_KEPT);
     oldSessions.run(now);
     const bodies = new Map<string, GoneRow>();
