@@ -48,7 +48,7 @@ export type Rate = {
   /** Clients remembered; beyond them the longest unseen is forgotten. */
   readonly clients: number;
 };
-export const RATE: Rate = { burst: 30, perMinute: 30, clients: 10_000 };
+export const RATE: Rate = { burst: 60, perMinute: 30, clients: 10_000 };
 
 /** A bucket of tokens per client; `take` gives 0, or the seconds to wait. */
 export function createLimiter(rate: Rate, now: () => Time): { readonly take: (client: string) => number } {
