@@ -36,17 +36,18 @@ export type Rendered = {
   readonly attachments: readonly RenderedAttachment[];
 };
 
-/** Octets kept of each text, and of all. */
-const TEXT_MAX = 2_097_152;
-const TEXTS_MAX = 8 * TEXT_MAX;
-/** Octets of each picture that may stand in the text, and of all. */
-const IMAGE_MAX = 1_048_576;
-const IMAGES_MAX = 5 * IMAGE_MAX;
+/** Octets kept of each part, and of all of its kind. A page escapes plain text, which takes 40 ms a megabyte. */
+const BOUNDS = {
+  plain: { each: 524_288, all: 1_048_576 },
+  html: { each: 2_097_152, all: 4_194_304 },
+  image: { each: 1_048_576, all: 5_242_880 },
+} as const;
 const IMAGE = /^image\/(?:png|jpe?g|gif|webp)$/;
 const LINE_MAX = 998;
 
 type Kept = Node & { readonly children: Kept[]; size: number; octets: Buffer[] | null; held: number; cut: boolean };
-type Room = { texts: number; images: number };
+type Kind = keyof typeof BOUNDS;
+type Room = Record<Kind, number>;
 
 /** Renders mail data. Synchronous; throws only what the iteration throws. */
 export function renderMessage(chunks: Iterable<Uint8Array>): Rendered {
@@ -85,10 +86,10 @@ function isLast({ part }: Kept): boolean {
 function keep(chunks: Iterable<Uint8Array>): Kept {
   const open: Kept[] = [];
   const byPart = new Map<Part, Kept>();
-  const room: Room = { texts: TEXTS_MAX, images: IMAGES_MAX };
+  const room: Room = { plain: BOUNDS.plain.all, html: BOUNDS.html.all, image: BOUNDS.image.all };
   const walker = createWalker({
     begin: (part) => {
-      const node: Kept = { part, children: [], size: 0, octets: roomFor(part, room) ? [] : null, held: 0, cut: false };
+      const node: Kept = { part, children: [], size: 0, octets: isWanted(part) ? [] : null, held: 0, cut: false };
       open.length = part.depth;
       open.at(-1)?.children.push(node);
       open.push(node);
@@ -109,27 +110,32 @@ function keep(chunks: Iterable<Uint8Array>): Kept {
   return open[0] as Kept;
 }
 
-function roomFor(part: Part, room: Room): boolean {
-  if (IMAGE.test(part.type)) return room.images > 0 && contentId(part) !== '';
-  return /^(?:text\/(?:plain|html)|application\/xhtml\+xml)$/.test(part.type) && room.texts > 0;
+function kindOf({ type }: Part): Kind | null {
+  if (IMAGE.test(type)) return 'image';
+  if (type === 'text/plain') return 'plain';
+  return type === 'text/html' || type === 'application/xhtml+xml' ? 'html' : null;
+}
+
+function isWanted(part: Part): boolean {
+  const kind = kindOf(part);
+  return kind === 'image' ? contentId(part) !== '' : kind !== null;
 }
 
 /** A text is kept up to its bound; a picture whole or not at all. */
 function take(node: Kept, bytes: Buffer, room: Room): void {
-  if (node.octets === null) return;
-  const isImage = IMAGE.test(node.part.type);
-  const left = isImage ? Math.min(IMAGE_MAX - node.held, room.images) : Math.min(TEXT_MAX - node.held, room.texts);
-  if (isImage && bytes.length > left) {
-    room.images += node.held;
+  const kind = kindOf(node.part);
+  if (node.octets === null || kind === null) return;
+  const left = Math.min(BOUNDS[kind].each - node.held, room[kind]);
+  if (kind === 'image' && bytes.length > left) {
+    room.image += node.held;
     node.octets = null;
     return;
   }
-  const part = bytes.subarray(0, left);
-  if (part.length < bytes.length) node.cut = true;
-  if (part.length > 0) node.octets.push(Buffer.from(part));
-  node.held += part.length;
-  if (isImage) room.images -= part.length;
-  else room.texts -= part.length;
+  const kept = bytes.subarray(0, left);
+  if (kept.length < bytes.length) node.cut = true;
+  if (kept.length > 0) node.octets.push(Buffer.from(kept));
+  node.held += kept.length;
+  room[kind] -= kept.length;
 }
 
 /** Parts with content of their own; of a multipart that has no parts, what stands in it. */

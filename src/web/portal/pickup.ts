@@ -8,6 +8,8 @@ import { at, dateTime, size, type View, who } from './view.ts';
 
 /** Characters that the field takes; the form's bound leaves room for each to be six octets. */
 const REPLY_MAX = 10_000;
+/** UTF-16 units. */
+const PLAIN_FORM_MAX = 524_288;
 
 export function parcelPath(parcel: string): string {
   return `/p/${parcel}`;
@@ -57,7 +59,13 @@ function frame(view: View, message: MessageView, path: string): Html {
   return html`<iframe class="${height}" title="${words.frame}" src="${source}" sandbox="allow-popups allow-popups-to-escape-sandbox"
  referrerpolicy="no-referrer"></iframe>
 <p><a class="plain-link" href="${source}" target="_blank" rel="noopener">${words.alone}</a></p>
-<details><summary>${words.plain}</summary>${letter(view, message)}</details>`;
+${plainForm(view, message)}`;
+}
+
+/** The text of long HTML is left out: to escape it would hold up everybody. */
+function plainForm(view: View, message: MessageView): Html | string {
+  if (message.text.length > PLAIN_FORM_MAX) return '';
+  return html`<details><summary>${view.words.message.plain}</summary>${letter(view, message)}</details>`;
 }
 
 function files(view: View, message: MessageView, path: string): Html | string {

@@ -225,12 +225,18 @@ test.each([
 });
 
 describe('bounds', () => {
-  test('a text of more than 2 MB is cut, and whole among the files', () => {
-    const shown = render(`Content-Type: text/plain\n\n${'äbcdefg \n'.repeat(300_000)}`);
+  test('a text of more than 512 kB is cut, and whole among the files', () => {
+    const shown = render(`Content-Type: text/plain\n\n${'äbcdefg \n'.repeat(100_000)}`);
     expect(shown.cut).toBe(true);
-    expect(Buffer.byteLength(shown.text)).toBeLessThanOrEqual(2_097_152);
+    expect(Buffer.byteLength(shown.text)).toBeLessThanOrEqual(524_288);
     expect(shown.text).not.toContain('\uFFFD');
-    expect(shown.attachments).toMatchObject([{ part: 0, name: 'part-0.txt', size: 3_300_000 }]);
+    expect(shown.attachments).toMatchObject([{ part: 0, name: 'part-0.txt', size: 1_100_000 }]);
+  });
+
+  test('many texts are bounded together', () => {
+    const shown = render(mixed(...Array.from({ length: 9 }, () => plain('x'.repeat(300_000)))));
+    expect(shown.text.length).toBeLessThan(1_100_000);
+    expect([shown.cut, names(shown).length]).toEqual([true, 6]);
   });
 
   test('HTML deeper than a browser shows is a file, its plain form stays', () => {
