@@ -42,10 +42,19 @@ const BOUNDS = {
   html: { each: 2_097_152, all: 4_194_304 },
   image: { each: 1_048_576, all: 5_242_880 },
 } as const;
+/** Characters of pictures in one text: the same may be named many times. */
+const SHOWN_MAX = 8_000_000;
 const IMAGE = /^image\/(?:png|jpe?g|gif|webp)$/;
 const LINE_MAX = 998;
 
-type Kept = Node & { readonly children: Kept[]; size: number; octets: Buffer[] | null; held: number; cut: boolean };
+type Kept = Node & {
+  readonly children: Kept[];
+  size: number;
+  octets: Buffer[] | null;
+  held: number;
+  cut: boolean;
+  uri?: string;
+};
 type Kind = keyof typeof BOUNDS;
 type Room = Record<Kind, number>;
 
@@ -152,12 +161,16 @@ function isEmptyText(node: Kept): boolean {
 // ── texts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function htmlOf(node: Kept, images: ReadonlyMap<string, Kept>, used: Set<Kept>): string | null {
+  let room = SHOWN_MAX;
   return sanitizeMessageHtml(textOf(node), {
     image: (id) => {
       const found = images.get(id);
       if (!found?.octets) return null;
+      found.uri ??= `data:${found.part.type};base64,${Buffer.concat(found.octets).toString('base64')}`;
+      if (found.uri.length > room) return null;
+      room -= found.uri.length;
       used.add(found);
-      return `data:${found.part.type};base64,${Buffer.concat(found.octets).toString('base64')}`;
+      return found.uri;
     },
   });
 }

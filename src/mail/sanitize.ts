@@ -11,7 +11,8 @@ const require = createRequire(import.meta.url);
 let sanitizer: ((dirty: string, options: IOptions) => string) | null = null;
 
 export type SanitizeOptions = {
-  /** `data:` URI for a Content-ID (without angle brackets), or null when there is none to show. */
+  /** `data:` URI of a picture for a Content-ID (without angle brackets), or null when there is none to show. Asked anew
+   *  each time that it is named. */
   readonly image: (contentId: string) => string | null;
 };
 
@@ -41,20 +42,16 @@ const ATTRIBUTES: Record<string, string[]> = {
 };
 /** Elements inside each other; a browser shows no more than 512, and the parser's time grows with the square. */
 const DEPTH_MAX = 400;
-/** Octets of `data:` URIs in the result: one picture may be shown many times. */
-const IMAGES_MAX = 8_000_000;
 const DATA_IMAGE = /^data:image\/(?:png|jpe?g|gif|webp);base64,[a-z0-9+/=\s]{1,1500000}$/i;
 
 /** Null when it is nested deeper than a browser shows; else HTML to stand in a body. */
 export function sanitizeMessageHtml(html: string, options: SanitizeOptions): string | null {
   if (isTooDeep(html)) return null;
-  let room = IMAGES_MAX;
   const source = (given: string): string | null => {
     const text = given.trim();
-    const found = /^cid:/i.test(text) ? options.image(contentIdOf(text.slice(4))) : text;
-    if (found === null || !DATA_IMAGE.test(found) || found.length > room) return null;
-    room -= found.length;
-    return found;
+    const isOurs = /^cid:/i.test(text);
+    const found = isOurs ? options.image(contentIdOf(text.slice(4))) : text;
+    return isOurs || (found !== null && DATA_IMAGE.test(found)) ? found : null;
   };
   sanitizer ??= require('sanitize-html') as NonNullable<typeof sanitizer>;
   return sanitizer(html, {
