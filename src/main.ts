@@ -120,8 +120,15 @@ export async function run(options: RunOptions): Promise<Gateway> {
     return { config, warnings, ...doors, stop, failed: state.failed };
   } catch (error) {
     await stop();
-    throw error;
+    throw withListener(error, loaded.config);
   }
+}
+
+/** An error of listening says which key of the configuration it is about. */
+function withListener(error: unknown, { listen }: Config): unknown {
+  const { syscall, address, port } = error as { syscall?: string; address?: string; port?: number };
+  const found = Object.entries(listen).find(([, one]) => one?.port === port && one?.address === address);
+  return syscall === 'listen' && found ? Object.assign(error as Error, { listener: `listen.${found[0]}` }) : error;
 }
 
 /** What every part is given: the living configuration, and where it hands in how it is closed. */
@@ -355,6 +362,7 @@ async function openDoors(base: Base, state: State, running: Running, configPath:
     name: i === 0 ? 'smtp' : 'submit',
     address: `${one.address}:${one.port}`,
   }));
+  if (portal !== null) listeners.push({ name: 'portal', address: `${portal.address}:${portal.port}` });
   const control = createControl(controlDeps(base, state, running, reload, listeners));
   const groups = {
     ...(config.control.admin_group !== undefined && { control: config.control.admin_group }),

@@ -86,7 +86,11 @@ async function load(options: FileOptions): Promise<Loaded> {
   }
   const { config } = loaded;
   const file = options.policy ?? config.protection.policy;
-  const known = { organizations: config.organizations.map((one) => one.name), tags: Object.keys(config.tags) };
+  const known = {
+    organizations: config.organizations.map((one) => one.name),
+    tags: Object.keys(config.tags),
+    portal: config.listen.portal !== undefined,
+  };
   const policy = await loadPolicy(file, { ...known, live: config.mode === 'live' }, deps);
   return 'problems' in policy
     ? { file, config, policy: null, problems: policy.problems, warnings: [] }

@@ -60,13 +60,15 @@ export function startFault(error: unknown, configPath: string): CliError {
     syscall,
     address,
     port,
+    listener = 'listen',
   } = error as Partial<NodeJS.ErrnoException> & {
     address?: string;
     port?: number;
+    listener?: string;
   };
   if (syscall === 'listen') {
-    const words = `cannot listen on ${address}:${port}: ${LISTENING[code] ?? code}`;
-    return new CliError(words, 'mend that, or change listen in the configuration');
+    const words = `${listener}: cannot listen on ${address}:${port}: ${LISTENING[code] ?? code}`;
+    return new CliError(words, `mend that, or change ${listener} in the configuration`);
   }
   if (FULL.has(code)) {
     const next = 'free some, then start it again: what was accepted is kept';
@@ -96,9 +98,12 @@ async function reload(gateway: Gateway): Promise<void> {
 }
 
 function banner({ config, listeners, warnings }: Gateway, configPath: string): void {
+  const url = config.portal.url ?? `https://${config.hostname}`;
   const lines = [
     `sealrelay ${config.mode} mode, ${config.hostname}, ${configPath}`,
-    ...listeners.map(({ name, address }) => `  ${name.padEnd(8)}${address}`),
+    ...listeners.map(
+      ({ name, address }) => `  ${name.padEnd(8)}${address}${name === 'portal' ? `, links begin with ${url}/m/` : ''}`,
+    ),
     `  ${'state'.padEnd(8)}${config.storage.path}`,
     ...warnings.map((one) => `  warning ${one}`),
     ...(config.mode === 'evaluation'

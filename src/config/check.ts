@@ -1,6 +1,8 @@
 // What the schema cannot see: keys that contradict each other, files that are not there, what live mode refuses. A
 // problem refuses the configuration, a warning is said and logged.
 
+import type { X509Certificate } from 'node:crypto';
+import { certificateWarnings, keyProblem, readChain } from './certificates.ts';
 import type { Source } from './document.ts';
 import { type ConfigDeps, whyUntrusted } from './files.ts';
 import { type Cidr, isLoopback } from './names.ts';
@@ -89,11 +91,12 @@ function checkMode(config: ParsedConfig, { problem }: Report): void {
 export function checkTogether(config: ParsedConfig, report: Report): void {
   checkOrganizations(config, report);
   checkListeners(config, report);
+  checkPortal(config, report);
   checkQueue(config, report);
   checkMode(config, report);
 }
 
-type Files = Pick<ConfigDeps, 'read' | 'stat' | 'user'> & { readonly secrets: Secrets };
+type Files = Pick<ConfigDeps, 'read' | 'stat' | 'user' | 'now'> & { readonly secrets: Secrets };
 
 /** Checks of the files that the configuration names. */
 export async function checkFiles(config: ParsedConfig, report: Report, deps: Files): Promise<void> {
@@ -112,18 +115,79 @@ export async function checkFiles(config: ParsedConfig, report: Report, deps: Fil
   for (const name of ['files', 'portal'] as const) {
     const pair = config.certificates[name];
     if (pair === undefined) continue;
-    await present(['certificates', name, 'cert'], pair.cert);
+    const hasCert = await present(['certificates', name, 'cert'], pair.cert);
     if (!(await present(['certificates', name, 'key'], pair.key))) continue;
+    if (hasCert) await checkPair(name, pair, config, report, deps);
     const wrong = await deps.secrets.check({ file: pair.key });
     if (wrong) (live ? report.problem : report.warn)(['certificates', name, 'key'], wrong);
   }
   for (const [index, file] of config.protection.smime.roots.entries()) {
-    await present(['protection', 'smime', 'roots', index], file);
+    const path = ['protection', 'smime', 'roots', index];
+    if (!(await present(path, file))) continue;
+    const chain = readChain((await deps.read(file)) ?? Buffer.alloc(0));
+    if (typeof chain === 'string') report.problem(path, `${file} ${chain}`);
   }
   for (const [index, file] of (config.overrides?.ca ?? []).entries()) await present(['overrides', 'ca', index], file);
   const master = config.keys.master;
   const wrong = master && ((await deps.secrets.check(master)) ?? (live ? await deps.secrets.checkLive(master) : null));
   if (wrong) report.problem(['keys', 'master'], wrong);
+}
+
+async function checkPair(
+  name: 'files' | 'portal',
+  pair: { readonly cert: string; readonly key: string },
+  config: ParsedConfig,
+  { problem, warn }: Report,
+  { read, now }: Files,
+): Promise<void> {
+  const at = ['certificates', name] as const;
+  const chain = readChain((await read(pair.cert)) ?? Buffer.alloc(0));
+  if (typeof chain === 'string') return problem([...at, 'cert'], `${pair.cert} ${chain}`);
+  const [leaf] = chain as [X509Certificate];
+  const wrong = keyProblem((await read(pair.key)) ?? Buffer.alloc(0), leaf);
+  if (wrong !== null) problem([...at, 'key'], `${pair.key} ${wrong}`);
+  const smtp = name === 'files' ? [{ host: config.hostname, of: 'hostname' }] : [];
+  const isOfPortal = config.listen.portal !== undefined && (name === 'portal' || !config.certificates.portal);
+  const hosts = [...smtp, ...(isOfPortal ? portalUrls(config).map(({ url, of }) => ({ host: hostOf(url), of })) : [])];
+  for (const one of certificateWarnings(leaf, hosts, now())) warn([...at, 'cert'], `${pair.cert} ${one}`);
+  if (config.mode === 'live' && leaf.subject === leaf.issuer) {
+    warn([...at, 'cert'], `${pair.cert} is signed by itself: browsers and mail servers refuse it`);
+  }
+}
+
+/** Without the brackets of an IPv6 address. */
+function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, '');
+}
+
+type PortalUrl = { readonly url: string; readonly path: KeyPath; readonly of: string };
+
+/** Where links to the portal lead, each with the key that says so. */
+function portalUrls({ organizations, portal, hostname }: ParsedConfig): PortalUrl[] {
+  const common: PortalUrl =
+    portal.url === undefined
+      ? { url: `https://${hostname}`, path: ['listen', 'portal', 'port'], of: 'hostname' }
+      : { url: portal.url, path: ['portal', 'url'], of: 'portal.url' };
+  const own = organizations.flatMap(({ portal: its }, index): PortalUrl[] =>
+    its === undefined
+      ? []
+      : [{ url: its.url, path: ['organizations', index, 'portal', 'url'], of: `organizations[${index}].portal.url` }],
+  );
+  return own.length === organizations.length ? own : [common, ...own];
+}
+
+function checkPortal(config: ParsedConfig, { warn }: Report): void {
+  const { portal: listener } = config.listen;
+  if (listener === undefined) {
+    if (config.portal.url !== undefined) warn(['portal', 'url'], 'there is no listen.portal: nobody can follow a link');
+    return;
+  }
+  for (const { url, path } of portalUrls(config)) {
+    const port = Number(new URL(url).port || 443);
+    if (port === listener.port) continue;
+    const words = `links lead to port ${port} (${url}), and listen.portal is on ${listener.port}`;
+    warn(path, `${words}; name the same port, unless something hands one on to the other`);
+  }
 }
 
 /** In live mode, why the configuration file itself must not be trusted. */

@@ -24,6 +24,8 @@ export type ConfigDeps = {
   readonly read: (path: string) => Promise<Buffer | null>;
   /** null when there is nothing. */
   readonly stat: (path: string) => Promise<FileStat | null>;
+  /** Milliseconds since 1970, to judge certificates by. */
+  readonly now: () => number;
 };
 
 /** The machine itself. */
@@ -39,6 +41,7 @@ export function machineDeps(): ConfigDeps {
         (found) => ({ isFile: found.isFile(), mode: found.mode, uid: found.uid, gid: found.gid }),
         () => null,
       ),
+    now: Date.now,
   };
 }
 

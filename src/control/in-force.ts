@@ -63,7 +63,11 @@ export async function loadInForce(
   const loaded = await loadConfig(path, deps);
   if (isRefused(loaded)) return { problems: loaded.problems.map(problemText) };
   const { config } = loaded;
-  const known = { organizations: config.organizations.map((one) => one.name), tags: Object.keys(config.tags) };
+  const known = {
+    organizations: config.organizations.map((one) => one.name),
+    tags: Object.keys(config.tags),
+    portal: config.listen.portal !== undefined,
+  };
   const policy = await loadPolicy(config.protection.policy, { ...known, live: config.mode === 'live' }, deps);
   if ('problems' in policy) return { problems: policy.problems.map(problemText) };
   const roots = await rootsOf(config, deps);

@@ -6,7 +6,7 @@ import type { Time } from '../domain/ids.ts';
 
 const YEAR = 365 * 86_400_000;
 
-/** PEM of an RSA-2048 key and of a certificate for the host, valid for a year from the day before `now`. */
+/** PEM of an RSA-2048 key and of a certificate for the host or address, valid for a year from the day before `now`. */
 export function selfMadeCertificate(host: string, now: Time): { cert: string; key: string } {
   const pair = generateKeyPairSync('rsa', {
     modulusLength: 2048,
@@ -19,6 +19,7 @@ export function selfMadeCertificate(host: string, now: Time): { cert: string; ke
   certificate.serialNumber = `01${randomBytes(15).toString('hex')}`;
   certificate.validity.notBefore = new Date(now - YEAR / 365);
   certificate.validity.notAfter = new Date(now + YEAR);
+  const isAddress = /^[\d.]+$|:/.test(host);
   const name = [{ name: 'commonName', value: host }];
   certificate.setSubject(name);
   certificate.setIssuer(name);
@@ -26,7 +27,7 @@ export function selfMadeCertificate(host: string, now: Time): { cert: string; ke
     { name: 'basicConstraints', cA: false },
     { name: 'keyUsage', digitalSignature: true, keyEncipherment: true },
     { name: 'extKeyUsage', serverAuth: true },
-    { name: 'subjectAltName', altNames: [{ type: 2, value: host }] },
+    { name: 'subjectAltName', altNames: [isAddress ? { type: 7, ip: host } : { type: 2, value: host }] },
   ]);
   certificate.sign(forge.pki.privateKeyFromPem(pair.privateKey), forge.md.sha256.create());
   return { cert: forge.pki.certificateToPem(certificate), key: pair.privateKey };

@@ -15,14 +15,23 @@ import { envelopes, examinations, unread } from './worlds.ts';
 type Place = Source['problem'];
 export type Checked = { readonly problems: readonly ConfigProblem[]; readonly warnings: readonly ConfigProblem[] };
 
-/** All checks. `place` says where a rule or test stands in the file. */
-export function checkPolicy(policy: Policy, place: Place): Checked {
+/** All checks. `place` says where a rule or test stands in the file; `hasPortal`: links would lead somewhere. */
+export function checkPolicy(policy: Policy, place: Place, hasPortal = true): Checked {
   const { rules } = policy;
   const problems = [...lowering(rules, place), ...letting(rules, place), ...failing(policy, place)];
   const warnings = unreachable(rules).map(({ index, by }) =>
     place(['rules', index], `never decides: rule "${by}" before it matches all that it does`),
   );
-  return { problems, warnings };
+  return { problems, warnings: hasPortal ? warnings : [...warnings, ...passedOver(rules, place)] };
+}
+
+/** Once, at the first rule: there may be hundreds. */
+function passedOver(rules: readonly Rule[], place: Place): ConfigProblem[] {
+  const lists = rules.map(({ then }) => (then.kind === 'deliver' ? then.protections : []));
+  const index = lists.findIndex((list) => list.some((one) => one.name === 'portal'));
+  const words =
+    'names portal, but the configuration has no listen.portal: it is passed over, and mail with no other way is held';
+  return index < 0 ? [] : [place(['rules', index], words)];
 }
 
 function lowering(rules: readonly Rule[], place: Place): ConfigProblem[] {

@@ -47,7 +47,7 @@ export async function loadPolicy(
   const files = [{ name: 'policy.yaml', text }, ...lists];
   const parsed = parsePolicy(files, options, path);
   if (!parsed.ok) return { problems: sortedProblems([...untrusted, ...parsed.problems]) };
-  const { problems, warnings } = checkPolicy(parsed.policy, parsed.problem);
+  const { problems, warnings } = checkPolicy(parsed.policy, parsed.problem, options.portal);
   const all = [...untrusted, ...problems];
   return all.length > 0
     ? { problems: sortedProblems(all) }

@@ -4,7 +4,12 @@ import type { Source } from '../config/document.ts';
 import { type ConfigProblem, didYouMean, type KeyPath, nearest } from '../config/problem.ts';
 
 /** What gateway.yaml knows, to refuse names that can never match; absent when an old policy is replayed. */
-export type Known = { readonly organizations?: readonly string[]; readonly tags?: readonly string[] };
+export type Known = {
+  readonly organizations?: readonly string[];
+  readonly tags?: readonly string[];
+  /** False: nobody could pick anything up. */
+  readonly portal?: boolean;
+};
 
 export type Reader = {
   readonly source: Source;

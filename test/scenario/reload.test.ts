@@ -202,7 +202,7 @@ testAsRoot('a certificate that its key does not fit is refused, and the old one 
   write('key.pem', other.key);
   const reloaded = await run('reload');
   expect(reloaded.code).toBe(1);
-  expect(reloaded.out).toContain('the key does not belong to the certificate');
+  expect(reloaded.out).toContain('is not the key of that certificate');
   expect(await shown()).toBe(before);
 });
 

@@ -155,7 +155,7 @@ test('retract: needs a reason and a yes; then no link opens it', async () => {
   const twice = [ids[0], deliveries[0] as string];
   const done = await portal('retract', ...twice, '--reason', 'wrong person', '--yes', '--json');
   expect(rowsOf(done.out)).toEqual([{ dryRun: false, changed: 1, parcels: [ids[0]], refused: 0, refusals: [] }]);
-  expect(await world.portal.door(HOST, 'link', links[0] as string)).toBeNull();
+  expect(await world.portal.door(HOST, 'link', links[0] as string)).toMatchObject({ state: 'retracted' });
   expect(await world.portal.door(HOST, 'link', links[1] as string)).not.toBeNull();
   const entry = await entryOf(message, 'portal.retracted');
   expect(entry?.actor).toBe('ann');

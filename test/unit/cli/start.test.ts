@@ -8,7 +8,7 @@ test.each([
   [{ code: 'SQLITE_CANTOPEN' }, 'cannot be read or written (SQLITE_CANTOPEN)', 'own storage.path'],
   [
     { code: 'EADDRINUSE', syscall: 'listen', address: '127.0.0.1', port: 25 },
-    'cannot listen on 127.0.0.1:25: another program does',
+    'listen: cannot listen on 127.0.0.1:25: another program does',
     'change listen',
   ],
   [{ code: 'EACCES', syscall: 'listen', address: '0.0.0.0', port: 25 }, 'CAP_NET_BIND_SERVICE', 'change listen'],

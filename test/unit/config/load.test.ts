@@ -7,6 +7,7 @@ import { type ConfigDeps, machineDeps } from '../../../src/config/files.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { problemText } from '../../../src/config/problem.ts';
 import type { Config } from '../../../src/config/schema.ts';
+import { selfMadeCertificate } from '../../../src/crypto/certificate.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -91,13 +92,15 @@ test('warnings do not refuse', async () => {
   ]);
 });
 
+const PAIR = selfMadeCertificate('gw1.clinic.example', Date.now());
+
 describe('live mode', () => {
   const live = `${BASE.replace('evaluation', 'live')}certificates: { files: { cert: cert.pem, key: key.pem } }
 keys: { master: { file: master.key } }
 `;
   beforeEach(() => {
-    write('cert.pem', 'x', 0o644);
-    write('key.pem', 'x');
+    write('cert.pem', PAIR.cert, 0o644);
+    write('key.pem', PAIR.key);
     write('master.key', 'srk1 x');
   });
   const owner = { uid: 0, gid: 0 };
@@ -140,7 +143,7 @@ keys: { master: { file: master.key } }
 
   test('refuses keys that others can read and secrets of the demo', async () => {
     write('master.key', 'srk1 sealrelay-demo');
-    write('key.pem', 'x', 0o644);
+    write('key.pem', PAIR.key, 0o644);
     expect(await problems(live, owned({}))).toEqual([
       'config/gateway.yaml:10:47 certificates.files.key: /key.pem can be read by others (mode 0644); run chmod 0600 /key.pem',
       'config/gateway.yaml:11:17 keys.master: this is a secret of the demo; live mode wants one of its own',

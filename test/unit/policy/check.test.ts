@@ -16,8 +16,8 @@ const place = (path: readonly (string | number)[], message: string) => ({
   message,
 });
 
-function checked(rules: string): string[] {
-  const { problems, warnings } = checkPolicy(policyFrom(rules), place);
+function checked(rules: string, hasPortal = true): string[] {
+  const { problems, warnings } = checkPolicy(policyFrom(rules), place, hasPortal);
   return [...problems, ...warnings].map((one) => `${one.path} ${one.message.split(';')[0]}`);
 }
 
@@ -97,6 +97,15 @@ test.each<[string, string, string[]]>([
   ],
 ])('%s', (_, rules, expected) => {
   expect(checked(rules)).toEqual(expected);
+});
+
+test('rules that name the portal where there is none: said once', () => {
+  const rules = `  - { name: a, when: { subject_tag: x }, then: { deliver: [{ tls: dane }, portal] } }\n${REST}`;
+  expect(checked(rules)).toEqual([]);
+  expect(checked(rules, false)).toEqual([
+    'rules.0 names portal, but the configuration has no listen.portal: it is passed over, and mail with no other way is held',
+  ]);
+  expect(checked(REST, false).join()).not.toContain('listen.portal');
 });
 
 const deliver = (...items: string[]): Action => {
