@@ -2,6 +2,7 @@
 // is sent, or is loaded from elsewhere. It is one of three walls: the page shows the result in a sandboxed frame with a
 // Content-Security-Policy of its own. Pure; never throws for content, logs nothing.
 
+import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { Parser } from 'htmlparser2';
 import type { Attributes, IOptions } from 'sanitize-html';
@@ -47,14 +48,18 @@ const DATA_IMAGE = /^data:image\/(?:png|jpe?g|gif|webp);base64,[a-z0-9+/=\s]{1,1
 /** Null when it is nested deeper than a browser shows; else HTML to stand in a body. */
 export function sanitizeMessageHtml(html: string, options: SanitizeOptions): string | null {
   if (isTooDeep(html)) return null;
+  // The sanitizer takes half a second for a megabyte of attribute, so pictures are put in afterwards.
+  const pictures: string[] = [];
+  const mark = `data:image/gif;base64,${randomBytes(12).toString('hex')}`;
   const source = (given: string): string | null => {
     const text = given.trim();
     const isOurs = /^cid:/i.test(text);
     const found = isOurs ? options.image(contentIdOf(text.slice(4))) : text;
-    return isOurs || (found !== null && DATA_IMAGE.test(found)) ? found : null;
+    if (found === null || !(isOurs || DATA_IMAGE.test(found))) return null;
+    return `${mark}${pictures.push(found) - 1}-`;
   };
   sanitizer ??= require('sanitize-html') as NonNullable<typeof sanitizer>;
-  return sanitizer(html, {
+  const safe = sanitizer(html, {
     allowedTags: TAGS,
     allowedAttributes: ATTRIBUTES,
     allowedSchemes: ['http', 'https', 'mailto'],
@@ -72,6 +77,7 @@ export function sanitizeMessageHtml(html: string, options: SanitizeOptions): str
     },
     exclusiveFilter: (frame) => frame.tag === 'img' && !frame.attribs.src && !frame.attribs.alt?.trim(),
   });
+  return safe.replace(new RegExp(`${mark}(\\d+)-`, 'g'), (_, index: string) => pictures[Number(index)] ?? '');
 }
 
 /** Tells by the parser that the sanitizer uses, in pieces, so that it stops before it becomes slow. */
@@ -94,10 +100,13 @@ function isTooDeep(html: string): boolean {
   return deepest > DEPTH_MAX;
 }
 
+const LINK_MAX = 8_192;
+
 /** Only what leads to a page elsewhere or to a mail: a path would lead into the portal. */
 function link({ href, ...attribs }: Attributes): Attributes {
   const target = (href ?? '').trim();
-  if (!/^(?:https?:\/\/|mailto:)[^\s\p{Cc}]/iu.test(target)) return withoutLink(attribs);
+  const isLink = target.length <= LINK_MAX && /^(?:https?:\/\/|mailto:)[^\s\p{Cc}]/iu.test(target);
+  if (!isLink) return withoutLink(attribs);
   return { ...withoutLink(attribs), href: target, rel: 'noopener noreferrer', target: '_blank' };
 }
 
