@@ -214,6 +214,9 @@ export type NewMessage = {
   readonly deliveries: readonly NewDelivery[];
 };
 
+/** All of a new message but its bytes: sealed beside them, so that the queue can be rebuilt from the bodies. */
+export type StoredEnvelope = Omit<NewMessage, 'body' | 'size' | 'digest'>;
+
 export type Message = Omit<NewMessage, 'deliveries'> & {
   readonly stage: Stage;
   /** Times an examiner was started on it. */
@@ -248,6 +251,8 @@ export type Delivery = {
   readonly level: Level | null;
   /** An attempt ended without our knowing how. */
   readonly inDoubt: boolean;
+  /** Rebuilt from the bodies without the database: held until `recover --release`. */
+  readonly recovered?: true;
 };
 
 // ── leases ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,10 +2,11 @@
 // accepts them. Recipients get it at the level of their parcel, senders as all mail of ours to staff.
 
 import { type Address, domainOf, normalAddress, type OrganizationName, type QueueId, queueId } from '../domain/ids.ts';
-import type { Cause, Decision, Level, NewMessage, Origin } from '../domain/types.ts';
+import type { Cause, Decision, Level, NewMessage, Origin, StoredEnvelope } from '../domain/types.ts';
 import { portalSender } from '../mail/notice.ts';
 import { noticeDecision, staffDecision } from '../policy/staff.ts';
 import { destinationOf, type Line, type OrganizationSettings } from '../relay/line.ts';
+import { encodeEnvelope } from '../store/bodies/envelope.ts';
 
 /** What of the line writing a mail needs. */
 export type MailLine = Pick<Line, 'bodies' | 'ready' | 'settings' | 'clock' | 'random'>;
@@ -53,24 +54,22 @@ export async function writeLetter(
     await writer.abort();
     throw error;
   }
-  const written = writer.end(Buffer.from(JSON.stringify({ id, at: now, organization, origin, to: [to] })));
-  // Awaited by the caller, perhaps later than it fails.
-  written.durable.catch(() => {});
-  const message: NewMessage = {
+  const envelope: StoredEnvelope = {
     ...{ id, organization, cause, parent, origin },
     reversePath: '',
     sender: [portalSender(hostname)],
-    size: written.size,
-    digest: written.digest,
     acceptedAt: now,
     acceptedBy: node,
     trace: { helo: hostname, ip: '', with: 'LOCAL', proof: [] },
     dsn: {},
     // The header section is ASCII; the envelope is not where the address is not.
     smtpUtf8: /[^\p{ASCII}]/u.test(to),
-    body: written.ref,
     deliveries: [{ recipient: to, dsn: { notify: ['NEVER'] }, destination, priority: 'urgent', expiresAt, decision }],
   };
+  const written = writer.end(encodeEnvelope(envelope));
+  // Awaited by the caller, perhaps later than it fails.
+  written.durable.catch(() => {});
+  const message: NewMessage = { ...envelope, size: written.size, digest: written.digest, body: written.ref };
   return { message, durable: written.durable };
 }
 

@@ -3,11 +3,20 @@
 // where another could take up the row before us), and only when both are on stable storage is the message acknowledged (P1). Logs the queue id and the organization.
 
 import { type Address, domainOf, type QueueId, queueId, type Time } from '../domain/ids.ts';
-import type { Envelope, EnvelopeRecipient, NewDelivery, NewMessage, Reply, Trace } from '../domain/types.ts';
+import type {
+  Envelope,
+  EnvelopeRecipient,
+  NewDelivery,
+  NewMessage,
+  Reply,
+  StoredEnvelope,
+  Trace,
+} from '../domain/types.ts';
 import { countReceived, HEADER_MAX, type HeaderSection, headerEnd, parseHeader } from '../mail/header.ts';
 import { addressesOf } from '../mail/mailboxes.ts';
 import { DataGone, DataRefused } from '../smtp/data.ts';
 import type { Client } from '../smtp/listener.ts';
+import { encodeEnvelope } from '../store/bodies/envelope.ts';
 import { BodyError, type BodyWriter } from '../store/bodies/port.ts';
 import { type Accepted, QueueError } from '../store/queue/port.ts';
 import type { Proven, Unproven } from '../trust/prove.ts';
@@ -156,16 +165,11 @@ async function commit(
   const now = line.clock.now();
   const id = queueId(now, line.random.bytes(9));
   const trace = traceOf(client, proof);
-  const written = writer.end(
-    Buffer.from(JSON.stringify({ id, at: now, organization, sender, envelope, trace, origin: originOf(client) })),
-  );
-  const message: NewMessage = {
+  const stored: StoredEnvelope = {
     id,
     organization,
     reversePath: envelope.reversePath,
     sender,
-    size: written.size,
-    digest: written.digest,
     acceptedAt: now,
     acceptedBy: line.settings().node,
     cause: { kind: 'smtp', key: id },
@@ -173,9 +177,10 @@ async function commit(
     trace,
     dsn: envelope.dsn,
     smtpUtf8: envelope.smtpUtf8,
-    body: written.ref,
     deliveries: envelope.recipients.map((one) => newDelivery(line, one, proof, now)),
   };
+  const written = writer.end(encodeEnvelope(stored));
+  const message: NewMessage = { ...stored, size: written.size, digest: written.digest, body: written.ref };
   const examine = roomToExamine(line) > 0 ? { owner: line.owner, until: now + LEASE } : undefined;
   // A row that is not leased with its accept may be examined the moment it is there: its body is there before.
   if (examine === undefined) await written.durable;

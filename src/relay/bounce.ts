@@ -3,10 +3,11 @@
 // mail is marked as told, with the reason in the audit. Logs queue ids.
 
 import { type Address, domainOf, normalAddress, queueId } from '../domain/ids.ts';
-import type { Delivery, NewMessage } from '../domain/types.ts';
+import type { Delivery, NewMessage, StoredEnvelope } from '../domain/types.ts';
 import { composeDsn } from '../mail/dsn.ts';
 import { composeNote } from '../mail/note.ts';
 import { staffDecision } from '../policy/staff.ts';
+import { encodeEnvelope } from '../store/bodies/envelope.ts';
 import type { Notification } from '../store/queue/port.ts';
 import { codeOf, isOurs, type Line, type OrganizationSettings, organizationOf, verbId } from './line.ts';
 
@@ -44,12 +45,9 @@ export async function notify(line: Line, notification: Notification): Promise<vo
   await writer.write(text);
   const now = line.clock.now();
   const id = queueId(now, line.random.bytes(9));
-  const written = writer.end(
-    Buffer.from(
-      JSON.stringify({ id, at: now, organization: message.organization, origin: originOf(kind), to: to.addresses }),
-    ),
-  );
-  const own = ownMessage(line, notification, to, { id, now, ...written });
+  const envelope = envelopeOf(line, notification, to, { id, now });
+  const written = writer.end(encodeEnvelope(envelope));
+  const own: NewMessage = { ...envelope, size: written.size, digest: written.digest, body: written.ref };
   const tells = { deliveries: deliveries.map((one) => one.id), kind };
   // One after the other: the rows say that it was told, and nobody sends it again when its body was lost in between.
   await written.durable;
@@ -151,12 +149,12 @@ function whyOf(kind: Notification['kind'], delivery: Delivery): string {
   return decision?.action.kind === 'hold' ? decision.because : delivery.because;
 }
 
-function ownMessage(
+function envelopeOf(
   line: Line,
   { kind, message, deliveries }: Notification,
   { addresses, organization }: Told,
-  made: { id: NewMessage['id']; now: number; ref: NewMessage['body']; size: number; digest: Uint8Array },
-): NewMessage {
+  made: { id: NewMessage['id']; now: number },
+): StoredEnvelope {
   const settings = line.settings();
   const first = deliveries[0] as Delivery;
   return {
@@ -164,8 +162,6 @@ function ownMessage(
     organization: message.organization,
     reversePath: '',
     sender: [`postmaster@${settings.hostname}` as Address],
-    size: made.size,
-    digest: made.digest,
     acceptedAt: made.now,
     acceptedBy: settings.node,
     // One telling of a kind for these deliveries: the first of them and how often it was attempted name it.
@@ -175,7 +171,6 @@ function ownMessage(
     trace: { helo: settings.hostname, ip: '', with: 'LOCAL', proof: [] },
     dsn: {},
     smtpUtf8: false,
-    body: made.ref,
     deliveries: addresses.map((recipient) => ({
       recipient,
       dsn: { notify: ['NEVER'] },
