@@ -1,8 +1,11 @@
 // A message on its whole way through the portal, with the real gateway and a real browser: notice, button, code, message,
-// file, answer in the sender's mailbox; what scanners do on the way; and the sender who takes it back.
+// file, answer in the sender's mailbox; what scanners do on the way; and the sender who takes it back. Without scripts.
 
 import { readFileSync } from 'node:fs';
 import { Agent, type RequestOptions, request } from 'node:https';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { simpleParser } from 'mailparser';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { renderMessage } from '../../src/mail/render.ts';
 import { startChromium } from '../support/chromium.ts';
@@ -109,6 +112,18 @@ async function eventsOf(id: string): Promise<string[]> {
   return events.filter((event) => event !== 'message.viewed' && event !== 'message.swept');
 }
 
+/** All that the portal keeps on disk, as rows; and how many entries the audit has of it. */
+function portalRows(): Readonly<Record<string, readonly unknown[]>> {
+  const db = new Database(join(world.files.storage, 'queue.db'), { readonly: true });
+  try {
+    const tables = ['parcel', 'conversation', 'access_grant', 'challenge', 'portal_session'];
+    const rows = Object.fromEntries(tables.map((name) => [name, db.prepare(`SELECT * FROM ${name}`).all()]));
+    return { ...rows, audit: db.prepare("SELECT count(*) FROM audit WHERE event LIKE 'portal.%'").all() };
+  } finally {
+    db.close();
+  }
+}
+
 function letter(): string {
   const html =
     '<p>Dear Ms. Jones,</p><p>your <b>results</b> are fine. <img src="cid:seal@clinic" alt="Seal"></p><script>x()</script>';
@@ -167,45 +182,65 @@ async function askCode(link: string, domain: string): Promise<string> {
   return code;
 }
 
-browserTest(
-  'notice, button, code, message, file, and an answer in the sender’s mailbox',
-  async () => {
-    const { id, link } = await sendLetter();
-    const code = await askCode(link, 'oldmail.test');
-    await page.fill('#code', '000 000' === code ? '111 111' : '000 000');
-    await page.click('button >> nth=0');
-    await page.waitForSelector('text=You have 4 tries left.');
-    await page.fill('#code', code);
-    await page.click('button >> nth=0');
-    expect(await page.textContent('h1')).toBe('Results of María Jones');
-    const frame = page.frameLocator('iframe').locator('body');
-    expect((await frame.innerHTML()).trim()).toBe(
-      '<p>Dear Ms. Jones,</p><p>your <b>results</b> are fine. ' +
-        `<img alt="Seal" src="data:image/png;base64,${PIXEL}"></p>`,
-    );
-    const [download] = await Promise.all([page.waitForEvent('download'), page.click('.files a')]);
-    expect(download.suggestedFilename()).toBe('lab report.pdf');
-    expect(readFileSync(await download.path()).equals(FILE)).toBe(true);
-    const before = count(CLINIC);
-    await page.fill('#text', 'Gracias, doctora. ¿Cuándo vuelvo?\n.\nJones');
-    await page.click('form[action*=reply] button');
-    await page.waitForSelector('text=Your answer was sent');
-    await inMail(CLINIC, /(¿Cuándo vuelvo\?\s+\.\s+Jones)/, before);
-    await page.click('form[action*=leave] button');
-    await page.goBack();
-    expect(await page.textContent('h1')).toBe('Please open the message again');
-    const seen = ['portal.viewed', 'portal.downloaded', 'portal.replied'];
-    expect(await eventsOf(id)).toEqual(expect.arrayContaining(seen));
-    expect(world.gateway().log()).not.toMatch(/\/m\/|\/p\/|[a-z2-7]{32}|jones|results|lab report/i);
-  },
-  60_000,
-);
+const WIDTHS = [320, 1280] as const;
+
+/** The mail that an answer came in: its text has the pattern. */
+const mailWith = (domain: string, pattern: RegExp) =>
+  world.peer(domain).mails.findLast(({ data }) => pattern.test(data));
+
+/** The page is not wider than the window. */
+async function fits(width: number): Promise<void> {
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+}
+
+for (const width of WIDTHS)
+  browserTest(
+    `notice, button, code, message, file, and an answer in the sender’s mailbox, at ${width} px`,
+    async () => {
+      await page.setViewportSize({ width, height: 800 });
+      const { id, link } = await sendLetter();
+      const code = await askCode(link, 'oldmail.test');
+      await page.fill('#code', '000 000' === code ? '111 111' : '000 000');
+      await page.click('button >> nth=0');
+      await page.waitForSelector('text=You have 4 tries left.');
+      await page.fill('#code', code);
+      await page.click('button >> nth=0');
+      expect(await page.textContent('h1')).toBe('Results of María Jones');
+      await fits(width);
+      const frame = page.frameLocator('iframe').locator('body');
+      expect((await frame.innerHTML()).trim()).toBe(
+        '<p>Dear Ms. Jones,</p><p>your <b>results</b> are fine. ' +
+          `<img alt="Seal" src="data:image/png;base64,${PIXEL}"></p>`,
+      );
+      const [download] = await Promise.all([page.waitForEvent('download'), page.click('.files a')]);
+      expect(download.suggestedFilename()).toBe('lab report.pdf');
+      expect(readFileSync(await download.path()).equals(FILE)).toBe(true);
+      const before = count(CLINIC);
+      await page.fill('#text', 'Gracias, doctora. ¿Cuándo vuelvo?\n.\nJones');
+      await page.click('form[action*=reply] button');
+      await page.waitForSelector('text=Your answer was sent');
+      await inMail(CLINIC, /(¿Cuándo vuelvo\?\s+\.\s+Jones)/, before);
+      await fits(width);
+      const answer = mailWith(CLINIC, /Reply-To: jones@oldmail\.test/i);
+      expect((await simpleParser(answer?.data ?? '')).subject).toBe('[Secure reply] Re: Results of María Jones');
+      expect(answer?.secure).toBe(true);
+      expect(answer?.commands.join()).toContain(`RCPT TO:<${SENDER}>`);
+      await page.click('form[action*=leave] button');
+      await page.goBack();
+      expect(await page.textContent('h1')).toBe('Please open the message again');
+      const seen = ['portal.viewed', 'portal.downloaded', 'portal.replied'];
+      expect(await eventsOf(id)).toEqual(expect.arrayContaining(seen));
+      expect(world.gateway().log()).not.toMatch(/\/m\/|\/p\/|[a-z2-7]{32}|jones|results|lab report/i);
+    },
+    60_000,
+  );
 
 browserTest(
   '1,000 looks of scanners change nothing',
   async () => {
     const { id, link, sender } = await sendLetter();
     const before = { events: await eventsOf(id), patient: count('oldmail.test'), clinic: count(CLINIC) };
+    const rows = portalRows();
     const looks = Array.from({ length: 1_000 }, (_, i) => i);
     const look = (i: number): Promise<number> => {
       const url = [link, sender, `${link}?lang=es`, `${sender}?x=1`][Math.floor(i / 2) % 4] as string;
@@ -222,6 +257,8 @@ browserTest(
     expect(before.events).toContain('delivery.noticed');
     expect(await eventsOf(id)).toEqual(before.events);
     expect([count('oldmail.test'), count(CLINIC)]).toEqual([before.patient, before.clinic]);
+    expect(rows.parcel).toContainEqual(expect.objectContaining({ delivery: `${id}.0`, state: 'waiting' }));
+    expect(portalRows()).toEqual(rows);
     // And the person still comes in.
     await page.goto(link);
     const code = await askCode(link, 'oldmail.test');
@@ -241,7 +278,9 @@ browserTest(
     const form = { challenge: await field('challenge'), word: await field('word'), until: await field('until'), code };
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
     const body = new URLSearchParams(form).toString();
-    const uses = Array.from({ length: 50 }, () => ask(`${link}/code`, { method: 'POST', headers }, body));
+    // Each from an address of its own: not the bound of posts is what is tried.
+    const from = (i: number) => ({ method: 'POST', headers, family: 4, localAddress: `127.0.0.${10 + i}` });
+    const uses = Array.from({ length: 50 }, (_, i) => ask(`${link}/code`, from(i), body));
     const statuses = await Promise.all(uses);
     expect(statuses.filter((status) => status === 303)).toHaveLength(1);
     expect(new Set(statuses)).toEqual(new Set([303, 410]));
