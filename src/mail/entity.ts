@@ -18,6 +18,9 @@ const PROTECTED: ReadonlySet<string> = new Set([
   'in-reply-to',
   'references',
 ]);
+/** As much for people as the subject is, and mostly a copy of it: where that is obscured they stand inside only
+ *  (RFC 9788 §3.2.1; Outlook and Exchange write Thread-Topic). */
+const INSIDE_ONLY: ReadonlySet<string> = new Set(['comments', 'keywords', 'thread-topic']);
 
 export type EntityOptions = {
   /** Subject tags to take out, lower case. */
@@ -43,6 +46,10 @@ export function entityOf(section: Buffer, { tags, subject }: EntityOptions): Ent
     if (name === 'mime-version') continue;
     if (name.startsWith('content-')) {
       if (name !== 'content-type') content.push(ended(raw));
+      continue;
+    }
+    if (subject === 'obscure' && INSIDE_ONLY.has(name)) {
+      inside.push(ended(raw));
       continue;
     }
     const out = name === 'subject' && subject === 'obscure' ? Buffer.from(OBSCURED) : ended(raw);

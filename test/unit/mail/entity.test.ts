@@ -47,6 +47,14 @@ test('the subject stands inside only, MIME fields go inside, trace fields stay o
   );
 });
 
+test.each(['Thread-Topic', 'Keywords', 'COMMENTS'])('%s says no more outside than the subject does', (name) => {
+  const given = lines('Subject: HIV test', `${name}: HIV`, ' test', '');
+  const { outside, inside } = entityOf(given, { tags: [], subject: 'obscure' });
+  expect(outside.toString()).toBe('Subject: [...]\r\n');
+  expect(inside.toString()).toContain(`${name}: HIV\r\n test\r\n`);
+  expect(entityOf(given, { tags: [], subject: 'keep' }).outside.equals(given.subarray(0, -2))).toBe(true);
+});
+
 test('a kept subject stands outside without its tag', () => {
   const { outside } = entityOf(HEADER, { tags: ['secure'], subject: 'keep' });
   expect(outside.toString()).toContain('Subject: HIV test\r\n');
