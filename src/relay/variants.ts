@@ -1,6 +1,7 @@
 // Variants of messages, made by workers and kept while they may be wanted again: at the next attempt, by another recipient
 // with the same key.
 
+import { createHash } from 'node:crypto';
 import type { Message } from '../domain/types.ts';
 import type { AddressKey, KeyBook } from '../keys/book-port.ts';
 import type { Signer } from '../keys/signer.ts';
@@ -28,10 +29,10 @@ const LARGE = 20 << 20;
 
 export function createVariants(deps: VariantDeps): (message: Message, key: AddressKey) => Promise<MadeBody> {
   return async (message, key) => {
-    const { kind, fingerprint } = key.facts;
+    const { kind } = key.facts;
     const { subject } = deps.settings();
     const signer = await deps.signer(message.organization, kind, message.sender[0]);
-    const name = [message.id, kind, fingerprint, signer?.facts.fingerprint ?? '-', subject].join(' ');
+    const name = [message.id, kind, stateOf(key), signer === null ? '-' : stateOf(signer), subject].join(' ');
     return deps.made.take(name, message.organization, async (out) => {
       const secret = signer === null ? null : await deps.book.privateOf(signer);
       const input: VariantInput = {
@@ -50,6 +51,11 @@ export function createVariants(deps: VariantDeps): (message: Message, key: Addre
       }
     });
   };
+}
+
+/** Not its fingerprint, which stays when a subkey is revoked and replaced. */
+function stateOf({ public: octets }: AddressKey): string {
+  return createHash('sha256').update(octets).digest('hex');
 }
 
 function parts({ public: octets, facts }: AddressKey): { public: Uint8Array; issuers: readonly Uint8Array[] } {
