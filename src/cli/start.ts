@@ -83,6 +83,8 @@ export function startFault(error: unknown, configPath: string): CliError {
     return new CliError(`the database in storage.path is damaged (${code})`, next);
   }
   const message = error instanceof Error ? error.message : String(error);
+  if (message.startsWith('another Sealrelay uses'))
+    return new CliError(message, 'stop that one first, or give this one a storage.path of its own');
   return new CliError(message, `sealrelay config check --config ${configPath}`);
 }
 

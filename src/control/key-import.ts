@@ -2,10 +2,11 @@
 // something new renews it. Reading happens in a worker. Private octets go into the store and nowhere else.
 
 import { z } from 'zod';
+import { OF_AUTHORITY } from '../crypto/smime/facts.ts';
 import type { OrganizationName } from '../domain/ids.ts';
 import type { KeyRead } from '../domain/keys.ts';
 import type { AddressKey, KeyChange } from '../keys/book-port.ts';
-import { KEY_FILE_MAX, NOTHING_IN_IT, namedSubjects, readerWords, renewed, subjectOf } from '../keys/import.ts';
+import { KEY_FILE_MAX, namedSubjects, readerWords, renewed, subjectOf } from '../keys/import.ts';
 import { isUsable } from '../keys/judge.ts';
 import { WorkError } from '../work/pool.ts';
 import { type Context, ControlError } from './command.ts';
@@ -68,7 +69,7 @@ export async function importKeys({ deps, caller }: Context, args: Args): Promise
   for (const read of reads) {
     const { kind, fingerprint } = read.facts;
     const subjects = args.for === undefined ? namedSubjects(read.facts, args.own ? domains : null) : [args.for];
-    const no = args.own && !read.private ? NO_PRIVATE : subjects.length === 0 ? noSubject(args.own) : null;
+    const no = args.own && !read.private ? NO_PRIVATE : subjects.length === 0 ? noSubject(args.own, read) : null;
     if (no) skipped.push({ kind, fingerprint, ...no });
     else
       for (const subject of subjects) keys.push(await importOne(deps, { organization, subject, args, change }, read));
@@ -77,7 +78,8 @@ export async function importKeys({ deps, caller }: Context, args: Args): Promise
 }
 
 const NO_PRIVATE = { why: 'it has no private key', next: 'of a correspondent, import it without --own' };
-function noSubject(own: boolean): Pick<SkippedKey, 'why' | 'next'> {
+function noSubject(own: boolean, { facts }: KeyRead): Pick<SkippedKey, 'why' | 'next'> {
+  if (facts.unfit === OF_AUTHORITY) return { why: OF_AUTHORITY, next: 'name its file under protection.smime.roots' };
   return own
     ? { why: 'it names no address of the own domains', next: 'say --for ADDRESS or --for @DOMAIN' }
     : { why: 'it names no address', next: 'say --for ADDRESS or --for @DOMAIN, and --pin to vouch for a domain' };
@@ -99,13 +101,18 @@ async function readFile(deps: ControlDeps, args: Args): Promise<readonly KeyRead
   try {
     reads = await deps.readKeys(file, args.passphrase);
   } catch (error) {
-    throw error instanceof WorkError ? fromWorkError(error) : error;
+    throw error instanceof WorkError ? fromWorkError(error, file) : error;
   }
-  if (reads.length === 0) throw new ControlError('usage', NOTHING_IN_IT.message, NOTHING_IN_IT.next);
+  if (reads.length === 0) throw unreadable('not a key', file);
   return reads;
 }
 
-function fromWorkError(error: WorkError): ControlError {
+function unreadable(code: string, file: Uint8Array): ControlError {
+  const { message, next } = readerWords(code, file);
+  return new ControlError('usage', message, next);
+}
+
+function fromWorkError(error: WorkError, file: Uint8Array): ControlError {
   if (error.code === 'busy' || error.code === 'closed') {
     return new ControlError('failed', 'the workers that read files have no time now', 'try again in a minute');
   }
@@ -113,8 +120,7 @@ function fromWorkError(error: WorkError): ControlError {
     const next = 'import fewer keys at once; a key that nobody else signed is small';
     return new ControlError('usage', 'the file takes too long or too much memory to read', next);
   }
-  const { message, next } = readerWords(error.message);
-  return new ControlError('usage', message, next);
+  return unreadable(error.message, file);
 }
 
 type One = {
@@ -131,6 +137,8 @@ async function importOne(deps: ControlDeps, one: One, read: KeyRead): Promise<Im
   const standing = await standingKeys(deps, { organization, subject, kind, own: args.own });
   const known = standing.find(({ facts }) => facts.fingerprint === fingerprint);
   const notes: string[] = [];
+  if (read.private && !args.own)
+    notes.push('the private key in the file was not kept: without --own only the public one is');
   if (known) {
     const view = async (outcome: ImportedKey['outcome']) => {
       const key = (await book.byId(known.id)) ?? known;
@@ -147,8 +155,6 @@ async function importOne(deps: ControlDeps, one: One, read: KeyRead): Promise<Im
   const id = base32(deps.random.bytes(10));
   const added = await book.add({ id, organization, subject, own: args.own, pinned, ...copyOf(read, args.own) }, change);
   for (const other of pinnedOthers) notes.push(contradiction(other, id, args.pin));
-  if (read.private && !args.own)
-    notes.push('the private key in the file was not kept: without --own only the public one is');
   const key = await book.byId(added);
   if (key === null) throw new Error('a key that was added stands');
   return { ...keyView(key, judge), outcome: 'imported', notes };

@@ -85,6 +85,10 @@ export const NOTHING_IN_IT: InWords = {
   message: 'there is no key and no certificate in the file',
   next: 'export it again: gpg --armor --export ADDRESS; a certificate as .pem, .cer, .p12 or .pfx',
 };
+const KEY_ALONE: InWords = {
+  message: 'there is a private key in the file, and no certificate',
+  next: 'for an own key give a file with both, a .p12 or .pem, and --own; of a correspondent only the certificate is wanted',
+};
 const DAMAGED: InWords = {
   message: 'the file is damaged or not complete',
   next: 'ask for it again, or export it again',
@@ -110,7 +114,9 @@ const WORDS: Readonly<Record<string, InWords>> = {
   damaged: DAMAGED,
 };
 
-/** What a reader's error means. */
-export function readerWords(code: string): InWords {
-  return WORDS[code] ?? DAMAGED;
+/** What a reader's error, or its empty answer (`not a key`), means for that file. */
+export function readerWords(code: string, file: Uint8Array): InWords {
+  const words = WORDS[code] ?? DAMAGED;
+  const isKey = /-----BEGIN (?:\w+ )?PRIVATE KEY-----/.test(Buffer.from(file).toString('latin1'));
+  return words === NOTHING_IN_IT && isKey ? KEY_ALONE : words;
 }

@@ -48,7 +48,7 @@ export function registerImport(keys: Command): void {
 }
 
 async function importFile(file: string, options: ImportOptions): Promise<void> {
-  const octets = await fileOctets(file, '<file>', KEY_FILE_MAX);
+  const octets = await fileOctets(file, file, KEY_FILE_MAX);
   const args = {
     file: octets.toString('base64'),
     ...(options.organization !== undefined && { organization: options.organization }),

@@ -13,7 +13,7 @@ export function kindText({ kind, own }: Pick<KeyView, 'kind' | 'own'>): string {
   return own ? `${name}, own` : name;
 }
 
-const SAYS_ITSELF: ReadonlySet<string> = new Set(['expiring', 'expired', 'not yet valid']);
+const SAYS_ITSELF: ReadonlySet<string> = new Set(['expiring', 'expired', 'not yet valid', 'untrusted']);
 
 /** `usable: valid until 2027-03-01`. */
 export function stateText({ state, why }: Pick<KeyView, 'state' | 'why'>): string {

@@ -23,6 +23,9 @@ const CURVE_FOR_ENCRYPTION = 'P-256';
 /** RFC 5280 §4.1.2.5: the date that stands for no end. */
 const NO_END = Date.UTC(9999, 11, 31, 23, 59, 59);
 
+/** What `unfit` and `mute` say of it. */
+export const OF_AUTHORITY = 'it is a certificate of an authority';
+
 /** Facts of a certificate; `issuers` are the certificates that came with it, towards its root. */
 export function factsOf(certificate: Certificate, issuers: readonly Certificate[]): KeyFacts {
   const { validFrom, validUntil } = validityOf(certificate);
@@ -76,7 +79,7 @@ export function signatureWeaknessOf({ signatureHash }: Certificate): string | nu
 function unfitnessOf(certificate: Certificate): string | null {
   const type = certificate.publicKey?.asymmetricKeyType;
   const curve = curveOf(certificate);
-  if (certificate.x509.ca) return 'it is a certificate of an authority';
+  if (certificate.x509.ca) return OF_AUTHORITY;
   if (!allowsMail(certificate)) return 'its extended key usage is not for mail';
   if (type === 'rsa') return allowsUsage(certificate, USAGE.keyEncipherment) ? null : 'its key usage forbids it';
   if (curve === CURVE_FOR_ENCRYPTION) {
@@ -89,7 +92,7 @@ function unfitnessOf(certificate: Certificate): string | null {
 
 function mutenessOf(certificate: Certificate): string | null {
   const curve = curveOf(certificate);
-  if (certificate.x509.ca) return 'it is a certificate of an authority';
+  if (certificate.x509.ca) return OF_AUTHORITY;
   if (!allowsMail(certificate)) return 'its extended key usage is not for mail';
   if (!allowsUsage(certificate, USAGE.digitalSignature | USAGE.nonRepudiation)) return 'its key usage forbids to sign';
   const signs = certificate.publicKey?.asymmetricKeyType === 'rsa' || (curve !== null && STRONG_CURVES.includes(curve));

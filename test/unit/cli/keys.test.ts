@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { inGroups } from '../../../src/cli/keys/words.ts';
 import { openSockets, type Sockets } from '../../../src/control/socket.ts';
 import { mailCertificate } from '../../support/mail-pki.ts';
+import { makeCa } from '../../support/pki.ts';
 import { NOON } from '../../support/vault.ts';
 import { CLINIC, type Desk, openDesk } from '../control/desk.ts';
 import { makeKey } from '../crypto/pgp/keys.ts';
@@ -92,7 +93,7 @@ test('import: one that cannot be used is told with exit code 3 and what to do', 
   const dates = { from: new Date(NOON - DAY), until: new Date(NOON + 90 * DAY) };
   const dan = mailCertificate({ name: 'Dan', addresses: ['dan@partner.test'], ...dates });
   const untrusted = await importOf(file('dan.cer', dan.der));
-  expect(untrusted).toMatchObject({ code: 3, out: expect.stringContaining('untrusted: not trusted: ') });
+  expect(untrusted).toMatchObject({ code: 3, out: expect.stringContaining('  not trusted: ') });
   expect(untrusted.err).toMatch(/next: sealrelay keys pin [a-z2-7]{16} once its owner confirmed it/);
 });
 
@@ -113,6 +114,21 @@ test('import: one that names nobody is left out', async () => {
   const ran = await importOf(file('nobody.asc', nobody.toPublic().armor()));
   expect(ran).toMatchObject({ code: 1, err: expect.stringContaining('next: say --for ADDRESS') });
   expect(ran.out).toContain(`✗ left out: it names no address\n  ${inGroups(nobody.getFingerprint())}\n`);
+});
+
+test('import: an authority, and a private key without its certificate, are told as what they are', async () => {
+  const ca = makeCa();
+  const authority = await importOf(file('ca.pem', ca.cert));
+  expect(authority).toMatchObject({ code: 1, err: 'next: name its file under protection.smime.roots\n' });
+  expect(authority.out).toContain('✗ left out: it is a certificate of an authority\n');
+  const alone = await importOf(file('seal.key', ca.issue({ names: ['x.test'] }).key), '--own');
+  expect(alone).toMatchObject({ code: 2, out: '' });
+  expect(alone.err).toContain('there is a private key in the file, and no certificate');
+  const key = await pgp('carol@partner.test');
+  for (let time = 0; time < 2; time++) {
+    const ran = await importOf(file('carol.asc', key.armor()));
+    expect(ran).toMatchObject({ code: 0, out: expect.stringContaining('the private key in the file was not kept') });
+  }
 });
 
 test('import: file or address by stdin, as scripts give them', async () => {
