@@ -25,7 +25,7 @@ export type Chosen = {
 const PLAIN: Way = { kind: 'message' };
 const PORTAL: Way = { kind: 'portal' };
 
-/** Deliveries that go together: same way, and for a variant the same key. */
+/** Deliveries that go together: same way by the same item, and for a variant the same key. */
 export type Group = { readonly way: Way; readonly chosen: readonly Chosen[] };
 
 export async function choose(line: Line, deliveries: readonly Delivery[]): Promise<readonly Group[]> {
@@ -35,15 +35,20 @@ export async function choose(line: Line, deliveries: readonly Delivery[]): Promi
     const { way } = one;
     const name =
       way.kind === 'variant'
-        ? way.key.id
+        ? `${way.key.id} ${demandOf(one)}`
         : way.kind === 'none'
           ? `none ${delivery.id}`
-          : `${way.kind} ${one.delivery.step}`;
+          : `${way.kind} ${one.delivery.step} ${demandOf(one)}`;
     const group = groups.get(name);
     if (group === undefined) groups.set(name, { way, chosen: [one] });
     else group.chosen.push(one);
   }
   return [...groups.values()];
+}
+
+/** Of its decision, which stands in a box: rows alone do not say that two may go together. */
+function demandOf({ delivery }: Chosen): string {
+  return protectionText(protectionsOf(delivery)[delivery.step] as Protection);
 }
 
 async function chooseOne(line: Line, delivery: Delivery): Promise<Chosen> {

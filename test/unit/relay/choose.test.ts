@@ -90,3 +90,10 @@ test('deliveries go together when way and key are the same', async () => {
     ['n@x.test', 'o@x.test'],
   ]);
 });
+
+test('deliveries that a changed row put together are not sent by the demand of the first', async () => {
+  const may: readonly Protection[] = [{ name: 'tls', level: 'may' }];
+  const verify: readonly Protection[] = [{ name: 'tls', level: 'verify' }];
+  const groups = await choose(lineOf(ALL), [delivery('a@x.test', 0, may), delivery('b@x.test', 0, verify)]);
+  expect(groups.map(({ chosen }) => chosen.length)).toEqual([1, 1]);
+});
