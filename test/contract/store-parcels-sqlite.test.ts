@@ -185,3 +185,16 @@ test('what is over leaves neither challenges nor sessions behind', async () => {
   await b.opened.parcels.sweep(b.now, KEEP);
   expect(await left()).toEqual([0, 0]);
 });
+
+test('how a code is sent follows the box, not the clear column', async () => {
+  const { parcel } = (await escrowed(b)).made[0]!;
+  expect(parcel.level).not.toBe('may');
+  await tamper("UPDATE parcel SET level = 'may'");
+  expect(await b.opened.parcels.parcel(parcel.id)).toMatchObject({ level: parcel.level });
+});
+
+test('where mail goes follows the box, not the clear column', async () => {
+  const id = await b.accept();
+  await tamper("UPDATE delivery SET destination = 'thief.test'");
+  expect((await b.queue.message(id))?.deliveries).toMatchObject([{ destination: 'a.test' }]);
+});

@@ -4,7 +4,7 @@
 import { type BoxPlace, type Vault, VaultError } from '../../crypto/vault.ts';
 import { type DeliveryId, normalAddress } from '../../domain/ids.ts';
 import type { Grant, GrantKind, Parcel } from '../../domain/portal.ts';
-import type { Actor, BodyRef, Level, NewMessage } from '../../domain/types.ts';
+import type { Actor, BodyRef, NewMessage } from '../../domain/types.ts';
 import { QueueError } from '../queue/port.ts';
 import { acceptCall, boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
@@ -23,7 +23,7 @@ import type { ParcelList } from '../sqlite/queries/parcels.ts';
 import type { NewParcel, Parcels, PortalSession } from './port.ts';
 
 /** In the box `fixed` of a parcel. What is done follows it: a row that is moved to another conversation does not show there. */
-type Fixed = Pick<Parcel, 'conversation' | 'delivery' | 'recipient' | 'sender' | 'from' | 'messageId'>;
+type Fixed = Pick<Parcel, 'conversation' | 'delivery' | 'recipient' | 'sender' | 'from' | 'messageId' | 'level'>;
 
 /** Of a parcel whose sealed bytes are gone. */
 const NOTHING: BodyRef = { object: '', file: '', offset: 0, length: 0, key: '' };
@@ -61,7 +61,6 @@ function parcelFrom(vault: Vault, row: ParcelRow): Parcel {
     expiresAt: row.expires_at,
     openedAt: row.opened_at,
     repliedAt: row.replied_at,
-    level: row.level as Level,
     ...fixed,
   };
 }
@@ -96,8 +95,8 @@ function grantCall({ locator, organization, conversation, kind, expiresAt, box }
 
 function escrowOne(vault: Vault, one: NewParcel, at: number): EscrowOne {
   const { parcel, grants, notice, step } = one;
-  const { id, organization, conversation, delivery, body, recipient, sender, from, messageId } = parcel;
-  const fixed: Fixed = { conversation, delivery, recipient, sender, from, messageId };
+  const { id, organization, conversation, delivery, body, recipient, sender, from, messageId, level } = parcel;
+  const fixed: Fixed = { conversation, delivery, recipient, sender, from, messageId, level };
   const because = { because: one.because };
   return [
     [
@@ -106,7 +105,7 @@ function escrowOne(vault: Vault, one: NewParcel, at: number): EscrowOne {
       conversation,
       delivery,
       body.object,
-      parcel.level,
+      level,
       parcel.size,
       parcel.createdAt,
       parcel.expiresAt,

@@ -38,7 +38,12 @@ import type { Decided, Notification } from './port.ts';
 export type Fixed = {
   readonly reversePath: string;
   readonly sender: readonly Address[];
-  readonly recipients: readonly { readonly address: Address; readonly dsn: DsnRecipient }[];
+  readonly recipients: readonly {
+    readonly address: Address;
+    readonly dsn: DsnRecipient;
+    /** The column is its copy, for lanes. Older rows have the column alone. */
+    readonly destination?: string;
+  }[];
   readonly dsn: DsnEnvelope;
   readonly trace: Trace;
 };
@@ -85,7 +90,11 @@ export function openJson<T>(vault: Vault, where: BoxPlace, box: Uint8Array): T {
 
 export function fixedOf(message: NewMessage): Fixed {
   const { reversePath, sender, dsn, trace } = message;
-  const recipients = message.deliveries.map((one) => ({ address: one.recipient, dsn: one.dsn }));
+  const recipients = message.deliveries.map((one) => ({
+    address: one.recipient,
+    dsn: one.dsn,
+    destination: one.destination,
+  }));
   return { reversePath, sender, recipients, dsn, trace };
 }
 
@@ -277,7 +286,7 @@ export function deliveryFrom(vault: Vault, message: MessageRow, fixed: Fixed, ro
     organization,
     recipient: recipient.address,
     dsn: recipient.dsn,
-    destination: row.destination,
+    destination: recipient.destination ?? row.destination,
     priority: row.priority,
     state: row.state,
     ...(decision !== undefined && { decision }),
