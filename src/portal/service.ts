@@ -4,7 +4,7 @@
 
 import { randomInt } from 'node:crypto';
 import { type Address, type Duration, messageOf } from '../domain/ids.ts';
-import type { GrantKind, Language } from '../domain/portal.ts';
+import type { Grant, GrantKind, Language } from '../domain/portal.ts';
 import { composeCode } from '../mail/notice.ts';
 import { verbId } from '../relay/line.ts';
 import type { PortalDeps } from './deps.ts';
@@ -97,7 +97,7 @@ async function sendCode(deps: PortalDeps, found: Found, language: Language): Pro
       locator: grant.locator,
       organization: organization.name,
       expiresAt: until,
-      code: vault.code(organization.name, id, code),
+      code: vault.code(organization.name, atLink(id, grant), code),
       parcel: parcel.id,
     },
     message,
@@ -112,6 +112,11 @@ async function sendCode(deps: PortalDeps, found: Found, language: Language): Pro
   return { kind: 'sent', challenge: Buffer.from(id).toString('base64url'), word, until };
 }
 
+/** What a code belongs to: its challenge at that link, so that who moves the row to another link opens nothing there. */
+function atLink(challenge: Uint8Array, { locator }: Pick<Grant, 'locator'>): Uint8Array {
+  return Buffer.concat([challenge, Buffer.from(locator, 'hex')]);
+}
+
 async function enter(
   { line, parcels, vault, random }: PortalDeps,
   { grant }: Found,
@@ -122,7 +127,7 @@ async function enter(
   if (!/^[A-Za-z0-9_-]{22}$/.test(challenge)) return { kind: 'over' };
   const id = Buffer.from(challenge, 'base64url');
   // People copy it with the space in its middle.
-  const code = vault.code(grant.organization, id, given.slice(0, 100).replace(/\D/g, ''));
+  const code = vault.code(grant.organization, atLink(id, grant), given.slice(0, 100).replace(/\D/g, ''));
   const tried = await parcels.tryCode(verbId(line), { id, locator: grant.locator, code, most: TRIES });
   if (tried.kind !== 'right') return tried;
   const { organization, conversation, kind } = tried.grant;

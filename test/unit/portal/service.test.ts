@@ -1,9 +1,11 @@
 // The portal's doors, codes and sessions on a real store: who gets in where, and who does not.
 
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import type { QueueId } from '../../../src/domain/ids.ts';
 import { normalHost } from '../../../src/portal/door.ts';
 import type { Desk, Pickup } from '../../../src/portal/portal.ts';
-import { newToken } from '../../../src/portal/tokens.ts';
+import { locatorOf, newToken } from '../../../src/portal/tokens.ts';
 import { REFERENCE_WORDS } from '../../../src/portal/words.ts';
 import { random } from '../../support/vault.ts';
 import { CLINIC, DAY, HOST, LEE, MAIL, MINUTE, openWorld, PATIENT, PRACTICE, type World } from './world.ts';
@@ -176,6 +178,20 @@ describe('a code', () => {
     }
     world.clock.advance(15 * MINUTE);
     expect((await world.portal.enter(HOST, 'link', one.link, first.challenge, first.code)).kind).toBe('over');
+  });
+
+  test('of one link opens no other, also for who can move its row there', async () => {
+    const own = await link();
+    const other = await link();
+    const { challenge, code } = await world.code('link', own.link);
+    const { parcel } = await world.enter('link', other.link);
+    const db = new Database(join(world.folder, 'queue.db'));
+    const moved = db
+      .prepare('UPDATE challenge SET locator = ?, parcel = ? WHERE id = ?')
+      .run(Buffer.from(locatorOf(other.link), 'hex'), parcel, Buffer.from(challenge, 'base64url'));
+    db.close();
+    expect(moved.changes).toBe(1);
+    expect((await world.portal.enter(HOST, 'link', other.link, challenge, code)).kind).toBe('wrong');
   });
 
   test('fifty at once: one gets in', async () => {
