@@ -13,6 +13,7 @@ import type { PortalDeps } from './deps.ts';
 import { newMessageId, wayToStaff, writeLetter } from './mail.ts';
 import type { Door, Pickup } from './portal.ts';
 import { openDataKey } from './tokens.ts';
+import type { Turns } from './turns.ts';
 
 /** Characters of a reply. */
 const REPLY_MAX = 20_000;
@@ -25,6 +26,7 @@ export type PickupPlace = {
   readonly door: Door;
   /** The conversation key, anew at every call; the caller overwrites it. Throws VaultError. */
   readonly key: () => Uint8Array;
+  readonly inTurn: Turns;
 };
 
 export function createPickup(deps: PortalDeps, place: PickupPlace): Pickup {
@@ -40,7 +42,7 @@ export function createPickup(deps: PortalDeps, place: PickupPlace): Pickup {
     },
     html: async () => (await withBody(deps, place, deps.render)).html,
     attachment: (part) => takeAttachment(deps, place, part),
-    reply: (text, once) => reply(deps, place, text, once),
+    reply: (text, once) => place.inTurn(parcel.id, () => reply(deps, place, text, once)),
   };
 }
 

@@ -14,6 +14,7 @@ import { newMessageId, wayToRecipient, wayToStaff, writeLetter } from './mail.ts
 import { createPickup } from './pickup.ts';
 import type { CodeSent, Desk, Entered, Pickup, Portal } from './portal.ts';
 import { makeSession, openGrant, openSessionKey, sessionHash } from './tokens.ts';
+import { createTurns, type Turns } from './turns.ts';
 import { referenceWord } from './words.ts';
 
 const MINUTE: Duration = 60_000;
@@ -29,6 +30,7 @@ const TOUCH_AFTER = MINUTE;
 
 export function createPortal(deps: PortalDeps): Portal {
   const { line, parcels } = deps;
+  const inTurn = createTurns();
   const find = (host: string, kind: GrantKind, token: string) => findDoor(line, parcels, { host, kind, token });
   /** What a code may be asked for and entered at. */
   const findOpen = async (host: string, kind: GrantKind, token: string) => {
@@ -48,7 +50,7 @@ export function createPortal(deps: PortalDeps): Portal {
       const found = await findOpen(host, kind, token);
       return found === null ? { kind: 'closed' } : enter(deps, found, token, challenge, code);
     },
-    session: (host, parcel, cookie) => session(deps, host, parcel, cookie),
+    session: (host, parcel, cookie) => session(deps, inTurn, host, parcel, cookie),
     leave: async (_, cookie) => {
       const hash = sessionHash(cookie);
       if (hash !== null) await parcels.closeSession(hash);
@@ -141,7 +143,13 @@ async function enter(
   return { kind: 'in', parcel: tried.parcel.id, cookie: made.cookie, maxAge: SESSION / 1_000 };
 }
 
-async function session(deps: PortalDeps, host: string, id: string, cookie: string): Promise<Pickup | Desk | null> {
+async function session(
+  deps: PortalDeps,
+  inTurn: Turns,
+  host: string,
+  id: string,
+  cookie: string,
+): Promise<Pickup | Desk | null> {
   const { line, parcels } = deps;
   const hash = sessionHash(cookie);
   const row = hash === null ? null : await parcels.session(hash);
@@ -154,5 +162,5 @@ async function session(deps: PortalDeps, host: string, id: string, cookie: strin
   if (now - row.seenAt >= TOUCH_AFTER) await parcels.touch(row.hash, now);
   const door = doorOf(row.kind, organization, parcel, now);
   if (row.kind === 'sender') return createDesk(deps, parcel, door);
-  return createPickup(deps, { organization, parcel, door, key: () => openSessionKey(cookie, row) });
+  return createPickup(deps, { organization, parcel, door, inTurn, key: () => openSessionKey(cookie, row) });
 }

@@ -342,6 +342,13 @@ describe('a recipient', () => {
     expect(await one.reply('x', 'form 21')).toBe('sent');
   });
 
+  test('not more than 20 a day by sending them at once', async () => {
+    const { pickup: one, id } = await inside();
+    const all = await Promise.all(Array.from({ length: 30 }, (_, i) => one.reply('x', `form ${i}`)));
+    expect(all.filter((answer) => answer === 'too many')).toHaveLength(10);
+    expect(await world.sent('reply', id)).toHaveLength(20);
+  });
+
   test('cannot answer where there is no sender', async () => {
     const { links, transaction } = await world.parcels({ reversePath: '' });
     const { parcel, cookie } = await world.enter('link', links[0] as string);
