@@ -65,7 +65,7 @@ export async function deliverTransaction(line: Line, transaction: Transaction): 
   const groups = await choose(line, deliveries);
   const held = holdLease(line, lease, deliveries);
   try {
-    for (const group of groups) {
+    for await (const group of chosenAnew(line, deliveries, groups)) {
       const came = await deliverGroup(line, { lease, message, group, held });
       if (came === 'corrupt') {
         await line.queue.corrupt(verbId(line), message.id, 'the body cannot be opened');
@@ -77,6 +77,23 @@ export async function deliverTransaction(line: Line, transaction: Transaction): 
     }
   } finally {
     held.stop();
+  }
+}
+
+/** Each group as it is chosen when its turn comes: while others are sent a key may be revoked, or end. */
+async function* chosenAnew(
+  line: Line,
+  deliveries: readonly Delivery[],
+  groups: readonly Group[],
+): AsyncGenerator<Group, void, void> {
+  for (const [i, group] of groups.entries()) {
+    const ids = new Set(group.chosen.map(({ delivery }) => delivery.id));
+    if (i === 0 || group.way.kind !== 'variant') yield group;
+    else
+      yield* await choose(
+        line,
+        deliveries.filter(({ id }) => ids.has(id)),
+      );
   }
 }
 

@@ -60,3 +60,43 @@ test('a store that is closed is not asked again', async () => {
   expect(ended).toBe('closed');
   expect(calls).toHaveLength(1);
 });
+
+test('a key that is revoked while others of the lease are sent is not used', async () => {
+  const revoked = new Set<string>();
+  const made: string[] = [];
+  const settled: unknown[] = [];
+  const line = {
+    queue: {
+      settle: async (_: string, __: unknown, settlements: { outcome: unknown }[]) => settled.push(...settlements),
+    },
+    resolve: async () => ({ kind: 'hops', hops: [] }),
+    lookUpKey: async (_: string, recipient: string) =>
+      revoked.has(recipient)
+        ? { kind: 'none', why: 'revoked here' }
+        : { kind: 'found', key: { id: recipient, facts: { kind: 'pgp', fingerprint: recipient }, pinned: false } },
+    variant: async (_: unknown, { id }: { id: string }) => {
+      made.push(id);
+      return { size: 1, open: () => [], release: async () => {} };
+    },
+    send: async () => {
+      revoked.add('b@x.test');
+      return [{ kind: 'unreached', reason: 'no answer', status: '4.4.1' }];
+    },
+    settings: () => ({ built: ['pgp'], clocks: { lacking: 1, attempts: 1 }, hostname: 'gw', organizations: [] }),
+    ...{ clock: { now: () => 0 }, random: { bytes: () => Buffer.alloc(1), fraction: () => 0 } },
+    ...{ log: { info: () => {} }, meter: { outcome: () => {}, alarm: () => {} }, wake: () => {}, wakeAt: () => {} },
+  };
+  const decision = { action: { kind: 'deliver', protections: [{ name: 'pgp', level: 'encrypt' }] } };
+  const deliveries = ['a@x.test', 'b@x.test'].map((recipient) => ({
+    ...{ id: recipient, recipient, step: 0, stepSince: null, stepAttempts: 0, attempts: 1, because: '', decision },
+    ...{ destination: 'x.test', dsn: {}, expiresAt: 9 },
+  }));
+  const message = { id: 'm', origin: 'notice', cause: { key: 'a b' }, dsn: {}, size: 1 };
+  const transaction = { lease: { no: 1, until: 1_000_000 }, message, deliveries };
+  await deliverTransaction(line as unknown as Line, transaction as unknown as Transaction);
+  expect(made).toEqual(['a@x.test']);
+  expect(settled).toMatchObject([
+    { outcome: { kind: 'unreached' } },
+    { outcome: { kind: 'lacking', reason: 'revoked here' } },
+  ]);
+});
