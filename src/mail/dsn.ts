@@ -117,7 +117,8 @@ function statusPart(mail: DsnMail): string {
 
 const NOT_ASCII = /[^\p{ASCII}]/gu;
 
-function isAscii(text: string): boolean {
+/** Printable ASCII only: what may stand in a header section without SMTPUTF8. */
+export function isAscii(text: string): boolean {
   return /^[\x20-\x7e]*$/.test(text);
 }
 

@@ -5,9 +5,10 @@
 import MimeNode from 'nodemailer/lib/mime-node/index.js';
 import type { Address, QueueId, Time } from '../domain/ids.ts';
 import type { Language } from '../domain/portal.ts';
-import { msgId } from './dsn.ts';
+import { isAscii, msgId } from './dsn.ts';
 import { mailDate } from './header.ts';
 import { type Block, dateWords, WORDS } from './notice-words.ts';
+import { escapeHtml } from './plain.ts';
 import { oneLine } from './sender.ts';
 
 /** What they have in common. */
@@ -215,7 +216,7 @@ function htmlOf(title: string, sections: readonly Section[]): string {
   );
   return [
     `<!DOCTYPE html>`,
-    `<html lang="${first?.language ?? 'en'}"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>${escaped(title)}</title></head>`,
+    `<html lang="${first?.language ?? 'en'}"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>${escapeHtml(title)}</title></head>`,
     '<body style="margin:0;padding:16px;font-family:Arial,Helvetica,sans-serif;font-size:16px;line-height:1.5">',
     ...body,
     '</body></html>',
@@ -224,31 +225,15 @@ function htmlOf(title: string, sections: readonly Section[]): string {
 }
 
 function paragraph(block: Block): string {
-  if (typeof block === 'string') return `<p>${escaped(oneLine(block, BLOCK_MAX))}</p>`;
-  if ('exact' in block) return `<p style="font-size:28px;letter-spacing:2px"><b>${escaped(block.exact)}</b></p>`;
-  const url = escaped(block.url);
+  if (typeof block === 'string') return `<p>${escapeHtml(oneLine(block, BLOCK_MAX))}</p>`;
+  if ('exact' in block) return `<p style="font-size:28px;letter-spacing:2px"><b>${escapeHtml(block.exact)}</b></p>`;
+  const url = escapeHtml(block.url);
   // A help page is what somebody typed into a file.
-  if (!/^https:\/\/[\x21-\x7e]+$/.test(block.url)) return `<p>${escaped(oneLine(block.url, BLOCK_MAX))}</p>`;
+  if (!/^https:\/\/[\x21-\x7e]+$/.test(block.url)) return `<p>${escapeHtml(oneLine(block.url, BLOCK_MAX))}</p>`;
   return `<p style="overflow-wrap:anywhere"><a href="${url}">${url}</a></p>`;
 }
 
-const ENTITY: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITY[character] as string);
-}
-
 // ── what comes from outside ──
-
-function isAscii(text: string): boolean {
-  return /^[\x20-\x7e]*$/.test(text);
-}
 
 /** A display name; what looks like an encoded word would be decoded by who reads it. */
 function nameOf(text: string): string {
