@@ -1,7 +1,7 @@
 // Keys as they leave the gateway for people and scripts: what is known of them, judged now. Never their octets.
 
 import type { AddressKey } from '../keys/book-port.ts';
-import { isUsable, type KeyState } from '../keys/judge.ts';
+import type { KeyState } from '../keys/judge.ts';
 import type { Judge } from '../keys/lookup.ts';
 import { iso } from './views.ts';
 
@@ -41,8 +41,4 @@ export function checkedKeys(views: readonly KeyView[]): CheckedKey[] {
   const placeOf = (one: KeyView) => JSON.stringify([one.organization, one.for, one.kind, one.own]);
   const good = new Set(views.filter(({ state }) => state === 'usable').map(placeOf));
   return views.map((one) => ({ ...one, attention: one.revoked === null && !good.has(placeOf(one)) }));
-}
-
-export function isGood({ state, why }: Pick<KeyView, 'state' | 'why'>): boolean {
-  return isUsable({ state, why });
 }
