@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import type { ChangedView } from '../control/queue.ts';
 import type { MessageView, QueueRow } from '../control/views.ts';
+import { DELIVERY_STATES } from '../domain/states.ts';
 import { ask, type DaemonOptions } from './client.ts';
 import { EXIT, usage } from './errors.ts';
 import { collect, example, withDaemon, withJson } from './help.ts';
@@ -27,7 +28,7 @@ type ChangeOptions = SelectOptions & {
 };
 type ListOptions = SelectOptions & { readonly limit?: string };
 
-const STATES = ['undecided', 'ready', 'leased', 'noticing', 'held', 'delivered', 'noticed', 'bounced', 'dropped'];
+const STATES: readonly string[] = DELIVERY_STATES;
 
 export function register(program: Command): void {
   const queue = program.command('queue').description('What waits in the gateway, and what to do with it.');

@@ -3,10 +3,11 @@
 
 import { z } from 'zod';
 import { type DeliveryId, GATEWAY, isQueueId } from '../domain/ids.ts';
+import { DELIVERY_STATES } from '../domain/states.ts';
 import type { LogQuery } from '../store/audit/port.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import { view } from './queue.ts';
-import { clearConditions, DOMAIN, STATES, searched } from './selection.ts';
+import { clearConditions, DOMAIN, searched } from './selection.ts';
 import { entryView, iso, logView } from './views.ts';
 
 const PAGE = 500;
@@ -21,7 +22,7 @@ const searchArgs = z.strictObject({
   recipient: z.string().max(320).optional(),
   domain: DOMAIN.optional(),
   id: z.string().max(40).optional(),
-  states: z.array(z.enum(STATES)).max(STATES.length).optional(),
+  states: z.array(z.enum(DELIVERY_STATES)).max(DELIVERY_STATES.length).optional(),
   protection: z.string().max(20).optional(),
   rule: z.string().max(200).optional(),
   limit: z.int().positive().optional(),

@@ -2,22 +2,11 @@
 
 import { z } from 'zod';
 import { type DeliveryId, domainOf, GATEWAY, isQueueId, type OrganizationName, type QueueId } from '../domain/ids.ts';
+import { DELIVERY_STATES } from '../domain/states.ts';
 import type { DeliveryState } from '../domain/types.ts';
 import type { Selection } from '../store/queue/port.ts';
 import { ControlError } from './command.ts';
 import type { ControlDeps } from './deps.ts';
-
-export const STATES = [
-  'undecided',
-  'ready',
-  'leased',
-  'noticing',
-  'held',
-  'delivered',
-  'noticed',
-  'bounced',
-  'dropped',
-] as const;
 
 /** A recipient domain. It stands clear in the audit of a search, so that an address must not pass for one. */
 export const DOMAIN = z
@@ -32,7 +21,7 @@ export const selectionShape = {
   domain: DOMAIN.optional(),
   sender: z.string().max(320).optional(),
   recipient: z.string().max(320).optional(),
-  states: z.array(z.enum(STATES)).max(STATES.length).optional(),
+  states: z.array(z.enum(DELIVERY_STATES)).max(DELIVERY_STATES.length).optional(),
   /** Milliseconds. */
   olderThan: z.int().nonnegative().optional(),
   all: z.boolean().default(false),

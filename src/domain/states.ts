@@ -26,6 +26,9 @@ export const STATE_NEXT: Readonly<Record<DeliveryState, readonly DeliveryState[]
   noticed: [],
 };
 
+export const DELIVERY_STATES = Object.keys(STATE_NEXT) as readonly DeliveryState[];
+export const STAGES = Object.keys(STAGE_NEXT) as readonly Stage[];
+
 export function mayBecome(from: DeliveryState, to: DeliveryState): boolean {
   return STATE_NEXT[from].includes(to);
 }

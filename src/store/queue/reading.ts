@@ -3,7 +3,8 @@
 
 import { type Vault, VaultError } from '../../crypto/vault.ts';
 import { type Address, deliveryId, type QueueId } from '../../domain/ids.ts';
-import type { BodyRef, Delivery, DeliveryState, Message, Stage } from '../../domain/types.ts';
+import { DELIVERY_STATES, STAGES } from '../../domain/states.ts';
+import type { BodyRef, Delivery, Message, Stage } from '../../domain/types.ts';
 import { type Access, tagsOf } from '../sqlite/access.ts';
 import { DELIVERIES, type DeliveryRow, type MessageRow, type Tally } from '../sqlite/protocol.ts';
 import type { ListCall, ListRow } from '../sqlite/queries/list.ts';
@@ -15,18 +16,6 @@ type Reading = Pick<Queue, 'message' | 'list' | 'counts' | 'lastDecided' | 'fini
 type Listed = Awaited<ReturnType<Queue['list']>>[number];
 
 const CLOSED = '(does not open)' as Address;
-const STAGES: readonly Stage[] = ['accepted', 'examined', 'decided', 'finished', 'bodiless', 'corrupt'];
-const STATES: readonly DeliveryState[] = [
-  'undecided',
-  'ready',
-  'leased',
-  'noticing',
-  'held',
-  'delivered',
-  'noticed',
-  'bounced',
-  'dropped',
-];
 
 /** What `open` gives, or null when the box does not open. */
 function attempt<T>(open: () => T): T | null {
@@ -118,7 +107,7 @@ export function makeReading(access: Access): Reading {
         'counts',
         null,
       );
-      return { stages: counted(STAGES, tally.stages), states: counted(STATES, tally.states), oldest, lanes };
+      return { stages: counted(STAGES, tally.stages), states: counted(DELIVERY_STATES, tally.states), oldest, lanes };
     },
     async lastDecided(limit) {
       const vault = access.vault();
