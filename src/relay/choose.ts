@@ -18,7 +18,7 @@ export type Chosen = {
   /** At the step that is tried. */
   readonly delivery: Delivery;
   readonly way: Way;
-  /** Items that were passed over, each with why: `smime: no certificate known`. */
+  /** Items that were passed over, each with why: `smime: no key known`. */
   readonly passed: readonly string[];
 };
 
@@ -54,14 +54,17 @@ function demandOf({ delivery }: Chosen): string {
 async function chooseOne(line: Line, delivery: Delivery): Promise<Chosen> {
   const list = protectionsOf(delivery);
   const passed = before(delivery, list[delivery.step]);
+  let reason = 'nothing is left to try';
   for (let step = delivery.step; step < list.length; step++) {
     const protection = list[step] as Protection;
     const way = await wayOf(line, delivery, protection);
     // What may be known later does not give way to the next one: that would be decided by an outage.
     if (!('lack' in way)) return { delivery: atStep(delivery, step), way, passed };
     passed.push(`${protectionText(protection)}: ${way.lack}`);
+    reason = way.lack;
   }
-  const reason = passed.pop()?.replace(/^[^:]+(: (may|encrypt|verify|sts|dane))?: /, '') ?? 'nothing is left to try';
+  // The last one's lack is the outcome, and is told as such.
+  passed.pop();
   const outcome: Outcome = { kind: 'lacking', reason, status: '5.7.0', atOnce: true };
   return {
     delivery: atStep(delivery, Math.max(delivery.step, list.length - 1)),
