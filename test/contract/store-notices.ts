@@ -191,6 +191,18 @@ export function noticesContract(bench: () => Bench): void {
       expect(await deliveryOf(b, delivery)).toMatchObject({ state: 'noticed', step: 1 });
     });
 
+    test('what its sender took back goes no other way', async () => {
+      const b = bench();
+      const one = await escrowed(b, {}, TWO_WAYS);
+      const { delivery, id } = one.made[0]!.parcel;
+      await b.opened.parcels.retract(verb(), id, { actor: 'portal sender', reason: 'asked for' });
+      await settleNotice(b, one, 'held');
+      expect(await deliveryOf(b, delivery)).toMatchObject({ state: 'bounced', step: 0 });
+      expect(await b.opened.parcels.parcel(id)).toMatchObject({ state: 'retracted' });
+      expect((await b.take()).filter(({ message }) => message.id === one.id)).toEqual([]);
+      expect(await toTell(b)).toEqual(['bounced 0']);
+    });
+
     test('the next item begins with clocks at zero; what is held before it is tried is left alone', async () => {
       const b = bench();
       const id = await b.decided({}, TWO_WAYS);

@@ -70,10 +70,12 @@ export function makeFollow(w: Workbench, rows: Rows, parcels: ParcelRows): Follo
     if (kind !== 'held') d.status = status;
   }
 
-  return function follow(notice, fate, hand, at) {
+  return function follow(notice, given, hand, at) {
     const found = waiting(notice, hand);
-    if (!found || found.d.state === TO[fate.kind].state) return;
+    if (!found || found.d.state === TO[given.kind].state) return;
     const { id, m, d } = found;
+    // What its sender took back goes no other way.
+    const fate: Fate = given.kind === 'next' && parcels.takenBack(id) ? { ...given, kind: 'bounced' } : given;
     if (!hand.opens.has(m)) hand.opens.set(m, m.open);
     apply(id, m, d, fate, at);
     const box = fate.box?.of === id ? fate.box.bytes : null;

@@ -40,6 +40,9 @@ export function openParcelRows(w: Workbench) {
   const keyedOf = db.prepare<[string], ParcelCore>(
     `SELECT ${CORE} FROM parcel WHERE delivery = ? AND state IN ${KEYED} ORDER BY n`,
   );
+  const lastState = db
+    .prepare<[string], ParcelState>('SELECT state FROM parcel WHERE delivery = ? ORDER BY n DESC LIMIT 1')
+    .pluck();
   const keyedIn = db
     .prepare<[string], number>(`SELECT 1 FROM parcel WHERE conversation = ? AND state IN ${KEYED} LIMIT 1`)
     .pluck();
@@ -108,6 +111,8 @@ export function openParcelRows(w: Workbench) {
     newestOf: (conversation: string) => newest.get(conversation),
     /** True when a parcel of the delivery has its key. */
     keyed: (delivery: string) => keyedOf.get(delivery) !== undefined,
+    /** True when the newest parcel of the delivery was retracted. */
+    takenBack: (delivery: string) => lastState.get(delivery) === 'retracted',
     become,
     keep,
     record,
