@@ -62,7 +62,9 @@ function registerSearch(log: Command): void {
     .option('--recipient <ADDRESS>', 'recipient; - reads it from stdin')
     .option('--domain <DOMAIN>', 'recipient domain')
     .option('--id <QUEUE-ID>', 'one message')
-    .addOption(new Option('--state <STATE>', 'state, may be repeated: delivered, held, bounced, …').argParser(oneState))
+    .addOption(
+      new Option('--state <STATE>', 'state, may be repeated: delivered, noticed, held, bounced, …').argParser(oneState),
+    )
     .addOption(new Option('--protection <NAME>', 'how protected; none: without TLS').choices(PROTECTIONS))
     .option('--rule <NAME>', 'rule that decided')
     .option('--limit <N>', 'at most so many')
@@ -142,9 +144,9 @@ function logTable(): (rows: readonly LogView[]) => Promise<void> {
   ]);
 }
 
-/** What protected it; a delivery without TLS says so. */
+/** What protected it; a delivery, or the notice of one, without TLS says so. */
 function protectedText(row: LogView): string {
-  if (row.state !== 'delivered') return row.protection ?? '-';
+  if (row.state !== 'delivered' && row.state !== 'noticed') return row.protection ?? '-';
   // The level that was reached, not the least one that would have done.
   const name = (row.protection ?? 'tls').split(':', 1)[0];
   return `${name}: ${row.level ?? 'no TLS'}`;

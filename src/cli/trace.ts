@@ -40,9 +40,19 @@ async function show(answer: Answer): Promise<void> {
   for (const entry of answer.entries) {
     const who = entry.delivery === null ? '' : `  ${plain(recipients.get(entry.delivery) ?? entry.delivery)}`;
     await print(`${timeText(entry.at)}  ${styled('bold', entry.event.padEnd(20))}${who}  (${plain(entry.actor)})`);
-    for (const line of details({ ...entry.detail, ...(entry.boxed ?? {}) })) await print(`    ${line}`);
+    for (const line of details(withTimes({ ...entry.detail, ...(entry.boxed ?? {}) }))) await print(`    ${line}`);
   }
   if (answer.entries.length === 0) say('the audit holds nothing of it any more');
+}
+
+const TIMES = new Set(['expires', 'before', 'until', 'kept', 'notBefore']);
+
+/** Milliseconds as people read times. */
+function withTimes(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const pairs = Object.entries(values).map(([name, value]) =>
+    TIMES.has(name) && typeof value === 'number' ? [name, timeText(new Date(value).toISOString())] : [name, value],
+  );
+  return Object.fromEntries(pairs);
 }
 
 /** `name: value` of each detail, nested values as JSON. */

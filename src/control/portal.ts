@@ -2,7 +2,7 @@
 // transaction; every look is audited here. Nothing here opens a parcel: no key and no link passes.
 
 import { z } from 'zod';
-import { type Duration, GATEWAY, messageOf, type Time } from '../domain/ids.ts';
+import { type Duration, GATEWAY, isQueueId, messageOf, type Time } from '../domain/ids.ts';
 import type { Parcel } from '../domain/portal.ts';
 import { DAYS_MAX } from '../portal/desk.ts';
 import { stateAt } from '../portal/door.ts';
@@ -96,6 +96,10 @@ async function list({ deps, caller, page }: Context, args: z.output<typeof listA
 async function find({ parcels }: Pick<ControlDeps, 'parcels'>, id: string): Promise<Parcel | null> {
   if (isDeliveryId(id)) return parcels.ofDelivery(id);
   if (/^[a-z2-7]{26}$/.test(id)) return parcels.parcel(id);
+  if (isQueueId(id)) {
+    const next = `sealrelay queue show ${id} names its deliveries: ${id}.0 is the first`;
+    throw new ControlError('usage', 'this is a queue id: a parcel is of one delivery', next);
+  }
   throw new ControlError('usage', 'not the id of a parcel or delivery', NEXT);
 }
 
@@ -163,7 +167,8 @@ function extend(context: Context, args: z.output<typeof extendArgs>): Promise<Ch
   const { deps, caller } = context;
   const until = deps.clock.now() + args.days * DAY;
   const obstacle = (parcel: Parcel) =>
-    isOver(parcel) ?? (parcel.expiresAt >= until ? `it waits until ${iso(parcel.expiresAt)} already` : null);
+    isOver(parcel) ??
+    (parcel.expiresAt >= until ? `it waits until ${iso(parcel.expiresAt)?.slice(0, 10)} already` : null);
   return apply(context, args, obstacle, (id, parcel) =>
     deps.parcels.extend(id, parcel.id, until, { actor: caller.actor, reason: args.reason }),
   );

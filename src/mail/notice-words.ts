@@ -91,7 +91,7 @@ const ES: Words = {
     `${from}, de ${organization}, le ha enviado un mensaje que está guardado de forma segura hasta que usted lo recoja.`,
     'Léalo aquí:',
     { url },
-    'Qué va a pasar: la página muestra un botón. Cuando lo pulse, le enviaremos un código de seis cifras a este buzón. Escriba el código en la página y el mensaje se abrirá. No necesita cuenta ni contraseña.',
+    'Qué va a pasar: la página muestra un botón. Cuando lo pulse, le enviaremos un código de seis dígitos a este buzón. Escriba el código en la página y el mensaje se abrirá. No necesita cuenta ni contraseña.',
     `El mensaje le espera hasta el ${until}.`,
     `Cómo comprobar que esto es auténtico: el enlace empieza por ${base} y este correo no lleva archivos adjuntos. Nunca le pedimos una contraseña ni un pago. Si tiene dudas, no use el enlace; llame a ${organization} a un número que usted ya conozca.`,
     ...(phone === null ? [] : [`¿Preguntas? ${organization}: ${phone}`]),

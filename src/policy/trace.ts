@@ -32,8 +32,8 @@ const ATTEMPT: Readonly<Record<ProtectionName, string>> = {
   tls: 'if the next hop shows it',
   pgp: 'if a usable PGP key of the recipient is known',
   smime: 'if a usable certificate of the recipient is known',
-  portal: 'may be used',
-  'portal+': 'may be used',
+  portal: 'if the next hop shows it for notice and code',
+  'portal+': 'if the next hop shows it for notice and code',
 };
 
 /** What can be said without looking anything up. */

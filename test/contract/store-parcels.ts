@@ -53,7 +53,7 @@ export function parcelsContract(bench: () => Bench): void {
       const [sent, failed] = await portalEvents(b, all);
       expect(sent).toMatchObject({ event: 'portal.code_sent', delivery: parcel.delivery, actor: 'gateway portal' });
       expect(sent!.detail).toEqual({
-        ...{ parcel: parcel.id, mail: made.mail.id, to: 'link', expires: b.now + 15 * MINUTE },
+        ...{ parcel: parcel.id, mail: made.mail.id, to: 'recipient', expires: b.now + 15 * MINUTE },
       });
       expect(failed).toMatchObject({ event: 'portal.code_failed', detail: { why: 'used before' } });
     });

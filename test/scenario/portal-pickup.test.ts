@@ -230,6 +230,10 @@ for (const width of WIDTHS)
       expect(await page.textContent('h1')).toBe('Please open the message again');
       const seen = ['portal.viewed', 'portal.downloaded', 'portal.replied'];
       expect(await eventsOf(id)).toEqual(expect.arrayContaining(seen));
+      const told = (await world.run('log', 'search', '--id', id, '--state', 'noticed', '--protection', 'portal')).out;
+      expect(told).toMatch(/portal: no TLS +noticed/);
+      const trace = (await world.run('trace', id)).out;
+      expect(trace).toMatch(/portal\.code_sent [\s\S]*?to: recipient\n +expires: \d{4}-\d\d-\d\d \d\d:/);
       expect(world.gateway().log()).not.toMatch(/\/m\/|\/p\/|[a-z2-7]{32}|jones|results|lab report/i);
     },
     60_000,

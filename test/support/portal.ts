@@ -97,7 +97,7 @@ export function fakePortal(parcels: FakeParcel[] = [fakeParcel()], phone: string
       const left = challenges.get(challenge) ?? 0;
       if (left === 0) return { kind: 'over' };
       challenges.set(challenge, code === portal.code ? 0 : left - 1);
-      if (code !== portal.code) return left === 1 ? { kind: 'over' } : { kind: 'wrong', left: left - 1 };
+      if (code !== portal.code) return { kind: 'wrong', left: left - 1 };
       const cookie = `session-${++serial}`;
       sessions.set(cookie, { parcel, kind });
       return { kind: 'in', parcel: parcel.id, cookie, maxAge: 900 };

@@ -125,6 +125,7 @@ async function show(view: ParcelView): Promise<void> {
     ['notice and code', `at least TLS level ${view.level}`],
     ['Message-ID', view.messageId ?? '-'],
   ]);
+  say(`next: sealrelay trace ${view.queueId} says when, and by whom, each of it was done`);
 }
 
 function changeOptions(command: Command, required: boolean): Command {

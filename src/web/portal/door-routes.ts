@@ -64,6 +64,7 @@ async function enter(ask: AtDoor): Promise<Response> {
       context.header('Set-Cookie', sessionCookie(entered.parcel, entered.cookie, entered.maxAge));
       return moved(ask, parcelPath(entered.parcel));
     case 'wrong':
+      if (entered.left === 0) return show(ask, 410, overPage(view, path));
       return show(ask, 422, codePage(view, { door, path, field, error: words.wrong(entered.left) }));
     case 'over':
       return show(ask, 410, overPage(view, path));

@@ -138,7 +138,7 @@ export function closedPage(view: View, door: Door): Html {
     calls: true,
     heading: isExpired ? expired.title : retracted.title,
     body: html`<p>${isExpired ? expired.explain(until) : retracted.explain}</p>
-<p>${isExpired ? expired.todo(who(door.from)) : retracted.todo(who(door.from))}</p>
+${door.kind === 'sender' ? '' : html`<p>${isExpired ? expired.todo(who(door.from)) : retracted.todo(who(door.from))}</p>`}
 <p>${help(view)}</p>`,
   });
 }

@@ -118,6 +118,10 @@ test('show: by parcel or delivery, and never its subject or link', async () => {
   expect(missing).toMatchObject({ code: 1, out: '' });
   expect(missing.err).toContain('next: sealrelay portal list');
   expect((await portal('show', 'x')).code).toBe(2);
+  expect(shown.err).toContain(`next: sealrelay trace ${message}`);
+  const ofMessage = await portal('show', message);
+  expect(ofMessage).toMatchObject({ code: 2, err: expect.stringContaining('this is a queue id') });
+  expect(ofMessage.err).toContain(`next: sealrelay queue show ${message}`);
 });
 
 test('extend: from now on, links stay; never shorter', async () => {

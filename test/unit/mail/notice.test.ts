@@ -101,7 +101,7 @@ describe('a notice', () => {
     expect(english.replace(/\s+/g, ' ')).toContain('until Thursday, December 24, 2026 at 9:30 AM CST.');
     expect(spanish.replace(/\s+/g, ' ')).toContain('jueves, 24 de diciembre de 2026, 9:30 a.m. CST');
     expect(english).toMatch(/button[\s\S]*six digits[\s\S]*no account and no\s+password/);
-    expect(spanish).toMatch(/botón[\s\S]*seis cifras[\s\S]*cuenta\s+ni\s+contraseña/);
+    expect(spanish).toMatch(/botón[\s\S]*seis\s+dígitos[\s\S]*cuenta\s+ni\s+contraseña/);
     expect(read.attachments).toEqual([]);
   });
 

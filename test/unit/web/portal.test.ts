@@ -173,7 +173,9 @@ describe('before a code', () => {
       for (const word of [...words, '555-0100']) expect(page).toContain(word);
     }
     expect(portal.changes).toEqual([]);
-    expect((await get(`/s/${SENDER}`)).status).toBe(state === 'expired' ? 200 : 410);
+    const own = await get(`/s/${SENDER}`);
+    expect(own.status).toBe(state === 'expired' ? 200 : 410);
+    expect(await own.text()).not.toMatch(/[Aa]sk Dr\./);
   });
 
   test('it closed while somebody stood before it', async () => {

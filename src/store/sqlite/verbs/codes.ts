@@ -18,6 +18,9 @@ import { type Accept, acceptNew } from './parcels.ts';
 
 const PORTAL = 'gateway portal';
 
+/** Whose link it is. */
+const WHO: Readonly<Record<string, string>> = { link: 'recipient', sender: 'sender' };
+
 type Challenge = {
   readonly locator: Buffer;
   readonly parcel: string;
@@ -59,12 +62,19 @@ function makeChallenges(w: Workbench, parcels: ParcelRows, accept: Accept) {
     if ((made.get(locator, since) ?? 0) >= most) return 'too many';
     insert.run(fromOctets(id), locator, organization, parcel, at, expiresAt, fromOctets(code));
     const accepted = acceptNew(accept, mail, at);
-    parcels.record(p, at, PORTAL, 'portal.code_sent', { mail: accepted, to: grant.kind, expires: expiresAt }, null);
+    parcels.record(
+      p,
+      at,
+      PORTAL,
+      'portal.code_sent',
+      { mail: accepted, to: WHO[grant.kind], expires: expiresAt },
+      null,
+    );
     return 'made';
   }
 
   function failed(p: ParcelCore | undefined, grant: GrantRow, detail: object, at: number): void {
-    if (p) parcels.record(p, at, PORTAL, 'portal.code_failed', { ...detail, by: grant.kind }, null);
+    if (p) parcels.record(p, at, PORTAL, 'portal.code_failed', { ...detail, by: WHO[grant.kind] }, null);
   }
 
   function whyOver(found: Challenge, grant: GrantRow, most: number, at: number): string | null {
