@@ -23,5 +23,6 @@ export function openPool(config: Pick<Config, 'limits' | 'storage'>, entry: URL,
     readable: [...CODE, fileURLToPath(new URL('.', entry)), join(storage.path, 'bodies')],
     writable,
     waiting: limits.examine_waiting,
+    ...(writable.length > 0 && { depth: 1 }),
   });
 }

@@ -20,6 +20,9 @@ export type PoolOptions = {
   readonly writable?: readonly string[];
   /** Jobs that may wait before `run` rejects with `busy`. */
   readonly waiting: number;
+  /** Jobs that a worker is given at once. What was given is done even when another does it again behind a slow one: 1 for
+   *  jobs that write files. */
+  readonly depth?: number;
 };
 
 /** Why a job gave no result. `failed`: it threw; `time`, `memory`, `died`: its worker was lost with it. */
@@ -60,6 +63,7 @@ const WATCH_MS = 100;
 export function createPool(options: PoolOptions): Pool {
   const queue: Job[] = [];
   const seats: Seat[] = [];
+  const depth = options.depth ?? DEPTH;
   let lastId = 0;
   let closed = false;
   // Node looks at the path as it is given, its module loader at what links lead to.
@@ -136,7 +140,7 @@ export function createPool(options: PoolOptions): Pool {
       best = seat();
       seats.push(best);
     }
-    return best !== null && best.jobs.length < DEPTH ? best : null;
+    return best !== null && best.jobs.length < depth ? best : null;
   }
 
   function watch(): void {

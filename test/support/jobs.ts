@@ -16,6 +16,11 @@ serve({
   abort: () => process.abort(),
   read: () => readFileSync('/etc/passwd'),
   write: () => writeFileSync(`${import.meta.filename}.written`, ''),
+  /** Busy so long, then there is such a file. */
+  make: ({ path, ms }: { path: string; ms: number }) => {
+    for (const end = performance.now() + ms; performance.now() < end; );
+    writeFileSync(path, '', { flag: 'wx' });
+  },
   spawn: () => execFileSync('true'),
   environment: () => Object.keys(process.env),
   heap: () => {
