@@ -79,7 +79,8 @@ export async function importKeys({ deps, caller }: Context, args: Args): Promise
 
 const NO_PRIVATE = { why: 'it has no private key', next: 'of a correspondent, import it without --own' };
 function noSubject(own: boolean, { facts }: KeyRead): Pick<SkippedKey, 'why' | 'next'> {
-  if (facts.unfit === OF_AUTHORITY) return { why: OF_AUTHORITY, next: 'name its file under protection.smime.roots' };
+  if (facts.cannotEncrypt === OF_AUTHORITY)
+    return { why: OF_AUTHORITY, next: 'name its file under protection.smime.roots' };
   return own
     ? { why: 'it names no address of the own domains', next: 'say --for ADDRESS or --for @DOMAIN' }
     : { why: 'it names no address', next: 'say --for ADDRESS or --for @DOMAIN, and --pin to vouch for a domain' };

@@ -21,9 +21,9 @@ export type KeyFacts = {
   /** The owner revoked it, in words; null when not. */
   readonly revoked: string | null;
   /** Why nothing can be encrypted to it, in words: `no subkey for encryption`, `its key usage forbids it`; null when it can. */
-  readonly unfit: string | null;
+  readonly cannotEncrypt: string | null;
   /** Why nothing can be signed with it, in words; null when it can. */
-  readonly mute: string | null;
+  readonly cannotSign: string | null;
   /** Certificates: DER of the issuers that came with it, base64, so that the chain can be judged against configured roots. */
   readonly issuers: readonly string[];
 };

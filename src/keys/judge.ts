@@ -44,7 +44,7 @@ export function judgeKey(key: AddressKey, ask: Ask): Judgement {
   if (now < facts.validFrom) return { state: 'not yet valid', why: `not valid before ${day(facts.validFrom)}` };
   if (facts.weak !== null) return { state: 'weak', why: `too weak: ${facts.weak}` };
   // An organization's own key signs, nobody encrypts to it here.
-  const unfit = own ? facts.mute : facts.unfit;
+  const unfit = own ? facts.cannotSign : facts.cannotEncrypt;
   if (unfit !== null) return { state: 'unfit', why: unfit };
   const mismatch = mismatchOf(key, ask.address);
   if (mismatch !== null) return { state: 'mismatched', why: mismatch };

@@ -200,9 +200,9 @@ testGpg('what gpg made that cannot be encrypted to says why', async () => {
   expect(await facts('dsa@peer.test')).toMatchObject({ weak: 'DSA, which is no longer used', algorithm: 'RSA 2048' });
   expect(await facts('dsa1024@peer.test')).toMatchObject({ weak: 'DSA with 1024 bits' });
   expect(await facts('brainpool@peer.test')).toMatchObject({
-    unfit: 'signatures on brainpoolP256r1 are not supported',
+    cannotEncrypt: 'signatures on brainpoolP256r1 are not supported',
   });
-  expect(await facts('sign@peer.test')).toMatchObject({ unfit: 'no subkey for encryption' });
+  expect(await facts('sign@peer.test')).toMatchObject({ cannotEncrypt: 'no subkey for encryption' });
 });
 
 testGpg('user ids and times as gpg changes them', async () => {
@@ -214,7 +214,7 @@ testGpg('user ids and times as gpg changes them', async () => {
   const { facts } = await keyOf(fingerprint);
   expect([...facts.addresses].sort()).toEqual(['carol@peer.test', 'carol@second.test']);
   expect(new Date(facts.validUntil!).toISOString()).toMatch(/^2027-0(1-31|2-01)T/);
-  expect(facts).toMatchObject({ fingerprint, algorithm: 'Curve25519', weak: null, revoked: null, unfit: null });
+  expect(facts).toMatchObject({ fingerprint, algorithm: 'Curve25519', weak: null, revoked: null, cannotEncrypt: null });
 });
 
 testGpg('keyrings armored and binary, and a locked key', async () => {

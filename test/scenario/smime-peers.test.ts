@@ -271,7 +271,7 @@ testWith(NSS)('NSS opens and verifies what we send, and we what it sends', async
 testWith(NSS)('PKCS#12 as NSS writes it', async () => {
   run('pk12util', ['-o', 'nss.p12', '-n', 'rob', '-d', folder, '-W', 'secret']);
   const [one] = read(readFileSync(path('nss.p12')), 'secret');
-  expect(one?.facts).toMatchObject({ addresses: ['rob@example.org'], weak: null, unfit: null });
+  expect(one?.facts).toMatchObject({ addresses: ['rob@example.org'], weak: null, cannotEncrypt: null });
   expect(Buffer.from(one!.public).equals(people.rob.der)).toBe(true);
   expect(createPrivateKey({ key: Buffer.from(one!.private!), format: 'der', type: 'pkcs8' })).toBeTruthy();
 });

@@ -11,7 +11,7 @@ export function keyFacts(facts: Partial<KeyFacts> = {}): KeyFacts {
   return {
     ...{ kind: 'pgp', fingerprint: randomBytes(20).toString('hex'), addresses: ['ann@a.test'] },
     ...{ validFrom: NOON - 100 * DAY, validUntil: NOON + 100 * DAY, algorithm: 'Curve25519' },
-    ...{ weak: null, revoked: null, unfit: null, mute: null, issuers: [] },
+    ...{ weak: null, revoked: null, cannotEncrypt: null, cannotSign: null, issuers: [] },
     ...facts,
   } as KeyFacts;
 }

@@ -108,8 +108,8 @@ async function factsOf(key: Key, now: Time): Promise<KeyFacts> {
     algorithm: algorithmOf((used ?? key).keyPacket),
     weak: weaknessOf(key.keyPacket) ?? (used ? weaknessOf(used.keyPacket) : null),
     revoked: await revocationOf(key, at),
-    unfit: used ? null : await unfitness(key, at),
-    mute: (await signsWith(key, at)) ? null : 'no key for signing',
+    cannotEncrypt: used ? null : await whyNotEncrypt(key, at),
+    cannotSign: (await signsWith(key, at)) ? null : 'no key for signing',
     issuers: [],
   };
 }
@@ -199,7 +199,7 @@ async function signsWith(key: Key, at: Date): Promise<boolean> {
   return false;
 }
 
-async function unfitness(key: Key, at: Date): Promise<string> {
+async function whyNotEncrypt(key: Key, at: Date): Promise<string> {
   const { curve } = key.getAlgorithmInfo();
   // openpgp wants a package of its own to check signatures on the other curves.
   if (curve !== undefined && !(curve in CURVES)) return `signatures on ${curve} are not supported`;

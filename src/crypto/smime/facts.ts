@@ -23,7 +23,7 @@ const CURVE_FOR_ENCRYPTION = 'P-256';
 /** RFC 5280 §4.1.2.5: the date that stands for no end. */
 const NO_END = Date.UTC(9999, 11, 31, 23, 59, 59);
 
-/** What `unfit` and `mute` say of it. */
+/** What `cannotEncrypt` and `cannotSign` say of it. */
 export const OF_AUTHORITY = 'it is a certificate of an authority';
 
 /** Facts of a certificate; `issuers` are the certificates that came with it, towards its root. */
@@ -38,8 +38,8 @@ export function factsOf(certificate: Certificate, issuers: readonly Certificate[
     algorithm: keyNameOf(certificate),
     weak: weaknessOf(certificate),
     revoked: null,
-    unfit: unfitnessOf(certificate),
-    mute: mutenessOf(certificate),
+    cannotEncrypt: whyNotEncrypt(certificate),
+    cannotSign: whyNotSign(certificate),
     issuers: issuers.map(({ der }) => der.toString('base64')),
   };
 }
@@ -76,7 +76,7 @@ export function signatureWeaknessOf({ signatureHash }: Certificate): string | nu
     : `signed with ${signatureHash}`;
 }
 
-function unfitnessOf(certificate: Certificate): string | null {
+function whyNotEncrypt(certificate: Certificate): string | null {
   const type = certificate.publicKey?.asymmetricKeyType;
   const curve = curveOf(certificate);
   if (certificate.x509.ca) return OF_AUTHORITY;
@@ -90,7 +90,7 @@ function unfitnessOf(certificate: Certificate): string | null {
     : `keys of the curve ${curve} cannot be encrypted to here`;
 }
 
-function mutenessOf(certificate: Certificate): string | null {
+function whyNotSign(certificate: Certificate): string | null {
   const curve = curveOf(certificate);
   if (certificate.x509.ca) return OF_AUTHORITY;
   if (!allowsMail(certificate)) return 'its extended key usage is not for mail';

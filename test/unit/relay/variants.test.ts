@@ -80,7 +80,7 @@ test('a key whose subkey was revoked and replaced gets a variant of its own, not
   const primary = rotated.keyPacket as never;
   rotated.subkeys[0] = await rotated.subkeys[0]!.revoke(primary, { flag: 2 }, date);
   const after = await known(rotated);
-  expect(after.facts).toMatchObject({ fingerprint: before.facts.fingerprint, unfit: null });
+  expect(after.facts).toMatchObject({ fingerprint: before.facts.fingerprint, cannotEncrypt: null });
   const second = await of(message, after);
   const now = await recipientsOf(second);
   await second.release(false);

@@ -31,15 +31,15 @@ describe('algorithms', () => {
       algorithm,
       weak: null,
       revoked: null,
-      unfit: null,
-      mute: null,
+      cannotEncrypt: null,
+      cannotSign: null,
       issuers: [],
     });
   });
 
   test('of a version 6 key', async () => {
     const facts = await factsOf(await makeKey({ type: 'curve25519', config: { v6Keys: true } }));
-    expect(facts).toMatchObject({ algorithm: 'Curve25519', addresses: ['ann@peer.test'], unfit: null });
+    expect(facts).toMatchObject({ algorithm: 'Curve25519', addresses: ['ann@peer.test'], cannotEncrypt: null });
     expect(facts.fingerprint).toMatch(/^[0-9a-f]{64}$/);
   });
 });
@@ -47,7 +47,11 @@ describe('algorithms', () => {
 describe('too weak', () => {
   test('RSA with 1024 bits', async () => {
     const key = await makeKey({ type: 'rsa', rsaBits: 1_024, config: { minRSABits: 1_024 } });
-    expect(await factsOf(key)).toMatchObject({ algorithm: 'RSA 1024', weak: 'RSA with 1024 bits', unfit: null });
+    expect(await factsOf(key)).toMatchObject({
+      algorithm: 'RSA 1024',
+      weak: 'RSA with 1024 bits',
+      cannotEncrypt: null,
+    });
   });
 
   test('a strong subkey does not help a weak main key', async () => {
@@ -97,7 +101,7 @@ describe('validity', () => {
     const key = await makeKey({ keyExpirationTime: 3_600, subkeys: [{}] });
     const until = CREATED + 3_600 * SECOND;
     for (const now of [until - SECOND, until + SECOND]) {
-      expect(await factsOf(key, now)).toMatchObject({ validFrom: CREATED, validUntil: until, unfit: null });
+      expect(await factsOf(key, now)).toMatchObject({ validFrom: CREATED, validUntil: until, cannotEncrypt: null });
     }
   });
 
@@ -105,7 +109,7 @@ describe('validity', () => {
     const key = await makeKey({ keyExpirationTime: 7_200, subkeys: [{ keyExpirationTime: 3_600 }] });
     const until = CREATED + 3_600 * SECOND;
     for (const now of [until - SECOND, until + SECOND]) {
-      expect(await factsOf(key, now)).toMatchObject({ validUntil: until, unfit: null });
+      expect(await factsOf(key, now)).toMatchObject({ validUntil: until, cannotEncrypt: null });
     }
   });
 
@@ -122,7 +126,7 @@ describe('validity', () => {
     expect(await factsOf(await makeKey(), CREATED - DAY)).toMatchObject({
       addresses: ['ann@peer.test'],
       validFrom: CREATED,
-      unfit: null,
+      cannotEncrypt: null,
     });
   });
 });
@@ -137,7 +141,7 @@ describe('revoked', () => {
     const flag = enums.reasonForRevocation[reason];
     const key = await (await makeKey()).revoke({ flag, string: 'canary-words' }, new Date(NOW - 1));
     const facts = await factsOf(key);
-    expect(facts).toMatchObject({ revoked, weak: null, unfit: null, algorithm: 'Curve25519' });
+    expect(facts).toMatchObject({ revoked, weak: null, cannotEncrypt: null, algorithm: 'Curve25519' });
     expect(JSON.stringify(facts)).not.toMatch(/canary/);
   });
 
@@ -152,25 +156,30 @@ describe('revoked', () => {
 describe('unfit', () => {
   test('only for signing', async () => {
     const key = await makeKey({ subkeys: [{ sign: true }] });
-    expect(await factsOf(key)).toMatchObject({ algorithm: 'Ed25519', unfit: 'no subkey for encryption', mute: null, weak: null });
+    expect(await factsOf(key)).toMatchObject({
+      algorithm: 'Ed25519',
+      cannotEncrypt: 'no subkey for encryption',
+      cannotSign: null,
+      weak: null,
+    });
   });
 
   test('its subkey is revoked', async () => {
     const key = await makeKey();
     key.subkeys[0] = await key.subkeys[0]!.revoke(key.keyPacket as never, {}, new Date(NOW - 1));
-    expect(await factsOf(key)).toMatchObject({ unfit: 'its subkey for encryption is revoked', revoked: null });
+    expect(await factsOf(key)).toMatchObject({ cannotEncrypt: 'its subkey for encryption is revoked', revoked: null });
   });
 
   test('its subkey was bound by another key', async () => {
     const key = await makeKey({ subkeys: [] });
     key.subkeys.push((await makeKey()).subkeys[0]!);
-    expect(await factsOf(key)).toMatchObject({ unfit: 'no subkey for encryption' });
+    expect(await factsOf(key)).toMatchObject({ cannotEncrypt: 'no subkey for encryption' });
   });
 
   test('no user id of its own', async () => {
     const key = await makeKey();
     key.users = (await makeKey({ userIDs: [{ email: 'boss@peer.test' }] })).users;
-    expect(await factsOf(key)).toMatchObject({ unfit: 'no user id that it signed itself', addresses: [] });
+    expect(await factsOf(key)).toMatchObject({ cannotEncrypt: 'no user id that it signed itself', addresses: [] });
   });
 });
 
@@ -247,7 +256,7 @@ describe('private keys', () => {
     const [read] = await readPgpKeys(Buffer.from(key.armor()), { now: NOW });
     expect((await readPrivateKey({ binaryKey: read!.private! })).isDecrypted()).toBe(true);
     expect((await readKey({ binaryKey: read!.public })).isPrivate()).toBe(false);
-    expect(read!.facts).toMatchObject({ fingerprint: key.getFingerprint(), unfit: null });
+    expect(read!.facts).toMatchObject({ fingerprint: key.getFingerprint(), cannotEncrypt: null });
   });
 
   test('are opened by their passphrase only', async () => {

@@ -36,8 +36,8 @@ test('a certificate, what it says, and who issued it', () => {
       algorithm: 'P-256',
       weak: null,
       revoked: null,
-      unfit: null,
-      mute: null,
+      cannotEncrypt: null,
+      cannotSign: null,
       issuers: [middle.der.toString('base64'), root.der.toString('base64')],
     },
     public: ana.der,
@@ -55,7 +55,7 @@ test('several certificates, each with its key, wherever that stands; one twice',
 });
 
 test('an authority alone is told, as unfit', () => {
-  expect(read(root.certPem).map(({ facts }) => facts.unfit)).toEqual(['it is a certificate of an authority']);
+  expect(read(root.certPem).map(({ facts }) => facts.cannotEncrypt)).toEqual(['it is a certificate of an authority']);
 });
 
 test('an old root that says nowhere that it is one is an issuer still', () => {
@@ -116,8 +116,8 @@ test.each<[string | null, Partial<MailCertificateOptions>]>([
   ['keys of the curve P-384 cannot be encrypted to here', { key: 'P-384' }],
   ['its kind of key cannot be encrypted to', { key: 'Ed25519' }],
   ['its kind of key cannot be encrypted to', { key: 'RSA-PSS', issuer: root }],
-])('unfit: %s (%#)', (unfit, options) => {
-  expect(factsOf(options).unfit).toBe(unfit);
+])('cannot encrypt: %s (%#)', (why, options) => {
+  expect(factsOf(options).cannotEncrypt).toBe(why);
 });
 
 test.each<[string | null, Partial<MailCertificateOptions>]>([
@@ -130,8 +130,8 @@ test.each<[string | null, Partial<MailCertificateOptions>]>([
   ['it is a certificate of an authority', { authority: true, usage: null }],
   ['its kind of key cannot sign here', { key: 'Ed25519' }],
   ['its kind of key cannot sign here', { key: 'RSA-PSS', issuer: root }],
-])('mute: %s (%#)', (mute, options) => {
-  expect(factsOf(options).mute).toBe(mute);
+])('cannot sign: %s (%#)', (why, options) => {
+  expect(factsOf(options).cannotSign).toBe(why);
 });
 
 test('names of algorithms, and no end', () => {
