@@ -14,7 +14,17 @@ export type AttachmentJob = { readonly body: BodyHandle; readonly part: number }
 
 export function createJobs(makers: Pool, made: Made): Pick<PortalDeps, 'render' | 'attachment'> {
   const limit = (body: BodyHandle) => TIME * (1 + body.length / LARGE);
-  const render = (body: BodyHandle) => makers.run<Rendered>('render', body, limit(body));
+  const running = new Map<string, Promise<Rendered>>();
+  /** Once at a time for each sealed message: its reader can ask as often as they like, and variants need the same workers. */
+  const render = async (body: BodyHandle) => {
+    const found = running.get(body.object) ?? makers.run<Rendered>('render', body, limit(body));
+    running.set(body.object, found);
+    try {
+      return await found;
+    } finally {
+      if (running.get(body.object) === found) running.delete(body.object);
+    }
+  };
   return {
     render,
     attachment: async (body, part) => {
