@@ -20,7 +20,6 @@ import { explain } from './control/explanation.ts';
 import { createReload, type InForce, loadInForce } from './control/in-force.ts';
 import { createKeptPolicies, type KeptPolicies } from './control/kept-policies.ts';
 import { openSockets } from './control/socket.ts';
-import { selfMadeCertificate } from './crypto/certificate.ts';
 import { nonces } from './crypto/nonces.ts';
 import { GATEWAY, type Owner, type Time } from './domain/ids.ts';
 import type { Clock, Delivery, Random } from './domain/types.ts';
@@ -45,15 +44,18 @@ import { startSweep } from './relay/sweep.ts';
 import { createWays, waysFor } from './relay/ways.ts';
 import { createResolve } from './route/resolve.ts';
 import { createClient } from './smtp/client.ts';
-import type { Certificate, Listener } from './smtp/listener.ts';
+import type { Listener } from './smtp/listener.ts';
+import { openDayKeys } from './store/audit/day-keys.ts';
 import { readKeysFile, writeKeysFile } from './store/bodies/keys-file.ts';
 import { openMade } from './store/bodies/made.ts';
 import { openBodies, type SegmentBodies } from './store/bodies/segments.ts';
 import { openStore, type Store } from './store/sqlite/open.ts';
 import { hashSecret } from './trust/login.ts';
 import { trustedOrganization } from './trust/prove.ts';
+import { type Checkpoints, startCheckpoints } from './watch/checkpoints.ts';
+import { certificateOf, minVersionOf, portalCertificateOf } from './web/certificates.ts';
 import { createMetrics, type Metrics } from './web/metrics.ts';
-import { type PortalCertificate, type PortalWeb, startPortalWeb } from './web/portal/listener.ts';
+import { type PortalWeb, startPortalWeb } from './web/portal/listener.ts';
 import { startWeb } from './web/server.ts';
 import { openPool } from './work/open.ts';
 import type { WorkError } from './work/pool.ts';
@@ -149,10 +151,12 @@ type State = {
   readonly vault: Ring;
   readonly bodies: SegmentBodies;
   readonly kept: KeptPolicies;
+  readonly checkpoints: Checkpoints;
   readonly failed: Promise<void>;
 };
 
-async function openState({ inForce, load, log, metrics, alarms, startedAt, closers }: Base): Promise<State> {
+async function openState(base: Base): Promise<State> {
+  const { inForce, load, log, metrics, alarms, startedAt, closers } = base;
   const { config, policy } = inForce.current;
   const path = config.storage.path;
   mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -164,6 +168,7 @@ async function openState({ inForce, load, log, metrics, alarms, startedAt, close
     failure.resolve();
   };
   let vault: Ring | null = null;
+  let checkpoints: Checkpoints | null = null;
   const theVault = (): Ring => {
     if (vault === null) throw new Error('the keys are not open yet');
     return vault;
@@ -180,6 +185,7 @@ async function openState({ inForce, load, log, metrics, alarms, startedAt, close
     batch: config.limits.store_batch,
     onFailed,
     alarm,
+    onGrown: () => checkpoints?.grown(),
   });
   closers.push(() => store.close());
   const credentials = process.env.CREDENTIALS_DIRECTORY;
@@ -193,12 +199,17 @@ async function openState({ inForce, load, log, metrics, alarms, startedAt, close
   }
   vault = await openRing({ master, keyring: store.keyring, random, copy: (rows) => writeKeysFile(dir, rows) });
   await vault.ready(GATEWAY, startedAt);
+  checkpoints = await startCheckpoints({
+    ...{ node: config.node, audit: store.audit, dayKeys: await openDayKeys(path, { vault, random }) },
+    ...{ clock, log, alarm: meterOf(base).alarm },
+  });
+  closers.push(() => checkpoints?.stop());
   const limits = { reserve: config.limits.reserve_disk };
   const bodies = await openBodies({ dir, vault, clock, random, limits, onFailed });
   closers.push(() => bodies.close());
   const kept = createKeptPolicies(join(path, 'policies'), vault);
   await kept.keep(policy, startedAt);
-  return { store, vault, bodies, kept, failed: failure.promise };
+  return { store, vault, bodies, kept, checkpoints, failed: failure.promise };
 }
 
 // ── the line: work, the way out, and what moves messages along ──
@@ -426,23 +437,6 @@ async function openPortal(
   });
   closers.push(() => web.close());
   return web;
-}
-
-function minVersionOf(config: Config): 'TLSv1.2' | 'TLSv1.3' {
-  return config.protection.tls.minimum === '1.3' ? 'TLSv1.3' : 'TLSv1.2';
-}
-
-async function certificateOf(config: Config, now: Time): Promise<Certificate> {
-  const minVersion = minVersionOf(config);
-  const { files } = config.certificates;
-  if (files === undefined) return { ...selfMadeCertificate(config.hostname, now), minVersion };
-  return { cert: await readFile(files.cert), key: await readFile(files.key), minVersion };
-}
-
-async function portalCertificateOf(config: Config, now: Time): Promise<PortalCertificate> {
-  const pair = config.certificates.portal ?? config.certificates.files;
-  if (pair !== undefined) return { cert: await readFile(pair.cert, 'utf8'), key: await readFile(pair.key, 'utf8') };
-  return selfMadeCertificate(new URL(config.portal.url ?? `https://${config.hostname}`).hostname, now);
 }
 
 function controlDeps(

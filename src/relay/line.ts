@@ -82,7 +82,15 @@ export type Meter = {
   /** A closed list of names. */
   alarm(name: AlarmName): void;
 };
-export type AlarmName = 'corrupt body' | 'examiner lost' | 'staff mail held' | 'store failed' | 'stage failed';
+export type AlarmName =
+  | 'corrupt body'
+  | 'examiner lost'
+  | 'staff mail held'
+  | 'store failed'
+  | 'stage failed'
+  | 'checkpoint failed'
+  | 'audit key lost'
+  | 'anchor failed';
 
 export type Load = {
   /** Octets of messages that are coming in. */

@@ -4,6 +4,8 @@
 import type { AuditEvent } from '../../domain/events.ts';
 import type { DeliveryId, OrganizationName, QueueId, Time } from '../../domain/ids.ts';
 import type { Actor, DeliveryState } from '../../domain/types.ts';
+import type { SignedCheckpoint } from '../../record/checkpoint.ts';
+import type { Bad, Head } from '../../record/verify.ts';
 
 /** An entry as people see it: the boxed detail opened. */
 export type AuditEntry = {
@@ -63,9 +65,28 @@ export type Verification = {
   readonly entries: number;
   readonly intact: boolean;
   /** The first entry that does not fit, and what is wrong with it. */
-  readonly bad?: { readonly node: string; readonly epoch: number; readonly seq: number; readonly what: string };
+  readonly bad?: Bad;
+  /** The last checkpoint whose signature fits; null when there is none. */
+  readonly signed: { readonly no: number; readonly seq: number; readonly at: Time } | null;
+  /** Deliveries that were accepted and have neither an end nor a row: how many, and the first. */
+  readonly lost: { readonly count: number; readonly first?: string };
   readonly head: { readonly node: string; readonly epoch: number; readonly seq: number; readonly hash: string } | null;
 };
+
+/** What the next checkpoint is made of, of one moment. */
+export type ProofState = {
+  readonly head: Head;
+  /** Heads of the other nodes and epochs. */
+  readonly others: readonly Head[];
+  /** The last checkpoint. */
+  readonly last: SignedCheckpoint | null;
+  /** The last one that names the key to go on with. */
+  readonly standing: SignedCheckpoint | null;
+};
+/** An anchor that fits; `position`: entries of the whole audit up to it. */
+export type Anchored = Head & { readonly no: number; readonly at: Time; readonly position: number };
+/** The last anchor of each node and epoch that fits, and the first entry that does not. */
+export type AnchorCheck = { readonly fitted: readonly Anchored[]; readonly bad: Bad | null };
 
 export interface Audit {
   append(entries: readonly NewEntry[]): Promise<void>;
@@ -74,8 +95,20 @@ export interface Audit {
   trace(message: QueueId): Promise<readonly AuditEntry[]>;
   /** Entries after `seq` in pages, for export. */
   read(after: { epoch: number; seq: number } | null, limit: number): Promise<readonly AuditEntry[]>;
-  verify(progress?: (checked: number, total: number) => void): Promise<Verification>;
+  /** `keys`: first public keys kept elsewhere; null: the audit's own is believed. */
+  verify(
+    progress?: (checked: number, total: number) => void,
+    keys?: readonly Uint8Array[] | null,
+  ): Promise<Verification>;
+  /** Compares anchors (lines of JSON, by rising number) with the chain; `fitted` as the call before gave it. */
+  checkAnchors(lines: readonly string[], fitted: readonly Anchored[]): Promise<AnchorCheck>;
+  /** Checkpoints that begin a series of day keys: the public keys to keep elsewhere. */
+  firstKeys(): Promise<readonly SignedCheckpoint[]>;
+  /** What the next checkpoint of that node is made of. */
+  proofState(node: string): Promise<ProofState>;
+  addCheckpoint(checkpoint: SignedCheckpoint): Promise<void>;
 }
+
 export type NewEntry = {
   readonly organization: OrganizationName;
   readonly actor: Actor;

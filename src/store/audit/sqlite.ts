@@ -4,14 +4,16 @@
 import { type BoxPlace, type Vault, VaultError } from '../../crypto/vault.ts';
 import type { AuditEvent } from '../../domain/events.ts';
 import type { DeliveryId, QueueId } from '../../domain/ids.ts';
-import { compareHead, type Head, start } from '../../record/verify.ts';
+import { headText, type Signed, type SignedCheckpoint, UNSIGNED } from '../../record/checkpoint.ts';
+import { type Bad, compareHead, type Head, start } from '../../record/verify.ts';
 import { deliveryOrNothing, fixedOrNothing } from '../queue/reading.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault, tagsOf } from '../sqlite/access.ts';
-import type { AuditRow, EntryCall } from '../sqlite/protocol.ts';
+import { type AuditRow, type EntryCall, toOctets } from '../sqlite/protocol.ts';
 import type { KeptHead, VerifySlice } from '../sqlite/queries/audit.ts';
+import type { CheckpointSlice, CheckpointSliceCall } from '../sqlite/queries/proof.ts';
 import type { SearchCall, SearchPage, SearchRow } from '../sqlite/queries/search.ts';
-import type { Audit, AuditEntry, LogQuery, LogRow, NewEntry, Verification } from './port.ts';
+import type { AnchorCheck, Audit, AuditEntry, LogQuery, LogRow, NewEntry, ProofState, Verification } from './port.ts';
 
 /** Entries checked by one call on the reader. */
 const SLICE = 2_000;
@@ -122,16 +124,64 @@ async function search(access: Access, query: LogQuery): Promise<LogRow[]> {
   return found;
 }
 
+type Stored = { heads: KeptHead[]; first: number; last: number; checkpoints: number };
+type Chain = { entries: number; lost: string[]; bad?: Bad };
+
 /** Needs no key: what is boxed was hashed boxed. */
 export async function verify(
   access: Pick<Access, 'read'>,
   progress: Parameters<Audit['verify']>[0],
+  keys: readonly Uint8Array[] | null = null,
 ): Promise<Verification> {
-  const { heads, first, last } = await access.read<{ heads: KeptHead[]; first: number; last: number }>('heads', null);
+  const stored = await access.read<Stored>('heads', null);
+  const newest = stored.heads.at(-1);
+  const chain = await verifyEntries(access, stored, progress);
+  const place = ({ node, epoch, seq }: Bad): number => {
+    const base = stored.heads.find((one) => one.node === node && one.epoch === epoch)?.base;
+    return base === undefined ? Number.MAX_SAFE_INTEGER : base + seq;
+  };
+  const before = chain.bad ? place(chain.bad) : Number.MAX_SAFE_INTEGER;
+  const { signed, bad: unsigned } = await verifySigned(access, stored, keys, before);
+  const bad = unsigned && place(unsigned) < before ? unsigned : chain.bad;
+  const { last } = signed;
+  return {
+    entries: chain.entries,
+    intact: !bad,
+    ...(bad && { bad }),
+    head: newest ? named(newest) : null,
+    signed: last && { no: last.no, seq: last.seq, at: last.at },
+    lost: { count: chain.lost.length, ...(chain.lost[0] !== undefined && { first: chain.lost[0] }) },
+  };
+}
+
+async function verifySigned(
+  access: Pick<Access, 'read'>,
+  { heads, checkpoints }: Stored,
+  keys: readonly Uint8Array[] | null,
+  before: number,
+): Promise<{ signed: Signed; bad: Bad | null }> {
+  const [oldest] = heads;
+  if (keys !== null && checkpoints === 0 && oldest) {
+    const { node, epoch } = oldest;
+    return { signed: UNSIGNED, bad: { node, epoch, seq: 1, what: 'is not proven: there is no checkpoint' } };
+  }
+  let signed = UNSIGNED;
+  for (;;) {
+    const call: CheckpointSliceCall = [signed, keys, checkpoints, before];
+    const slice = await access.read<CheckpointSlice>('checkpointSlice', call);
+    signed = slice.signed;
+    if (slice.done) return slice;
+  }
+}
+
+async function verifyEntries(
+  access: Pick<Access, 'read'>,
+  { heads, first, last }: Stored,
+  progress: Parameters<Audit['verify']>[0],
+): Promise<Chain> {
   const total = heads.reduce((sum, one) => sum + one.seq, 0);
-  const newest = heads.at(-1);
-  const head = newest ? named(newest) : null;
   let entries = 0;
+  const lost: string[] = [];
   for (const [i, kept] of heads.entries()) {
     let at: Head = start(kept.node, kept.epoch);
     // Rows before the first epoch, between two, and behind the last are looked at too: none may stand there.
@@ -141,14 +191,15 @@ export async function verify(
       const to = Math.min(from + SLICE, end);
       const slice = await access.read<VerifySlice>('verifySlice', [at, from, to]);
       entries += slice.checked;
-      if (slice.bad) return { entries, intact: false, bad: slice.bad, head };
+      if (slice.bad) return { entries, bad: slice.bad, lost };
+      lost.push(...slice.lost);
       at = slice.head;
       progress?.(entries, total);
     }
     const bad = compareHead(at, kept);
-    if (bad) return { entries, intact: false, bad, head };
+    if (bad) return { entries, bad, lost };
   }
-  return { entries, intact: true, head };
+  return { entries, lost };
 }
 
 function named({ node, epoch, seq, hash }: KeptHead): Verification['head'] {
@@ -172,6 +223,18 @@ export function openAudit(access: Access): Audit {
       const rows = await access.read<AuditRow[]>('read', [after?.epoch ?? 0, after?.seq ?? 0, limit]);
       return rows.map((row) => entryFrom(vault, row));
     },
-    verify: (progress) => verify(access, progress),
+    verify: (progress, keys) => verify(access, progress, keys),
+    checkAnchors: (lines, fitted) => access.read<AnchorCheck>('anchorSlice', [lines, fitted]),
+    firstKeys: () => access.read<SignedCheckpoint[]>('firstKeys', null),
+    proofState: (node) => access.read<ProofState>('proofState', [node]),
+    async addCheckpoint(one) {
+      const verb = Buffer.from(access.random.bytes(16)).toString('hex');
+      const others = JSON.stringify(one.others.map(headText));
+      await access.write('checkpoint', verb, [
+        ...([one.no, one.node, one.epoch, one.seq, toOctets(one.hash), one.at, others, toOctets(one.key)] as const),
+        one.next === null ? null : toOctets(one.next),
+        toOctets(one.signature),
+      ]);
+    },
   };
 }

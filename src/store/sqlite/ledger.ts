@@ -15,6 +15,8 @@ export type Ledger = {
     detail: string,
     boxed: Uint8Array | null,
   ): void;
+  /** Entries of this epoch so far, those of the open transaction too. */
+  readonly count: () => number;
   /** Writes the head; before each commit. */
   flush(): void;
   /** Reads the head again, after a roll-back. */
@@ -72,6 +74,7 @@ export function openLedger(db: Database.Database, node: string): Ledger {
       head.hash = hash;
       dirty = true;
     },
+    count: () => head.seq,
     flush() {
       if (!dirty) return;
       keep.run(head.seq, head.hash, node, head.epoch);

@@ -39,6 +39,8 @@ export type StoreDeps = {
   readonly onFailed?: (why: string) => void;
   /** Something needs a person: words with queue ids, without addresses. */
   readonly alarm?: (what: string) => void;
+  /** A thousand entries or more came since this was called last. */
+  readonly onGrown?: () => void;
   readonly faults?: Faults;
 };
 
@@ -71,7 +73,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
   const database = join(path, 'queue.db');
   const failed = deps.onFailed ?? (() => {});
   const writerData = { path: database, lock: join(path, 'lock.db'), node, batch, faults: faults !== undefined };
-  const writer = await startThread(new URL('./writer.ts', import.meta.url), writerData, failed, faults);
+  const writer = await startThread(new URL('./writer.ts', import.meta.url), writerData, failed, faults, deps.onGrown);
   let reader: Awaited<ReturnType<typeof startThread>>;
   try {
     reader = await startThread(new URL('./reader.ts', import.meta.url), { path: database }, failed);

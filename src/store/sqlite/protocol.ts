@@ -304,6 +304,32 @@ export type AuditRow = StoredEntry;
 export const AUDIT_ROW =
   'node, epoch, seq, at, organization, message, delivery, actor, event, detail, boxed, digest, hash';
 
+export type CheckpointRow = {
+  readonly no: number;
+  readonly node: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly hash: Uint8Array;
+  readonly at: number;
+  /** JSON. */
+  readonly others: string;
+  readonly key: Uint8Array;
+  readonly next: Uint8Array | null;
+  readonly signature: Uint8Array;
+};
+export type CheckpointCall = readonly [
+  no: number,
+  node: string,
+  epoch: number,
+  seq: number,
+  hash: Octets,
+  at: number,
+  others: string,
+  key: Octets,
+  next: Octets | null,
+  signature: Octets,
+];
+
 export type LoginRow = { readonly name: string; readonly organization: string; readonly box: Uint8Array };
 export type OperatorRow = { readonly name: string; readonly box: Uint8Array };
 export type KeyRowCall = readonly [
@@ -395,6 +421,7 @@ export type WriterVerbs = {
   operate: { args: OperateCall; answer: OperateAnswer };
   recall: { args: readonly [verb: string]; answer: { complete: boolean; answers: OperateAnswer[] } };
   append: { args: readonly EntryCall[]; answer: null };
+  checkpoint: { args: CheckpointCall; answer: null };
   addKey: { args: KeyRowCall; answer: StoredKey };
   addAddressKey: { args: AddAddressKeyCall; answer: boolean };
   changeAddressKey: { args: ChangeAddressKeyCall; answer: boolean };
@@ -447,4 +474,5 @@ export type Answers = readonly unknown[];
 export type ThreadMessage =
   | { readonly ready: true; readonly synchronous: number }
   | { readonly refused: string; readonly code: string | undefined }
-  | { readonly failed: string };
+  | { readonly failed: string }
+  | { readonly grown: true };

@@ -9,6 +9,7 @@ import type { Call } from './protocol.ts';
 import { auditQueries } from './queries/audit.ts';
 import { keyQueries } from './queries/keys.ts';
 import { parcelQueries } from './queries/parcels.ts';
+import { proofQueries } from './queries/proof.ts';
 import { queueQueries } from './queries/queue.ts';
 import { searchQueries } from './queries/search.ts';
 
@@ -28,6 +29,7 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...queueQueries(db),
     ...searchQueries(db),
     ...auditQueries(db),
+    ...proofQueries(db),
     ...parcelQueries(db),
     ...accountQueries(db),
     ...keyQueries(db),

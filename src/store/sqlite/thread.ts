@@ -34,12 +34,13 @@ export type Thread = {
   close(): Promise<void>;
 };
 
-/** Starts `file` and resolves when it is ready; rejects with its words when it refuses. */
+/** Starts `file` and resolves when it is ready; rejects with its words when it refuses. `onGrown`: many entries more. */
 export async function startThread(
   file: URL,
   data: unknown,
   onFailed: (why: string) => void,
   faults?: Faults,
+  onGrown?: () => void,
 ): Promise<Thread> {
   const worker = new Worker(file, {
     workerData: data,
@@ -93,6 +94,7 @@ export async function startThread(
     else if ('ready' in message) ready.resolve();
     else if ('refused' in message) ready.reject(Object.assign(new Error(message.refused), { code: message.code }));
     else if ('failed' in message) onFailed(message.failed);
+    else if ('grown' in message) onGrown?.();
   });
   let started = false;
   let closing = false;

@@ -37,6 +37,8 @@ export type WriterData = {
 const BATCH_OCTETS = 8 * 1024 * 1024;
 /** Idle time after which the log is moved into the database. */
 const IDLE = 1_000;
+/** After so many more entries a checkpoint is asked for. */
+const ENTRIES = 1_000;
 const FIRST = new Set(['accept', 'settle']);
 
 function verbsOf(w: Workbench): Record<string, Verb> {
@@ -77,6 +79,7 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
   let batches = 0;
   let written = false;
   let told = false;
+  let entries = w.ledger.count();
   let timer: NodeJS.Timeout | null = null;
 
   const idle = () => {
@@ -96,6 +99,10 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
     if (failed !== null && !told) {
       told = true;
       port.postMessage({ failed });
+    }
+    if (w.ledger.count() - entries >= ENTRIES) {
+      entries = w.ledger.count();
+      port.postMessage({ grown: true });
     }
     if (batches % 16 === 0 && failed === null && walSize(path) > WAL_BOUND) checkpoint(w.db, false);
   };

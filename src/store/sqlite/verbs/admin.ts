@@ -1,6 +1,13 @@
 // Keys, operators, submission logins, and entries that change no queue row.
 
-import { type EntryCall, fromOctets, type KeyRowCall, type Octets, type StoredKey } from '../protocol.ts';
+import {
+  type CheckpointCall,
+  type EntryCall,
+  fromOctets,
+  type KeyRowCall,
+  type Octets,
+  type StoredKey,
+} from '../protocol.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 
 const GATEWAY = '-';
@@ -19,6 +26,12 @@ export function makeAdmin(w: Workbench) {
   const insertLogin = db.prepare('INSERT INTO login (name, organization, box) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const deleteLogin = db.prepare('DELETE FROM login WHERE name = ?');
 
+  const lastCheckpoint = db.prepare<[], number>('SELECT coalesce(max(no), 0) FROM checkpoint').pluck();
+  const insertCheckpoint = db.prepare(
+    `INSERT INTO checkpoint (no, node, epoch, seq, hash, at, others, key, next, signature)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+
   function record(at: number, organization: string, actor: string, event: string, detail: string, reason: Octets) {
     ledger.append(at, organization, null, null, actor, event, detail, fromOctets(reason));
   }
@@ -29,6 +42,13 @@ export function makeAdmin(w: Workbench) {
         const box = boxed === null ? null : fromOctets(boxed);
         ledger.append(at, organization, message, delivery, actor, event, detail, box);
       }
+      return null;
+    },
+    /** No entry tells of it: it would be one more to sign. */
+    checkpoint([no, node, epoch, seq, hash, at, others, key, next, signature]: CheckpointCall): null {
+      if (no !== lastCheckpoint.get()! + 1) throw new Refusal('wrong state', `checkpoint ${no} does not follow`);
+      const keys = [fromOctets(key), next === null ? null : fromOctets(next)];
+      insertCheckpoint.run(no, node, epoch, seq, fromOctets(hash), at, others, ...keys, fromOctets(signature));
       return null;
     },
     addKey(row: KeyRowCall, at: number): StoredKey {
