@@ -31,6 +31,10 @@ function checkOrganizations(config: ParsedConfig, { problem, warn }: Report): vo
     if (admin !== undefined && !organization.domains.includes(admin.slice(admin.lastIndexOf('@') + 1).toLowerCase())) {
       problem([...at, 'admin'], 'must be an address of one of its domains');
     }
+    const help = organization.help.url;
+    if (help !== undefined && !help.startsWith('https://')) {
+      warn([...at, 'help', 'url'], 'is shown as text and leads nowhere: only https:// makes a link');
+    }
     organization.from.networks.forEach((network: Cidr, place) => {
       if (network.prefix >= (network.family === 4 ? 8 : 16)) return;
       problem([...at, 'from', 'networks', place], `${network.text} is a large part of the Internet and proves nothing`);

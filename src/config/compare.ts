@@ -10,7 +10,9 @@ export type Change = { readonly key: string; readonly before: string | null; rea
 function leaves(value: unknown, path: readonly (string | number)[]): [string, string][] {
   const isMap = value !== null && typeof value === 'object' && !Array.isArray(value);
   const isMaps = Array.isArray(value) && value.some((one) => one !== null && typeof one === 'object');
-  if (isMap && Object.keys(value).length > 0) {
+  if (value === undefined) return [];
+  // An empty map says no more than an absent one: what it would hold is absent or has its default.
+  if (isMap) {
     return Object.entries(value).flatMap(([key, one]) => leaves(one, [...path, key]));
   }
   if (isMaps) return value.flatMap((one, index) => leaves(one, [...path, index]));

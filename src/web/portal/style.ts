@@ -93,6 +93,13 @@ footer { padding-top: .5rem; padding-bottom: 2rem; color: var(--soft); font-size
 footer p { margin: 0; }
 footer a { display: inline-block; padding: .6rem 0; min-height: 2.75rem; }
 footer .row { gap: 0 1.5rem; }
+@media (max-width: 15rem) {
+  header, main, footer { padding-left: .5rem; padding-right: .5rem; }
+  .card { padding: 1rem .75rem; }
+  h1 { font-size: 1.25rem; }
+  h1, button, .button, summary { hyphens: auto; }
+  button, .button { padding-left: .5rem; padding-right: .5rem; }
+}
 @media (min-width: 34rem) {
   .card { padding: 1.75rem 2rem; }
   h1 { font-size: 1.75rem; }

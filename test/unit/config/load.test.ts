@@ -174,10 +174,19 @@ test('two configurations are compared key by key in the words of the file', asyn
   expect(changesText(compareConfigs(before, after))).toBe(
     [
       'organizations[0].domains: [clinic.example, xn--bcher-kva.example] → [clinic.example]',
-      'floors.domains: {} → (absent)',
       'queue.lifetime: 5 days → 2 days',
       'floors.domains["lab.example"].tls: (absent) → dane',
     ].join('\n'),
   );
   expect(compareConfigs(before, before)).toEqual([]);
+  // A key without a value is an absent one.
+  expect(compareConfigs({ ...before, overrides: undefined } as unknown as Config, before)).toEqual([]);
+});
+
+test('a help page that is no link is told', async () => {
+  const text = BASE.replace('    domains', '    help: { url: www.clinic.example/help }\n    domains');
+  const loaded = await loadConfig(write('config/gateway.yaml', text), deps());
+  expect('warnings' in loaded && loaded.warnings.map(({ path, message }) => `${path} ${message}`)).toEqual([
+    'organizations[0].help.url is shown as text and leads nowhere: only https:// makes a link',
+  ]);
 });
