@@ -11,12 +11,11 @@ import type { BodyRef, Delivery, Level, NewMessage, Random, Transaction } from '
 import { fieldValue, HEADER_MAX, headerEnd, parseHeader } from '../mail/header.ts';
 import { composeNotice, composeReceipt } from '../mail/notice.ts';
 import { shownSender } from '../mail/sender.ts';
-import { isStaff } from '../relay/bounce.ts';
 import { type Line, type OrganizationSettings, organizationOf, verbId } from '../relay/line.ts';
 import { outgoing } from '../relay/outgoing.ts';
+import { isStaff, newMessageId, toRecipient, toStaff, writeOwn } from '../relay/own-mail.ts';
 import type { NewParcel, Parcels } from '../store/parcels/port.ts';
 import { ON_ITS_WAY } from '../store/queue/rows.ts';
-import { newMessageId, wayToRecipient, wayToStaff, writeLetter } from './mail.ts';
 import { makeGrant, newId, newKey, newToken, sealDataKey } from './tokens.ts';
 
 export type EscrowDeps = {
@@ -226,7 +225,7 @@ async function writeNotice(
   frame: Frame,
   { delivery, link }: Making,
   from: string,
-): ReturnType<typeof writeLetter> {
+): ReturnType<typeof writeOwn> {
   const { organization, expiresAt } = frame;
   const text = await composeNotice({
     hostname: line.settings().hostname,
@@ -238,8 +237,8 @@ async function writeNotice(
     token: link,
     expiresAt,
   });
-  return writeLetter(line, {
-    ...wayToRecipient(line, delivery.recipient, frame.level),
+  return writeOwn(line, {
+    to: [toRecipient(line, delivery.recipient, frame.level)],
     organization: organization.name,
     origin: 'notice',
     // Each escrow of the delivery has a notice of its own, which bears its own link.
@@ -256,7 +255,7 @@ async function writeReceipt(
   frame: Frame,
   makings: readonly Making[],
   to: Address,
-): ReturnType<typeof writeLetter> {
+): ReturnType<typeof writeOwn> {
   const { organization, expiresAt } = frame;
   const settings = line.settings();
   const first = deliveries[0] as Delivery;
@@ -273,8 +272,8 @@ async function writeReceipt(
     },
     parcels: makings.map(({ delivery, sender }) => ({ recipient: delivery.recipient, token: sender, expiresAt })),
   });
-  return writeLetter(line, {
-    ...wayToStaff(organization, to),
+  return writeOwn(line, {
+    to: [toStaff(organization, to)],
     organization: organization.name,
     origin: 'receipt',
     cause: { kind: 'receipt of', key: `${first.id} ${first.attempts}` },

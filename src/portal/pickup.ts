@@ -6,11 +6,10 @@ import { KIND } from '../crypto/sealed.ts';
 import { type Address, type Duration, messageOf } from '../domain/ids.ts';
 import type { Parcel } from '../domain/portal.ts';
 import { composeReply } from '../mail/notice.ts';
-import { isStaff } from '../relay/bounce.ts';
 import { type OrganizationSettings, verbId } from '../relay/line.ts';
+import { isStaff, newMessageId, toStaff, writeOwn } from '../relay/own-mail.ts';
 import type { BodyHandle } from '../store/bodies/port.ts';
 import type { PortalDeps } from './deps.ts';
-import { newMessageId, wayToStaff, writeLetter } from './mail.ts';
 import type { Door, Pickup } from './portal.ts';
 import { openDataKey } from './tokens.ts';
 import type { Turns } from './turns.ts';
@@ -113,8 +112,8 @@ async function reply(deps: PortalDeps, place: PickupPlace, given: string, once: 
     text,
   });
   const name = createHash('sha256').update(`${parcel.id} ${once}`).digest('hex').slice(0, 32);
-  const { message, durable } = await writeLetter(line, {
-    ...wayToStaff(organization, sender),
+  const { message, durable } = await writeOwn(line, {
+    to: [toStaff(organization, sender)],
     organization: organization.name,
     origin: 'reply',
     cause: { kind: 'reply to', key: `${parcel.id} ${name}` },

@@ -7,10 +7,10 @@ import { type Address, type Duration, messageOf } from '../domain/ids.ts';
 import type { Grant, GrantKind, Language } from '../domain/portal.ts';
 import { composeCode } from '../mail/notice.ts';
 import { verbId } from '../relay/line.ts';
+import { newMessageId, toRecipient, toStaff, writeOwn } from '../relay/own-mail.ts';
 import type { PortalDeps } from './deps.ts';
 import { createDesk } from './desk.ts';
 import { doorOf, type Found, findDoor, hostView, isOpen, organizationAt } from './door.ts';
-import { newMessageId, wayToRecipient, wayToStaff, writeLetter } from './mail.ts';
 import { createPickup } from './pickup.ts';
 import type { CodeSent, Desk, Entered, Pickup, Portal } from './portal.ts';
 import { makeSession, openGrant, openSessionKey, sessionHash } from './tokens.ts';
@@ -67,22 +67,22 @@ async function sendCode(deps: PortalDeps, found: Found, language: Language): Pro
   const id = random.bytes(16);
   const code = String(randomInt(1_000_000)).padStart(6, '0');
   const word = referenceWord();
-  const way =
+  const to =
     grant.kind === 'link'
-      ? wayToRecipient(line, parcel.recipient, parcel.level)
-      : wayToStaff(organization, parcel.sender as Address);
+      ? toRecipient(line, parcel.recipient, parcel.level)
+      : toStaff(organization, parcel.sender as Address);
   const text = await composeCode({
     hostname: line.settings().hostname,
     organization,
-    to: way.to,
+    to: to.recipient,
     date: now,
     messageId: newMessageId(line),
     ...{ code, word, lives: CODE_LIVES },
     language: organization.languages.includes(language) ? language : (organization.languages[0] ?? 'en'),
   });
   const until = now + CODE_LIVES;
-  const { message, durable } = await writeLetter(line, {
-    ...way,
+  const { message, durable } = await writeOwn(line, {
+    to: [to],
     organization: organization.name,
     origin: 'code',
     cause: { kind: 'code of', key: Buffer.from(id).toString('hex') },

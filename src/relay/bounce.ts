@@ -2,14 +2,13 @@
 // ours goes only to an address of the proven organization, and never causes mail itself (P7). What cannot be told by
 // mail is marked as told, with the reason in the audit. Logs queue ids.
 
-import { type Address, domainOf, normalAddress, queueId } from '../domain/ids.ts';
-import type { Delivery, NewMessage, StoredEnvelope } from '../domain/types.ts';
+import { type Address, normalAddress } from '../domain/ids.ts';
+import type { Delivery } from '../domain/types.ts';
 import { composeDsn } from '../mail/dsn.ts';
 import { composeNote } from '../mail/note.ts';
-import { staffDecision } from '../policy/staff.ts';
-import { encodeEnvelope } from '../store/bodies/envelope.ts';
 import type { Notification } from '../store/queue/port.ts';
 import { codeOf, isOurs, type Line, type OrganizationSettings, organizationOf, verbId } from './line.ts';
+import { isStaff, newMessageId, toStaff, writeOwn } from './own-mail.ts';
 
 export function notifyInBackground(line: Line, notification: Notification): void {
   line.load.notifying += 1;
@@ -40,19 +39,23 @@ export async function notify(line: Line, notification: Notification): Promise<vo
     return;
   }
   const text = await compose(line, notification, to);
-  await line.ready(message.organization);
-  const writer = line.bodies.create(message.organization, text.length);
-  await writer.write(text);
-  const now = line.clock.now();
-  const id = queueId(now, line.random.bytes(9));
-  const envelope = envelopeOf(line, notification, to, { id, now });
-  const written = writer.end(encodeEnvelope(envelope));
-  const own: NewMessage = { ...envelope, size: written.size, digest: written.digest, body: written.ref };
+  const origin = originOf(kind);
+  const [first] = deliveries as readonly [Delivery];
+  const { message: own, durable } = await writeOwn(line, {
+    to: to.addresses.map((address) => toStaff(to.organization, address)),
+    organization: message.organization,
+    origin,
+    // One telling of a kind for these deliveries: the first of them and how often it was attempted name it.
+    cause: { kind: origin === 'dsn' ? 'dsn of' : 'note of', key: `${kind} ${first.id} ${first.attempts}` },
+    parent: message.id,
+    text,
+    expiresAt: line.clock.now() + line.settings().lifetime,
+  });
   const tells = { deliveries: deliveries.map((one) => one.id), kind };
   // One after the other: the rows say that it was told, and nobody sends it again when its body was lost in between.
-  await written.durable;
+  await durable;
   await line.queue.accept(verbId(line), own, own.cause, undefined, tells);
-  line.log.info({ queueId: id, organization: message.organization, parent: message.id, kind }, 'told');
+  line.log.info({ queueId: own.id, organization: message.organization, parent: message.id, kind }, 'told');
   line.wake('deliver');
 }
 
@@ -92,11 +95,6 @@ function senderToTell(
   return isStaff(address, organization) ? address : { nobody: 'the reverse-path is outside the organization' };
 }
 
-/** Mail of ours to staff goes to no other address. */
-export function isStaff(address: Address, organization: Pick<OrganizationSettings, 'domains'>): boolean {
-  return organization.domains.includes(domainOf(normalAddress(address) as Address));
-}
-
 function originOf(kind: Notification['kind']): 'dsn' | 'note' {
   return kind === 'bounced' || kind === 'delayed' ? 'dsn' : 'note';
 }
@@ -111,7 +109,7 @@ function compose(
     hostname,
     to: addresses,
     date: line.clock.now(),
-    messageId: `<${queueId(line.clock.now(), line.random.bytes(9))}@${hostname}>`,
+    messageId: newMessageId(line),
     message: {
       queueId: message.id,
       messageId: message.examination?.messageId ?? '',
@@ -147,37 +145,4 @@ function whyOf(kind: Notification['kind'], delivery: Delivery): string {
   const { decision } = delivery;
   if (kind === 'warned') return decision?.warn ?? '';
   return decision?.action.kind === 'hold' ? decision.because : delivery.because;
-}
-
-function envelopeOf(
-  line: Line,
-  { kind, message, deliveries }: Notification,
-  { addresses, organization }: Told,
-  made: { id: NewMessage['id']; now: number },
-): StoredEnvelope {
-  const settings = line.settings();
-  const first = deliveries[0] as Delivery;
-  return {
-    id: made.id,
-    organization: message.organization,
-    reversePath: '',
-    sender: [`postmaster@${settings.hostname}` as Address],
-    acceptedAt: made.now,
-    acceptedBy: settings.node,
-    // One telling of a kind for these deliveries: the first of them and how often it was attempted name it.
-    cause: { kind: originOf(kind) === 'dsn' ? 'dsn of' : 'note of', key: `${kind} ${first.id} ${first.attempts}` },
-    parent: message.id,
-    origin: originOf(kind),
-    trace: { helo: settings.hostname, ip: '', with: 'LOCAL', proof: [] },
-    dsn: {},
-    smtpUtf8: false,
-    deliveries: addresses.map((recipient) => ({
-      recipient,
-      dsn: { notify: ['NEVER'] },
-      destination: organization.returnHost ?? domainOf(normalAddress(recipient) as Address),
-      priority: 'urgent',
-      expiresAt: made.now + settings.lifetime,
-      decision: staffDecision(),
-    })),
-  };
 }
