@@ -41,7 +41,7 @@ import { openListeners } from './relay/listeners.ts';
 import { createSchedule } from './relay/schedule.ts';
 import { hostPort, smartHostOf } from './relay/settings.ts';
 import { startSweep } from './relay/sweep.ts';
-import { createWays, waysFor } from './relay/ways.ts';
+import { createWays, prospectsFor } from './relay/ways.ts';
 import { createResolve } from './route/resolve.ts';
 import { createClient } from './smtp/client.ts';
 import type { Listener } from './smtp/listener.ts';
@@ -452,7 +452,7 @@ function controlDeps(
     kept,
     policy: () => inForce.current.policy,
     floors: () => inForce.current.floors,
-    ways: (delivery: Delivery) => waysFor(line, delivery),
+    prospects: (delivery: Delivery) => prospectsFor(line, delivery),
     decide: line.decide,
   };
   return {

@@ -226,14 +226,14 @@ async function decided(config: Config, policy: Policy, facts: Facts): Promise<Re
   const { decide, isUndecided } = await import('../policy/decide.ts');
   const { actionText } = await import('../control/views.ts');
   const { floorsOf } = await import('../policy/floors.ts');
-  const { traceOf, waysOf } = await import('../policy/trace.ts');
+  const { traceOf, prospectsOf } = await import('../policy/trace.ts');
   const { traceLines } = await import('../control/explanation.ts');
   const { builtIn } = await import('../relay/settings.ts');
   const { possibleStep } = await import('../relay/settle.ts');
   const floors = floorsOf(config);
   const built = builtIn(config);
   const decision = decide(policy, floors, facts);
-  const steps = traceLines(traceOf(policy, floors, facts, waysOf(built)));
+  const steps = traceLines(traceOf(policy, floors, facts, prospectsOf(built)));
   const { recipient } = facts;
   if (isUndecided(decision)) {
     const because = `not known: ${decision.unknown.join(', ')}`;

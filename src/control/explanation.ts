@@ -3,7 +3,7 @@
 import type { Delivery, Facts, Message } from '../domain/types.ts';
 import { type Decided, isUndecided } from '../policy/decide.ts';
 import type { Floors, Policy } from '../policy/rule.ts';
-import { type PolicyTrace, traceOf, type Ways } from '../policy/trace.ts';
+import { type PolicyTrace, type Prospects, traceOf } from '../policy/trace.ts';
 import { factsOf } from '../relay/examine.ts';
 import type { Explained } from './deps.ts';
 import type { KeptPolicies } from './kept-policies.ts';
@@ -13,7 +13,7 @@ export type ExplainDeps = {
   readonly policy: () => Policy;
   readonly floors: () => Floors;
   /** What could be used for a recipient now. */
-  readonly ways: (delivery: Delivery) => Promise<Ways>;
+  readonly prospects: (delivery: Delivery) => Promise<Prospects>;
   readonly decide: (facts: Facts) => Decided;
 };
 
@@ -32,7 +32,7 @@ export async function explain(
     explained.push({
       delivery,
       policyVersion: policy.version,
-      steps: traceLines(traceOf(policy, deps.floors(), facts, await deps.ways(delivery))),
+      steps: traceLines(traceOf(policy, deps.floors(), facts, await deps.prospects(delivery))),
       now: isUndecided(now) ? null : now,
     });
   }

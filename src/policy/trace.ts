@@ -25,8 +25,8 @@ export type PolicyTrace = {
 };
 
 /** Whether a protection can be used for the recipient now, as far as it is known before it is tried, and why. */
-export type Way = { readonly possible: boolean; readonly why: string };
-export type Ways = (protection: Protection) => Way;
+export type Prospect = { readonly possible: boolean; readonly why: string };
+export type Prospects = (protection: Protection) => Prospect;
 
 const ATTEMPT: Readonly<Record<ProtectionName, string>> = {
   tls: 'if the next hop shows it',
@@ -37,7 +37,7 @@ const ATTEMPT: Readonly<Record<ProtectionName, string>> = {
 };
 
 /** What can be said without looking anything up. */
-export function waysOf(built: readonly ProtectionName[]): Ways {
+export function prospectsOf(built: readonly ProtectionName[]): Prospects {
   return ({ name }) =>
     built.includes(name)
       ? { possible: true, why: ATTEMPT[name] }
@@ -47,7 +47,7 @@ export function waysOf(built: readonly ProtectionName[]): Ways {
         };
 }
 
-export function traceOf(policy: Policy, floors: Floors, facts: Facts, ways: Ways): PolicyTrace {
+export function traceOf(policy: Policy, floors: Floors, facts: Facts, prospects: Prospects): PolicyTrace {
   let decided = false;
   const rules = policy.rules.map((rule): TracedRule => {
     const says = answer(rule.when, facts);
@@ -56,7 +56,7 @@ export function traceOf(policy: Policy, floors: Floors, facts: Facts, ways: Ways
     return { name: rule.name, answer: says, reached, conditions: linesOf(rule.when, facts, 0) };
   });
   const decision = decide(policy, floors, facts);
-  return { rules, decision, protections: protectionsOf(policy, floors, facts, decision, ways) };
+  return { rules, decision, protections: protectionsOf(policy, floors, facts, decision, prospects) };
 }
 
 function protectionsOf(
@@ -64,7 +64,7 @@ function protectionsOf(
   floors: Floors,
   facts: Facts,
   decision: Decided,
-  ways: Ways,
+  prospects: Prospects,
 ): TracedProtection[] {
   if (isUndecided(decision)) return [];
   const then = policy.rules.find((rule) => rule.name === decision.rule)?.then;
@@ -73,7 +73,7 @@ function protectionsOf(
   return then.protections.map((protection) => {
     const missed = floorMissed(protection, bind);
     const below = missed && { possible: false, why: `below the floor ${protectionText(missed.floor)} of ${missed.of}` };
-    return { protection: protectionText(protection), ...(below ?? ways(protection)) };
+    return { protection: protectionText(protection), ...(below ?? prospects(protection)) };
   });
 }
 

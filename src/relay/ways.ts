@@ -5,7 +5,7 @@ import type { KeyBook } from '../keys/book-port.ts';
 import { createJudge, createLookup, type Judge, type Lookup } from '../keys/lookup.ts';
 import { createChain } from '../keys/roots.ts';
 import { createSigner } from '../keys/signer.ts';
-import { type Ways as PolicyWays, waysOf } from '../policy/trace.ts';
+import { type Prospects, prospectsOf } from '../policy/trace.ts';
 import type { Made } from '../store/bodies/made.ts';
 import type { Bodies } from '../store/bodies/port.ts';
 import type { Pool } from '../work/pool.ts';
@@ -39,9 +39,9 @@ export function createWays(deps: WaysDeps): Ways {
 }
 
 /** What could be used for a delivery now, for `explain`: keys are looked up, hops are not asked. */
-export async function waysFor(line: Pick<Line, 'settings' | 'lookUpKey'>, delivery: Delivery): Promise<PolicyWays> {
+export async function prospectsFor(line: Pick<Line, 'settings' | 'lookUpKey'>, delivery: Delivery): Promise<Prospects> {
   const { organization, recipient } = delivery;
-  const general = waysOf(line.settings().built);
+  const general = prospectsOf(line.settings().built);
   const pgp = await line.lookUpKey(organization, recipient, 'pgp');
   const smime = await line.lookUpKey(organization, recipient, 'smime');
   return (protection) => {

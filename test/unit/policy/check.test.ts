@@ -4,7 +4,7 @@ import { policyOf } from '../../../src/policy/load.ts';
 import { policyVersion } from '../../../src/policy/parse.ts';
 import { NO_FLOORS } from '../../../src/policy/rule.ts';
 import { compareActions } from '../../../src/policy/strength.ts';
-import { traceOf, waysOf } from '../../../src/policy/trace.ts';
+import { prospectsOf, traceOf } from '../../../src/policy/trace.ts';
 import { reloadDecision } from '../../../src/policy/weaker.ts';
 import { BALANCED, CLEAN, facts, policyFrom } from './cases.ts';
 
@@ -131,7 +131,7 @@ test.each<[Action, Action, string]>([
 
 test('the trace says rule by rule what was asked, and what of the list may be used', () => {
   const phi = facts({ findings: { ...CLEAN, phi: true } });
-  const trace = traceOf(policyFrom(BALANCED), NO_FLOORS, phi, waysOf(['tls']));
+  const trace = traceOf(policyFrom(BALANCED), NO_FLOORS, phi, prospectsOf(['tls']));
   expect(trace.rules.map(({ name, answer, reached }) => [name, answer, reached])).toEqual([
     ['asked for', 'no', true],
     ['phi', 'yes', true],
@@ -148,7 +148,7 @@ test('the trace says rule by rule what was asked, and what of the list may be us
     policyFrom(BALANCED),
     { ...NO_FLOORS, tags: { x: { name: 'portal', level: 'encrypt' } } },
     facts({ ...phi, subjectTags: ['x'] }),
-    waysOf(['tls']),
+    prospectsOf(['tls']),
   );
   expect(raised.protections[1]).toEqual({
     protection: 'tls',

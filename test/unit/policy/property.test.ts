@@ -11,7 +11,7 @@ import { floorProblem } from '../../../src/policy/floors.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
 import { type Condition, type Floors, NO_FLOORS, type Rule } from '../../../src/policy/rule.ts';
 import { compareActions } from '../../../src/policy/strength.ts';
-import { traceOf, waysOf } from '../../../src/policy/trace.ts';
+import { prospectsOf, traceOf } from '../../../src/policy/trace.ts';
 import { weakerOutcomes } from '../../../src/policy/weaker.ts';
 import { envelopes, examinations } from '../../../src/policy/worlds.ts';
 import { CLEAN, facts, READ } from './cases.ts';
@@ -162,7 +162,7 @@ test("an operator's choice that floorProblem lets through meets every floor of t
 test('the trace tells of the decision that is made', () => {
   fc.assert(
     fc.property(rules, floors, someFacts, (list, bind, one) => {
-      const trace = traceOf(policyOf(list), bind, one, waysOf(['tls']));
+      const trace = traceOf(policyOf(list), bind, one, prospectsOf(['tls']));
       const outcome = decided(list, bind, one);
       expect(trace.decision).toEqual(outcome);
       const first = trace.rules.find((rule) => rule.answer === 'yes');
