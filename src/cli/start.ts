@@ -85,6 +85,8 @@ export function startFault(error: unknown, configPath: string): CliError {
   const message = error instanceof Error ? error.message : String(error);
   if (message.startsWith('another Sealrelay uses'))
     return new CliError(message, 'stop that one first, or give this one a storage.path of its own');
+  if (message.startsWith('live mode:'))
+    return new CliError(message, 'start it as npm start and systemd/sealrelay.service do');
   return new CliError(message, `sealrelay config check --config ${configPath}`);
 }
 

@@ -259,9 +259,10 @@ function holdLease(
 }
 
 function report(line: Line, message: Message, settlements: readonly Settlement[]): void {
-  for (const { outcome, next, status, delivery } of settlements) {
+  for (const { outcome, next, status, delivery, parent, protection } of settlements) {
     const level = outcome.evidence?.level ?? null;
-    line.meter.outcome(outcome.kind, level);
+    const made = parent === undefined ? (protection?.split(':', 1)[0] ?? null) : 'portal';
+    line.meter.outcome(outcome.kind, level, made);
     line.log.info(
       { queueId: message.id, organization: message.organization, delivery, outcome: outcome.kind, status, level },
       next.state === 'ready' ? 'deferred' : next.state,

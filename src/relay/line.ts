@@ -78,7 +78,8 @@ export type Meter = {
   accepted(organization: OrganizationName, size: number): void;
   refused(code: number): void;
   examined(seconds: number): void;
-  outcome(kind: Outcome['kind'], level: Level | null): void;
+  /** `protection`: what the attempt was made with, without its level; that of a notice is `portal`. */
+  outcome(kind: Outcome['kind'], level: Level | null, protection: string | null): void;
   /** A closed list of names. */
   alarm(name: AlarmName): void;
 };

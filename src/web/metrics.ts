@@ -5,7 +5,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { LEVELS } from '../domain/protection.ts';
-import type { DeliveryState, Level, Outcome, Stage } from '../domain/types.ts';
+import type { DeliveryState, Level, Outcome, ProtectionName, Stage } from '../domain/types.ts';
 
 export type QueueCounts = {
   readonly stages: Readonly<Record<Stage, number>>;
@@ -22,7 +22,7 @@ export type Metrics = {
   /** Reply code of SMTP. */
   readonly refused: (code: number) => void;
   readonly examined: (seconds: number) => void;
-  readonly outcome: (kind: Outcome['kind'], level: Level | null) => void;
+  readonly outcome: (kind: Outcome['kind'], level: Level | null, protection: string | null) => void;
   /** Changes and commits since the start, and octets of the write-ahead log. */
   readonly store: (counts: { readonly calls: number; readonly batches: number; readonly wal: number }) => void;
   readonly queue: (counts: QueueCounts, now: number) => void;
@@ -36,6 +36,7 @@ export type Metrics = {
   readonly close: () => void;
 };
 
+const PROTECTIONS: readonly ProtectionName[] = ['tls', 'pgp', 'smime', 'portal', 'portal+'];
 const OUTCOMES = ['delivered', 'refused', 'lacking', 'unreached', 'in doubt'];
 const ALARMS = 64;
 
@@ -53,8 +54,12 @@ export function createMetrics(): Metrics {
     },
     refused: (code) => made.refused.inc({ code: code >= 400 && code < 600 ? String(code) : 'other' }),
     examined: (seconds) => made.examine.observe(seconds),
-    outcome: (kind, level) => {
-      made.outcomes.inc({ kind: listed(OUTCOMES, kind), level: level === null ? 'none' : listed(LEVELS, level) });
+    outcome: (kind, level, protection) => {
+      made.outcomes.inc({
+        kind: listed(OUTCOMES, kind),
+        level: level === null ? 'none' : listed(LEVELS, level),
+        protection: protection === null ? 'none' : listed(PROTECTIONS, protection),
+      });
     },
     store: ({ calls, batches, wal }) => {
       made.calls.set(calls);
@@ -114,8 +119,8 @@ function mailMetrics(registry: Registry) {
     }),
     outcomes: new Counter({
       name: 'sealrelay_outcomes_total',
-      help: 'Outcomes of attempts, by kind and TLS level reached',
-      labelNames: ['kind', 'level'],
+      help: 'Outcomes of attempts, by kind, TLS level reached and protection; that of a notice is portal',
+      labelNames: ['kind', 'level', 'protection'],
       registers,
     }),
     alarms: new Counter({ name: 'sealrelay_alarms_total', help: 'Alarms, by name', labelNames: ['name'], registers }),

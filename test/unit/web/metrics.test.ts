@@ -27,13 +27,13 @@ test('counts by organization', async () => {
 test('whatever is in no list is `other`', async () => {
   metrics.accepted(ADDRESS, 1);
   metrics.refused(250);
-  metrics.outcome(ADDRESS as Outcome['kind'], ADDRESS as Level);
+  metrics.outcome(ADDRESS as Outcome['kind'], ADDRESS as Level, ADDRESS);
   metrics.alarm(`no room for ${ADDRESS}`);
   const text = await metrics.text();
   expect(text).not.toContain('ann.smith');
   expect(text).toContain('sealrelay_accepted_total{organization="other"} 1');
   expect(text).toContain('sealrelay_refused_total{code="other"} 1');
-  expect(text).toContain('sealrelay_outcomes_total{kind="other",level="other"} 1');
+  expect(text).toContain('sealrelay_outcomes_total{kind="other",level="other",protection="other"} 1');
   expect(text).toContain('sealrelay_alarms_total{name="other"} 1');
 });
 
@@ -53,11 +53,13 @@ test('a flood of names makes a bounded number of series', async () => {
 });
 
 test('outcomes tell clear from protected', async () => {
-  metrics.outcome('delivered', null);
-  metrics.outcome('delivered', 'verify');
+  metrics.outcome('delivered', null, 'portal');
+  metrics.outcome('delivered', 'verify', 'smime');
+  metrics.outcome('lacking', null, null);
   const text = await metrics.text();
-  expect(text).toContain('sealrelay_outcomes_total{kind="delivered",level="none"} 1');
-  expect(text).toContain('sealrelay_outcomes_total{kind="delivered",level="verify"} 1');
+  expect(text).toContain('sealrelay_outcomes_total{kind="delivered",level="none",protection="portal"} 1');
+  expect(text).toContain('sealrelay_outcomes_total{kind="delivered",level="verify",protection="smime"} 1');
+  expect(text).toContain('sealrelay_outcomes_total{kind="lacking",level="none",protection="none"} 1');
 });
 
 test('shows the queue, and the age of its oldest message', async () => {
