@@ -219,22 +219,31 @@ async function main(): Promise<number> {
   }
 }
 
-/** Prints each code that is mailed to the patient, as their mailbox would show it. */
+/** Prints each code that is mailed to patient or sender, as their mailboxes would show it. */
 async function keep(world: World, { link }: Report): Promise<void> {
   say(`\n It runs until Ctrl-C. Ask it:\n   export XDG_CONFIG_HOME=${world.files.folder}`);
   say(`   npm run -s sealrelay -- log search --config ${world.files.config}`);
-  say(`\n Open the patient's message:  ${link ?? '-'}   codes appear here`);
+  const { codeIn, linkIn } = await import('../support/pick-up.ts');
+  const receipt = mailsOf(world, SENDER).find((mail) => mail.includes('/s/'));
+  say(`\n Open the patient's message:  ${link ?? '-'}`);
+  say(` Dr. Lee's page of it:        ${receipt === undefined ? '-' : await linkIn(receipt, 's')}\n Codes appear here.`);
   let ended = false;
   const end = () => {
     ended = true;
   };
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
-  const { codeIn } = await import('../support/pick-up.ts');
-  for (let seen = mailsOf(world, 'patient@oldmail.demo').length; !ended; await sleep(200)) {
-    const mails = mailsOf(world, 'patient@oldmail.demo');
-    for (const mail of mails.slice(seen)) say(`   code: ${(await codeIn(mail)) ?? '-'}`);
-    seen = mails.length;
+  const readers = ['patient@oldmail.demo', SENDER];
+  const seen = new Map(readers.map((one) => [one, mailsOf(world, one).length]));
+  for (; !ended; await sleep(200)) {
+    for (const reader of readers) {
+      const mails = mailsOf(world, reader);
+      for (const mail of mails.slice(seen.get(reader))) {
+        const code = await codeIn(mail);
+        say(`   ${reader}: ${code === null ? 'mail came' : `code ${code}`}`);
+      }
+      seen.set(reader, mails.length);
+    }
   }
 }
 
