@@ -27,6 +27,13 @@ export function moment(text: string, option: string, now: number): number {
   return at;
 }
 
+/** One or more. */
+export function wholeNumber(text: string, option: string): number {
+  const number = Number(text);
+  if (!(Number.isInteger(number) && number > 0)) throw usage(`${option}: a whole number is wanted`);
+  return number;
+}
+
 let stdin: Promise<Buffer> | undefined;
 
 /** Once: what came by stdin is one value. */

@@ -7,7 +7,7 @@ import { DELIVERY_STATES } from '../domain/states.ts';
 import { ask, type DaemonOptions } from './client.ts';
 import { EXIT, usage } from './errors.ts';
 import { collect, example, withDaemon, withJson } from './help.ts';
-import { confirm, duration, fromStdin } from './input.ts';
+import { confirm, duration, fromStdin, wholeNumber } from './input.ts';
 import { ageText, mark, plain, print, printJson, printPairs, say, sizeText, tablePrinter, timeText } from './output.ts';
 
 export type SelectOptions = DaemonOptions & {
@@ -117,8 +117,7 @@ export async function selection(ids: readonly string[], options: SelectOptions):
 
 async function list(ids: readonly string[], options: ListOptions): Promise<void> {
   const now = Date.now();
-  const limit = options.limit === undefined ? undefined : Number(options.limit);
-  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) throw usage('--limit: a whole number is wanted');
+  const limit = options.limit === undefined ? undefined : wholeNumber(options.limit, '--limit');
   const { all: _, ...what } = await selection(ids, options);
   const table = tablePrinter<QueueRow>([
     { title: 'DELIVERY', value: (row) => row.delivery },

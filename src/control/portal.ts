@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { type Duration, GATEWAY, isQueueId, messageOf, type Time } from '../domain/ids.ts';
-import type { Parcel } from '../domain/portal.ts';
+import { PARCEL_STATES, type Parcel } from '../domain/portal.ts';
 import { DAYS_MAX } from '../portal/desk.ts';
 import { stateAt } from '../portal/door.ts';
 import { QueueError } from '../store/queue/port.ts';
@@ -14,13 +14,12 @@ import { iso } from './views.ts';
 
 const PAGE = 200;
 const DAY: Duration = 86_400_000;
-const STATES = ['waiting', 'opened', 'replied', 'expired', 'retracted', 'deleted'] as const;
 const NEXT = 'sealrelay portal list shows them';
 
 const listArgs = z.strictObject({
   organization: z.string().max(200).optional(),
   recipient: z.string().max(320).optional(),
-  states: z.array(z.enum(STATES)).max(STATES.length).optional(),
+  states: z.array(z.enum(PARCEL_STATES)).max(PARCEL_STATES.length).optional(),
   limit: z.int().positive().optional(),
 });
 const change = {

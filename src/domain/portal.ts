@@ -47,6 +47,7 @@ export const PARCEL_NEXT: Readonly<Record<ParcelState, readonly ParcelState[]>> 
   retracted: ['deleted'],
   deleted: [],
 };
+export const PARCEL_STATES = Object.keys(PARCEL_NEXT) as readonly ParcelState[];
 
 /** A conversation key under a token: found by `locator`, opened by what is derived from the token. */
 export type Grant = {

@@ -81,7 +81,7 @@ export function renewed(known: AddressKey, read: KeyRead): KeyRead | null {
 export type InWords = { readonly message: string; readonly next: string };
 
 export const PASSPHRASE_NEEDED = 'the private key is locked with a passphrase';
-export const NOTHING_IN_IT: InWords = {
+const NOTHING_IN_IT: InWords = {
   message: 'there is no key and no certificate in the file',
   next: 'export it again: gpg --armor --export ADDRESS; a certificate as .pem, .cer, .p12 or .pfx',
 };

@@ -19,7 +19,7 @@ export function normalHost(host: string, scheme = 'https:'): string {
   }
 }
 
-export function isHostOf({ portalUrl }: Pick<OrganizationSettings, 'portalUrl'>, host: string): boolean {
+function isHostOf({ portalUrl }: Pick<OrganizationSettings, 'portalUrl'>, host: string): boolean {
   const { protocol, host: own } = new URL(portalUrl);
   const asked = normalHost(host, protocol);
   return asked !== '' && asked === normalHost(own, protocol);

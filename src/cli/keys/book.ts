@@ -6,7 +6,7 @@ import type { ChangedKey, CheckView } from '../../control/keys.ts';
 import { ask, type DaemonOptions } from '../client.ts';
 import { EXIT, usage } from '../errors.ts';
 import { example, withDaemon, withJson } from '../help.ts';
-import { fromStdin } from '../input.ts';
+import { fromStdin, wholeNumber } from '../input.ts';
 import { mark, plain, print, printJson, say, tablePrinter } from '../output.ts';
 import { kindText, showKey, stateMark, stateText } from './words.ts';
 
@@ -69,8 +69,7 @@ function registerList(keys: Command): void {
 }
 
 async function list(options: ListOptions): Promise<void> {
-  const limit = options.limit === undefined ? undefined : Number(options.limit);
-  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) throw usage('--limit: a whole number is wanted');
+  const limit = options.limit === undefined ? undefined : wholeNumber(options.limit, '--limit');
   const args = {
     ...conditions(options),
     ...(options.for !== undefined && { for: await fromStdin(options.for, '--for') }),

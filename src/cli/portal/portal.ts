@@ -2,10 +2,11 @@
 
 import { type Command, Option } from 'commander';
 import type { ChangedParcels, ParcelView } from '../../control/portal.ts';
+import { PARCEL_STATES } from '../../domain/portal.ts';
 import { ask, type DaemonOptions } from '../client.ts';
 import { EXIT, usage } from '../errors.ts';
 import { collect, example, withDaemon, withJson } from '../help.ts';
-import { confirm, fromStdin } from '../input.ts';
+import { confirm, fromStdin, wholeNumber } from '../input.ts';
 import { mark, plain, print, printJson, printPairs, say, sizeText, tablePrinter, timeText } from '../output.ts';
 
 type Json = { readonly json?: boolean };
@@ -23,7 +24,7 @@ type ChangeOptions = DaemonOptions &
     readonly yes?: boolean;
   };
 
-const STATES = ['waiting', 'opened', 'replied', 'expired', 'retracted', 'deleted'];
+const STATES: readonly string[] = PARCEL_STATES;
 const EXAMPLE = 'b2mz7kq4xw5nh3tab2mz7kq4xw';
 const IDS = 'parcel or its delivery: sealrelay portal list';
 
@@ -59,12 +60,6 @@ function registerList(portal: Command): void {
 function oneState(value: string, before: readonly string[] | undefined): string[] {
   if (!STATES.includes(value)) throw usage(`--state ${value}: not a state`, `one of ${STATES.join(', ')}`);
   return collect(value, before);
-}
-
-function wholeNumber(text: string, option: string): number {
-  const number = Number(text);
-  if (!(Number.isInteger(number) && number > 0)) throw usage(`${option}: a whole number is wanted`);
-  return number;
 }
 
 async function list(options: ListOptions): Promise<void> {

@@ -165,7 +165,7 @@ function alternativeAddresses(certificate: Certificate): string[] {
 }
 
 /** emailAddress of a distinguished name, as old authorities still have it. */
-export function subjectAddresses(name: Buffer): string[] {
+function subjectAddresses(name: Buffer): string[] {
   const found: string[] = [];
   for (const set of childrenOf(readWhole(name), TAG.sequence)) {
     for (const attribute of childrenOf(set, TAG.set)) {
