@@ -37,18 +37,25 @@ export type Entity = {
 
 /** Takes a header section (with its blank line, or without when the message has no body) apart. */
 export function entityOf(section: Buffer, { tags, subject }: EntityOptions): Entity {
-  const header = parseHeader(stripSubjectTags(section, tags) ?? section);
+  const edited = stripSubjectTags(section, tags) ?? section;
+  const header = parseHeader(edited);
   const outside: Buffer[] = [];
   const content: Buffer[] = [];
   const inside: Buffer[] = [];
   const shown: Buffer[] = [];
+  let end = 0;
+  let isBroken = false;
   for (const { name, raw } of header.fields) {
+    const at = raw.byteOffset - edited.byteOffset;
+    isBroken ||= at !== end;
+    end = at + raw.length;
     if (name === 'mime-version') continue;
     if (name.startsWith('content-')) {
       if (name !== 'content-type') content.push(ended(raw));
       continue;
     }
-    if (subject === 'obscure' && INSIDE_ONLY.has(name)) {
+    // Behind a line that is no field many readers see the body already: `Diagnosis: …` may be a line of it.
+    if ((subject === 'obscure' && INSIDE_ONLY.has(name)) || (isBroken && !PROTECTED.has(name))) {
       inside.push(ended(raw));
       continue;
     }

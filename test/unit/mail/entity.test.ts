@@ -55,6 +55,18 @@ test.each(['Thread-Topic', 'Keywords', 'COMMENTS'])('%s says no more outside tha
   expect(entityOf(given, { tags: [], subject: 'keep' }).outside.equals(given.subarray(0, -2))).toBe(true);
 });
 
+test.each<[string, Buffer]>([
+  [
+    'a line that is no field',
+    lines('From: a@b.test', 'Dear Ann', 'Diagnosis: HIV', 'Subject: x', 'Content-Type: text/html', ''),
+  ],
+  ['a first line that is folded', lines(' Dear Ann', 'Diagnosis: HIV', 'From: a@b.test', 'Subject: x', '')],
+])('behind %s text may be taken for fields: it stays inside', (_, given) => {
+  const { outside, inside } = entityOf(given, { tags: ['urgent'], subject: 'keep' });
+  expect(outside.toString()).toBe(lines('From: a@b.test', 'Subject: x').toString());
+  expect(inside.toString()).toContain('Diagnosis: HIV\r\n');
+});
+
 test('a kept subject stands outside without its tag', () => {
   const { outside } = entityOf(HEADER, { tags: ['secure'], subject: 'keep' });
   expect(outside.toString()).toContain('Subject: HIV test\r\n');
