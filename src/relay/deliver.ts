@@ -1,6 +1,5 @@
 // The third step: one leased transaction is sent by the first protection that is possible now, and what came of it is
-// settled. The body leaves with our trace header in front and listed subject tags taken out; the stored bytes stay as
-// they are. Logs queue id, organization, domain and codes.
+// settled: sent as it is or as a variant (outgoing.ts), or put into the portal. Logs queue id, organization, domain and codes.
 
 import type { DeliveryId, Duration } from '../domain/ids.ts';
 import { strongerLevel } from '../domain/protection.ts';

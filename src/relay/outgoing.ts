@@ -1,5 +1,5 @@
-// The mail data as they leave: our Received line in front, listed subject tags taken out of the header section, the rest
-// as it was accepted. Nothing is copied: the stored body is opened and streamed.
+// The mail data as they leave: our Received line in front of a variant, or of the message with listed subject tags taken out
+// of its header section and the rest as it was accepted. Nothing is copied: what is stored or made is opened and streamed.
 
 import type { Delivery, Message, Outcome } from '../domain/types.ts';
 import type { AddressKey } from '../keys/book-port.ts';
