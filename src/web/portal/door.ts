@@ -66,14 +66,15 @@ export function codePage(
 ): Html {
   const { door, path, field, error } = given;
   const words = view.words.codePage;
-  const described = error === null ? 'code-hint' : 'code-error code-hint';
+  // The field has the focus at once: who listens hears of the word with it.
+  const described = error === null ? 'code-word code-hint' : 'code-error code-word code-hint';
   return page(
     { ...view, again: null },
     {
       heading: words.title,
       title: error === null ? words.title : `${view.words.error}: ${words.title}`,
       body: html`<p>${words.sent(door.masked)}</p>
-<p>${words.word}<br><strong class="word">${field.word}</strong><br><span class="soft">${words.wordWhy}</span></p>
+<p id="code-word">${words.word}<br><strong class="word">${field.word}</strong><br><span class="soft">${words.wordWhy}</span></p>
 <form method="post" action="${at(view, `${path}/code`)}">
 <input type="hidden" name="challenge" value="${field.challenge}">
 <input type="hidden" name="word" value="${field.word}">

@@ -91,7 +91,7 @@ describe('before a code', () => {
     expect(answer.status).toBe(422);
     expect(page).toContain('You have 4 tries left.');
     expect(page).toContain('<title>Error: Enter the code');
-    expect(page).toContain('aria-describedby="code-error code-hint" aria-invalid="true"');
+    expect(page).toContain('aria-describedby="code-error code-word code-hint" aria-invalid="true"');
     expect(hidden(page, 'challenge')).toBe(field.challenge);
     expect(page).toContain('maple harbor');
   });
