@@ -46,9 +46,10 @@ import { createResolve } from './route/resolve.ts';
 import { createClient } from './smtp/client.ts';
 import type { Listener } from './smtp/listener.ts';
 import { openDayKeys } from './store/audit/day-keys.ts';
-import { readKeysFile, writeKeysFile } from './store/bodies/keys-file.ts';
+import { writeKeysFile } from './store/bodies/keys-file.ts';
 import { openMade } from './store/bodies/made.ts';
 import { openBodies, type SegmentBodies } from './store/bodies/segments.ts';
+import { refuseLostDatabase } from './store/recovery/rebuild.ts';
 import { openStore, type Store } from './store/sqlite/open.ts';
 import { hashSecret } from './trust/login.ts';
 import { trustedOrganization } from './trust/prove.ts';
@@ -191,12 +192,7 @@ async function openState(base: Base): Promise<State> {
   const credentials = process.env.CREDENTIALS_DIRECTORY;
   const master = await openMaster(config, { secrets: load.secrets, random, credentials });
   const dir = join(path, 'bodies');
-  // A new database would put its own keys in the place of the copy, and with those the bodies that are here are lost.
-  if ((await store.keyring.all()).length === 0 && (await readKeysFile(dir)).length > 0) {
-    throw new StartError(
-      `the database in ${path} is gone or new, and ${dir} holds mail of one before it: put back the last backup of the whole folder, or move the folder away to begin anew`,
-    );
-  }
+  await refuseLostDatabase(path, store.keyring);
   vault = await openRing({ master, keyring: store.keyring, random, copy: (rows) => writeKeysFile(dir, rows) });
   await vault.ready(GATEWAY, startedAt);
   checkpoints = await startCheckpoints({
@@ -295,6 +291,8 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Running>
     freed: schedule.freed,
   };
   const escrow = createEscrow({ line, parcels: store.parcels, vault, random });
+  const recovered = await store.recovery.counts();
+  if (recovered.deliveries > 0) log.warn(recovered, 'recovered mail is held until: sealrelay recover --release');
   const cleared = await store.queue.clearLeases(verbId(line), line.owner);
   if (cleared.messages + cleared.deliveries > 0)
     log.warn(cleared, 'an earlier run ended amid these; they are taken up again');
@@ -460,6 +458,7 @@ function controlDeps(
     domains: (name) => inForce.current.settings.organizations.find((one) => one.name === name)?.domains ?? [],
     queue: store.queue,
     parcels: store.parcels,
+    recovery: store.recovery,
     audit: store.audit,
     accounts: store.accounts,
     ...keys,

@@ -36,6 +36,11 @@ const COMMANDS: readonly Entry[] = [
   { name: 'log', summary: 'search, export and verify the audit trail', load: () => import('./log.ts') },
   { name: 'submission', summary: 'logins of apps and devices that submit mail', load: () => import('./submission.ts') },
   { name: 'user', summary: 'operators of this gateway and their tokens', load: () => import('./user.ts') },
+  {
+    name: 'recover',
+    summary: 'rebuild the queue from the bodies when the database is lost',
+    load: () => import('./recover/recover.ts'),
+  },
   { name: 'keys', summary: 'keys of correspondents, own keys, the master key', load: () => import('./keys.ts') },
 ];
 

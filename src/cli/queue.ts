@@ -85,7 +85,8 @@ export function registerList(parent: Command, name: string): void {
   );
 }
 
-function select(command: Command): Command {
+/** The options that say which deliveries are meant. */
+export function select(command: Command): Command {
   return command
     .option('--domain <DOMAIN>', 'recipient domain')
     .option('--sender <ADDRESS>', 'sender or reverse-path; - reads it from stdin')

@@ -79,10 +79,12 @@ export function startFault(error: unknown, configPath: string): CliError {
     return new CliError(`what the gateway needs cannot be read or written (${code})`, next);
   }
   if (DAMAGED.test(code)) {
-    const next = 'copy that folder before anything else is tried, then put back its last backup, all of it';
+    const next =
+      'copy that folder before anything else is tried, then put back its last backup, all of it, or see systemd/README.md';
     return new CliError(`the database in storage.path is damaged (${code})`, next);
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const { message = String(error), next } = error as Partial<Error> & { next?: string };
+  if (next !== undefined) return new CliError(message, next);
   if (message.startsWith('another Sealrelay uses'))
     return new CliError(message, 'stop that one first, or give this one a storage.path of its own');
   if (message.startsWith('live mode:'))

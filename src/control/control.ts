@@ -13,6 +13,7 @@ import { logCommands } from './log.ts';
 import { addUser, addUserArgs, operatorCommands } from './operators.ts';
 import { portalCommands } from './portal.ts';
 import { fromQueueError, queueCommands } from './queue.ts';
+import { recoverCommands } from './recover.ts';
 import { operatorOf } from './tokens.ts';
 
 /** Which socket it came through: `read` answers only commands that change nothing. */
@@ -25,9 +26,15 @@ export type Control = {
 };
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map(
-  [...queueCommands, ...portalCommands, ...logCommands, ...operatorCommands, ...keyCommands, ...gatewayCommands].map(
-    (one) => [one.name, one],
-  ),
+  [
+    ...queueCommands,
+    ...portalCommands,
+    ...logCommands,
+    ...operatorCommands,
+    ...keyCommands,
+    ...recoverCommands,
+    ...gatewayCommands,
+  ].map((one) => [one.name, one]),
 );
 
 export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys()];

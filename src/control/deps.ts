@@ -9,6 +9,7 @@ import type { Accounts, Role } from '../store/accounts/port.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { Parcels } from '../store/parcels/port.ts';
 import type { Queue } from '../store/queue/port.ts';
+import type { Recovery } from '../store/recovery/port.ts';
 
 /** Who asks. The actor is proven by a token before a command sees it; a caller never names itself. */
 export type Caller = { readonly actor: Actor; readonly role: Role };
@@ -69,6 +70,7 @@ export type ControlDeps = {
   readonly domains: (organization: OrganizationName) => readonly string[];
   readonly queue: Queue;
   readonly parcels: Pick<Parcels, 'list' | 'parcel' | 'ofDelivery' | 'extend' | 'retract'>;
+  readonly recovery: Pick<Recovery, 'counts' | 'discard'>;
   readonly audit: Audit;
   readonly accounts: Accounts;
   /** Without the private part of a key, which nobody gets out. */

@@ -23,7 +23,7 @@ const PAGE = 200;
 /** Ids given back after a change; the counts are always whole. */
 const SHOWN = 1000;
 
-const change = {
+export const change = {
   ...selectionShape,
   reason: z.string().max(1000).default(''),
   dryRun: z.boolean().default(false),
@@ -40,7 +40,8 @@ export type ChangedView = {
 
 type Verb = (op: Operation, what: Selection) => Promise<Changed>;
 
-async function apply(
+/** Does it for what the arguments mean, page by page, or only counts it. */
+export async function apply(
   { deps, caller }: Context,
   args: SelectionArgs & { reason: string; dryRun: boolean },
   states: readonly DeliveryState[],

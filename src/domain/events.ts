@@ -2,6 +2,7 @@
 
 export const EVENTS = [
   'message.accepted',
+  'message.recovered',
   'message.examined',
   'message.examine_failed',
   'message.corrupt',
@@ -24,6 +25,8 @@ export const EVENTS = [
   'delivery.told',
   'gateway.started',
   'gateway.stopped',
+  'gateway.recovered',
+  'gateway.discarded',
   'config.loaded',
   'config.refused',
   'policy.loaded',

@@ -20,13 +20,21 @@ const SLICE = 500;
 const MAY: Record<Kind, readonly Delivery['state'][]> = {
   hold: ['undecided', 'ready'],
   release: ['held'],
+  recover: ['held'],
   retry: ['ready'],
   'give up': ['undecided', 'ready', 'noticing', 'held'],
   drop: ['undecided', 'ready', 'noticing', 'held'],
   redecide: ['ready', 'held'],
 };
 
-function judgeState(kind: Kind, { state }: Delivery): string | null {
+/** Refused for what was recovered: it may have been delivered before. */
+const NEEDS_RELEASE: ReadonlySet<Kind> = new Set(['release', 'redecide']);
+
+function judgeState(kind: Kind, { state, recovered }: Delivery): string | null {
+  if (recovered && NEEDS_RELEASE.has(kind) && state === 'held') {
+    return 'it was recovered and may have been delivered before: sealrelay recover --release lets it go';
+  }
+  if (kind === 'recover' && !recovered) return 'it was not recovered, or is released already';
   if (MAY[kind].includes(state)) return null;
   if (state === 'leased') return 'it is being tried now';
   if (isEnded(state)) return `it ended: ${state}`;
@@ -50,7 +58,7 @@ function judgeRelease(delivery: Delivery, reason: string, deliver?: Protection, 
 
 export function makeOperators(
   access: Access,
-): Pick<Queue, 'hold' | 'release' | 'retryNow' | 'giveUp' | 'drop' | 'redecide'> {
+): Pick<Queue, 'hold' | 'release' | 'releaseRecovered' | 'retryNow' | 'giveUp' | 'drop' | 'redecide'> {
   const { list } = makeReading(access);
 
   async function prepare(op: Operation, delivery: Delivery, decision: Decision | null): Promise<OperateOne> {
@@ -105,6 +113,7 @@ export function makeOperators(
     hold: (op, what) => operate('hold', op, what),
     release: (op, what, deliver, meets) =>
       operate('release', op, what, (delivery) => judgeRelease(delivery, op.reason, deliver, meets)),
+    releaseRecovered: (op, what) => operate('recover', op, { ...what, recovered: true }),
     retryNow: (op, what) => operate('retry', op, what),
     giveUp: (op, what) => operate('give up', op, what),
     drop: (op, what) => operate('drop', op, what),

@@ -52,6 +52,8 @@ export type Selection = {
   readonly recipient?: string;
   readonly states?: readonly DeliveryState[];
   readonly olderThan?: Time;
+  /** Only what waits for `releaseRecovered`. */
+  readonly recovered?: true;
 };
 /** `changed` stay unchanged in a dry run; `refused` says why one could not be changed. */
 export type Changed = {
@@ -126,7 +128,7 @@ export interface Queue {
   told(verb: VerbId, deliveries: readonly DeliveryId[], kind: Notification['kind'], how: string): Promise<void>;
   /** Messages all of whose deliveries ended and were told, whose body may go. */
   finished(limit: number): Promise<readonly Pick<Message, 'id' | 'organization' | 'body'>[]>;
-  /** Which of these object ids (32 hex) a message or a parcel owns. */
+  /** Which of these object ids (32 hex) a message or a parcel owns, or are kept after a recovery. */
   knownObjects(objects: readonly string[]): Promise<ReadonlySet<string>>;
   /** The body is gone. */
   bodiless(verb: VerbId, message: QueueId): Promise<void>;
@@ -148,6 +150,8 @@ export interface Queue {
     deliver?: Protection,
     meets?: (delivery: Delivery, protection: Protection) => string | null,
   ): Promise<Changed>;
+  /** What was rebuilt from the bodies: mail of ours ready under its decision, all else decided under the present policy. */
+  releaseRecovered(op: Operation, what: Selection): Promise<Changed>;
   retryNow(op: Operation, what: Selection): Promise<Changed>;
   giveUp(op: Operation, what: Selection): Promise<Changed>;
   drop(op: Operation, what: Selection): Promise<Changed>;

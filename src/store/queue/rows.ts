@@ -301,6 +301,7 @@ export function deliveryFrom(vault: Vault, message: MessageRow, fixed: Fixed, ro
     toldAt: row.told_at,
     level: row.level as Level | null,
     inDoubt: row.in_doubt === 1,
+    ...(row.recovered === 1 && { recovered: true as const }),
   };
 }
 

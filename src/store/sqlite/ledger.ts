@@ -17,6 +17,8 @@ export type Ledger = {
   ): void;
   /** Entries of this epoch so far, those of the open transaction too. */
   readonly count: () => number;
+  /** The chain that has no entry yet begins with this epoch. */
+  begin(epoch: number): void;
   /** Writes the head; before each commit. */
   flush(): void;
   /** Reads the head again, after a roll-back. */
@@ -75,6 +77,11 @@ export function openLedger(db: Database.Database, node: string): Ledger {
       dirty = true;
     },
     count: () => head.seq,
+    begin(epoch) {
+      if (head.seq > 0) throw new Error('the chain has begun already');
+      db.prepare('UPDATE chain SET epoch = ? WHERE node = ? AND seq = 0').run(epoch, node);
+      reload();
+    },
     flush() {
       if (!dirty) return;
       keep.run(head.seq, head.hash, node, head.epoch);

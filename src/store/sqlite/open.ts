@@ -18,6 +18,8 @@ import type { Parcels } from '../parcels/port.ts';
 import { openParcels } from '../parcels/sqlite.ts';
 import type { Queue } from '../queue/port.ts';
 import { openQueue } from '../queue/sqlite.ts';
+import type { Recovery } from '../recovery/port.ts';
+import { openRecovery } from '../recovery/sqlite.ts';
 import { accessOf } from './access.ts';
 import { walPath } from './database.ts';
 import { type Faults, startThread } from './thread.ts';
@@ -59,6 +61,7 @@ export type Store = {
   readonly keyring: Keyring;
   readonly parcels: Parcels;
   readonly book: KeyBook;
+  readonly recovery: Recovery;
   stats(): StoreStats;
   /** Octets of the write-ahead log. */
   wal(): number;
@@ -90,6 +93,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     keyring: openKeyring(access),
     parcels: openParcels(access),
     book: cachedBook(openBook(access)),
+    recovery: openRecovery(access),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
     async close() {

@@ -238,7 +238,7 @@ export type OperateOne = readonly [
   decision: DecisionCall | null,
 ];
 export type OperateCall = readonly [
-  kind: 'hold' | 'release' | 'retry' | 'give up' | 'drop' | 'redecide',
+  kind: 'hold' | 'release' | 'recover' | 'retry' | 'give up' | 'drop' | 'redecide',
   actor: string,
   deliveries: readonly OperateOne[],
   /** What the main thread refused: part of the answer that a repeated operation gets. */
@@ -285,11 +285,12 @@ export type DeliveryRow = {
   readonly ended_at: number | null;
   readonly told_at: number | null;
   readonly in_doubt: number;
+  readonly recovered: number;
   readonly decision: Uint8Array | null;
   readonly because: Uint8Array | null;
 };
 const DELIVERY_COLUMNS =
-  'n destination priority state status rule list level step step_since step_attempts attempts not_before expires_at ended_at told_at in_doubt decision because';
+  'n destination priority state status rule list level step step_since step_attempts attempts not_before expires_at ended_at told_at in_doubt recovered decision because';
 /** Columns of a DeliveryRow, of the table named `prefix`. */
 export function deliveryRow(prefix: string): string {
   return DELIVERY_COLUMNS.split(' ')
@@ -384,6 +385,17 @@ export type ChangeAddressKeyCall = readonly [
   reason: Octets,
 ];
 
+export type BeginRecoveryCall = readonly [
+  epoch: number,
+  /** Clear audit detail, JSON. */
+  detail: string,
+  keys: readonly KeyRowCall[],
+  unclaimed: readonly (readonly [object: string, organization: string, kind: 'parcel' | 'body', createdAt: number])[],
+];
+/** Boxes: a `because` for each delivery. */
+export type RecoverCall = readonly [message: AcceptCall, boxes: readonly Octets[]];
+export type RecoverAnswer = 'held' | 'repeated';
+
 /** Verbs of the writer thread: argument and answer of each. */
 export type WriterVerbs = {
   accept: { args: AcceptCall; answer: AcceptAnswer };
@@ -450,6 +462,9 @@ export type WriterVerbs = {
   retractParcel: { args: readonly [parcel: string, actor: string, reason: Octets]; answer: null };
   sweepParcels: { args: readonly [now: number, keep: number]; answer: GoneRow[] };
   forgetParcel: { args: readonly [parcel: string]; answer: null };
+  beginRecovery: { args: BeginRecoveryCall; answer: null };
+  recover: { args: RecoverCall; answer: RecoverAnswer };
+  discardUnclaimed: { args: readonly [actor: string, reason: Octets]; answer: number };
   tally: { args: null; answer: Tally };
   /** Only with fault injection: the next commit fails with this SQLite code. */
   fault: { args: readonly [code: string]; answer: null };

@@ -20,6 +20,7 @@ import { makeLost } from './verbs/lost.ts';
 import { makeOperate } from './verbs/operate.ts';
 import { openParcelRows } from './verbs/parcel-rows.ts';
 import { makeParcels } from './verbs/parcels.ts';
+import { makeRecover } from './verbs/recover.ts';
 import { openRows } from './verbs/rows.ts';
 import { makeSettle } from './verbs/settle.ts';
 import { makeTell } from './verbs/tell.ts';
@@ -60,6 +61,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeParcels(w, rows, parcels, accept),
     ...makeCodes(w, parcels, accept),
     ...telling,
+    ...makeRecover(w, rows, accept),
     ...makeAdmin(w),
     ...makeKeys(w),
   };

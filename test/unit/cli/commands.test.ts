@@ -133,6 +133,7 @@ const ASKING: Record<string, string[]> = {
   'keys show': ['a'],
   'keys pin': ['a'],
   'keys revoke': ['a', '--reason', 'x'],
+  recover: ['--release'],
   'portal show': ['a'],
   'portal extend': ['a', '--days', '30'],
   'portal retract': ['a', '--reason', 'x'],

@@ -81,7 +81,16 @@ export async function openDesk(): Promise<Desk> {
   let woken = 0;
   const floors = { organizations: {}, domains: [{ pattern: 'strict.test', floor: TLS }], tags: {} };
   const deps: ControlDeps = {
-    ...{ queue: store.queue, parcels: store.parcels, audit: store.audit, accounts: store.accounts, clock, random, log },
+    ...{
+      queue: store.queue,
+      parcels: store.parcels,
+      recovery: store.recovery,
+      audit: store.audit,
+      accounts: store.accounts,
+      clock,
+      random,
+      log,
+    },
     organizations: () => [CLINIC, PRACTICE],
     domains: (name) => (name === CLINIC ? ['clinic.test'] : ['practice.test']),
     book: store.book,

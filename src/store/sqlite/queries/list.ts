@@ -15,6 +15,7 @@ export type ListCall = {
   readonly states?: readonly string[];
   readonly stage?: string;
   readonly acceptedBefore?: number;
+  readonly recovered?: true;
   readonly before?: string;
   readonly limit: number;
 };
@@ -132,6 +133,7 @@ function conditions(call: ListCall): { sql: string; values: unknown[] } {
   if (call.organization !== undefined) add('m.organization = ?', call.organization);
   if (call.domain !== undefined) add('d.domain = ?', call.domain);
   if (call.stage !== undefined) add('m.stage = ?', call.stage);
+  if (call.recovered) add('d.recovered = 1');
   if (call.acceptedBefore !== undefined) add('m.accepted_at < ?', call.acceptedBefore);
   if (call.states) add(`d.state IN (${call.states.map(() => '?').join(', ')})`, ...call.states);
   for (const [tags, n] of [

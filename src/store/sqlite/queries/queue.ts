@@ -33,6 +33,13 @@ export function queueQueries(db: Database.Database) {
       'SELECT j.value FROM json_each(?) j WHERE EXISTS (SELECT 1 FROM parcel p WHERE p.object = j.value)',
     )
     .pluck();
+  const unclaimed = db
+    .prepare<[string], string>('SELECT j.value FROM json_each(?) j JOIN unclaimed u ON u.object = j.value')
+    .pluck();
+  const recovered = db
+    .prepare<[], number>("SELECT count(*) FROM delivery WHERE recovered = 1 AND state = 'held'")
+    .pluck();
+  const allUnclaimed = db.prepare<[], number>('SELECT count(*) FROM unclaimed').pluck();
   const bodies = db
     .prepare<[number, number], string>(
       "SELECT json_extract(body, '$.object') FROM message WHERE n > ? AND n <= ? AND bodied = 1",
@@ -49,10 +56,11 @@ export function queueQueries(db: Database.Database) {
 
   const deliveriesOf = (n: number) => range.all(n * DELIVERIES, (n + 1) * DELIVERIES);
 
-  /** Which of the object ids a message or a parcel owns. */
+  /** Which of the object ids a message or a parcel owns, or is kept though nothing does. */
   function knownObjects(wanted: readonly string[]): string[] {
-    const found = parcelObjects.all(JSON.stringify(wanted));
-    if (wanted.length <= 4) return [...found, ...objects.all(JSON.stringify(wanted))];
+    const ids = JSON.stringify(wanted);
+    const found = [...parcelObjects.all(ids), ...unclaimed.all(ids)];
+    if (wanted.length <= 4) return [...found, ...objects.all(ids)];
     const set = new Set(wanted);
     const end = lastNumber.get() ?? 0;
     for (let from = 0; from < end; from += SLICE) {
@@ -71,6 +79,7 @@ export function queueQueries(db: Database.Database) {
     finished: ([limit]: readonly [number]) => finished.all(limit),
     lastDecided: ([limit]: readonly [number]) => lastDecided.all(limit).map(whole),
     knownObjects,
+    recoveryCounts: () => [recovered.get() ?? 0, allUnclaimed.get() ?? 0],
     organizations: () => organizations.all(),
     counts: () => ({
       tally: JSON.parse(tally.get() ?? '{"stages":{},"states":{}}') as Tally,

@@ -21,7 +21,11 @@ export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: T
   );
   const insertSought = db.prepare('INSERT OR IGNORE INTO sought (day, tag, n) VALUES (?, ?, ?)');
 
-  return function accept(call: AcceptCall, at: number): AcceptAnswer {
+  return function accept(
+    call: AcceptCall,
+    at: number,
+    event: 'message.accepted' | 'message.recovered' = 'message.accepted',
+  ): AcceptAnswer {
     const [id, organization, origin, size, digest, acceptedAt, acceptedBy, cause, parent, smtpUtf8, body] = call;
     const [
       ,
@@ -89,7 +93,7 @@ export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: T
       insertDelivery.run(number, lane.n, destination, domain, priority, expiresAt, mayTell);
       insertSought.run(day, fromOctets(tag), number);
     }
-    ledger.append(at, organization, id, null, 'gateway accept', 'message.accepted', detail, fixed);
+    ledger.append(at, organization, id, null, 'gateway accept', event, detail, fixed);
     if (decided) {
       const m = rows.byNumber(n);
       decider.decideAll(

@@ -12,6 +12,8 @@ import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
 const DONE: Record<OperateCall[0], { readonly to: DeliveryState; readonly event: string }> = {
   hold: { to: 'held', event: 'delivery.held' },
   release: { to: 'ready', event: 'delivery.released' },
+  // Mail of ours, which is decided when it is made; all else becomes undecided.
+  recover: { to: 'ready', event: 'delivery.released' },
   retry: { to: 'ready', event: 'delivery.retried' },
   'give up': { to: 'bounced', event: 'delivery.bounced' },
   drop: { to: 'dropped', event: 'delivery.dropped' },
@@ -25,11 +27,13 @@ const ENDS_PARCEL: ReadonlySet<OperateCall[0]> = new Set(['release', 'redecide',
 const FATE: Partial<Record<OperateCall[0], Fate['kind']>> = { hold: 'held', drop: 'held', 'give up': 'bounced' };
 
 /** Of no use to a message that cannot be read. */
-const NEEDS_BODY: ReadonlySet<OperateCall[0]> = new Set(['release', 'retry', 'redecide']);
+const NEEDS_BODY: ReadonlySet<OperateCall[0]> = new Set(['release', 'recover', 'retry', 'redecide']);
 
 export function makeOperate(w: Workbench, rows: Rows, parcels: ParcelRows, follow: Follow) {
   const { db, ledger } = w;
-  const restart = db.prepare('UPDATE delivery SET step = 0, step_since = NULL, step_attempts = 0 WHERE n = ?');
+  const restart = db.prepare(
+    'UPDATE delivery SET step = 0, step_since = NULL, step_attempts = 0, recovered = 0 WHERE n = ?',
+  );
   // Slices of one operation stand under its id, a blank and a number; the last one under the id alone.
   const recorded = db.prepare<[string, string, string], { id: string; answer: string }>(
     'SELECT id, answer FROM verb WHERE id = ? OR (id > ? AND id < ?)',
@@ -44,18 +48,19 @@ export function makeOperate(w: Workbench, rows: Rows, parcels: ParcelRows, follo
   }
 
   function apply(kind: OperateCall[0], m: MessageCore, d: DeliveryCore, one: OperateOne, actor: string, at: number) {
-    const { to, event } = DONE[kind];
+    const { event } = DONE[kind];
+    const to = kind === 'recover' && d.list === '' ? 'undecided' : DONE[kind].to;
     const [id, , because, decision] = one;
     const box = fromOctets(because);
     if (ENDS_PARCEL.has(kind)) parcels.endOf(id, at, actor, `its delivery is ${to}`);
     rows.move(m, d, to, at);
     rows.settleTell(d);
     d.lease_owner = null;
-    if (kind === 'redecide') redecide(m, at);
+    if (to === 'undecided') redecide(m, at);
     if (to === 'held') rows.tell(m, d, TELL.held, at);
     if (to === 'bounced') rows.tell(m, d, TELL.bounced, at);
     if (kind === 'give up') d.status = '5.7.0';
-    if (kind === 'release' || kind === 'redecide') {
+    if (kind === 'release' || kind === 'recover' || kind === 'redecide') {
       d.step = 0;
       restart.run(d.n);
     }

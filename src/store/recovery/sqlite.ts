@@ -1,0 +1,49 @@
+// The recovery on SQLite: boxes are made here, on the main thread, and the rows by one verb a message.
+
+import { deliveryId, GATEWAY } from '../../domain/ids.ts';
+import type { Cause, NewMessage } from '../../domain/types.ts';
+import { acceptCall, boxJson, place } from '../queue/rows.ts';
+import { type Access, readyVault } from '../sqlite/access.ts';
+import { toOctets } from '../sqlite/protocol.ts';
+import type { Recovery } from './port.ts';
+
+const HELD = { because: 'recovered from its body: whether it was delivered before is not known' };
+function verbId(access: Access): string {
+  return Buffer.from(access.random.bytes(16)).toString('hex');
+}
+
+/** Attempts are counted from 0 again: what is told of a delivery from now on must not look as if it had been told. */
+function causeOf({ cause }: NewMessage): Cause {
+  return cause.kind === 'smtp' ? cause : { ...cause, key: `${cause.key} recovered` };
+}
+
+export function openRecovery(access: Access): Recovery {
+  return {
+    async begin(epoch, detail, keys, unclaimed) {
+      const rows = keys.map(
+        ({ organization, purpose, generation, id, wrappedBy, box, createdAt }) =>
+          [organization, purpose, generation, id, wrappedBy, toOctets(box), createdAt] as const,
+      );
+      const objects = unclaimed.map((one) => [one.object, one.organization, one.kind, one.createdAt] as const);
+      await access.write('beginRecovery', verbId(access), [epoch, JSON.stringify(detail), rows, objects]);
+    },
+    async put(message) {
+      const { id, organization, deliveries } = message;
+      const at = access.clock.now();
+      const vault = await readyVault(access, organization, at);
+      const boxes = deliveries.map((_, i) => boxJson(vault, place.because(organization, deliveryId(id, i)), HELD, at));
+      const call = acceptCall(vault, { ...message, cause: causeOf(message) }, undefined, undefined, at, 0);
+      return access.write('recover', verbId(access), [call, boxes]);
+    },
+    async counts() {
+      const [deliveries, unclaimed] = await access.read<[number, number]>('recoveryCounts', null);
+      return { deliveries, unclaimed };
+    },
+    async discard(verb, actor, reason) {
+      const at = access.clock.now();
+      const vault = await readyVault(access, GATEWAY, at);
+      const box = boxJson(vault, place.entry(GATEWAY, '-', 'gateway.discarded'), { reason }, at);
+      return access.write('discardUnclaimed', verb, [actor, box]);
+    },
+  };
+}
