@@ -43,7 +43,7 @@ export function createLookup({ book, judge }: LookupDeps): Lookup {
       if (isUsable(judged)) return { kind: 'found', key };
       refused ??= judged.why;
     }
-    return { kind: 'none', why: refused ?? 'no key known' };
+    return { kind: 'none', why: refused ?? (kind === 'pgp' ? 'no key known' : 'no certificate known') };
   };
 }
 

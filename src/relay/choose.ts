@@ -18,7 +18,7 @@ export type Chosen = {
   /** At the step that is tried. */
   readonly delivery: Delivery;
   readonly way: Way;
-  /** Items that were passed over, each with why: `smime: no key known`. */
+  /** Items that were passed over, each with why: `smime: no certificate known`. */
   readonly passed: readonly string[];
 };
 

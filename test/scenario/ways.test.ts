@@ -123,7 +123,7 @@ test('six people, five protections, one message', async () => {
     [TO.only]: ['delivered', 'pgp', 0],
   });
   expect(stateOf(view, TO.pgp).because).toMatch(
-    /^smime: no key known → pgp with key [0-9A-F]{16} \(pinned\): TLS 1\.3/,
+    /^smime: no certificate known → pgp with key [0-9A-F]{16} \(pinned\): TLS 1\.3/,
   );
   expect(stateOf(view, TO.portal).because).toMatch(/^tls: STARTTLS not offered.* → portal: notice: /);
   for (const address of [TO.pgp, TO.smime, TO.only]) {
