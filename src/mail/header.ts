@@ -86,7 +86,7 @@ export function fieldValue(header: HeaderSection, name: string): string | undefi
 
 /** RFC 2047 encoded words decoded; never throws, control characters become spaces. */
 export function decodeWords(value: string): string {
-  if (!value.includes('=?')) return value;
+  if (!value.includes('=?')) return clean(value);
   try {
     return clean(libmime.decodeWords(value));
   } catch {

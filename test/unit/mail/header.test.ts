@@ -101,6 +101,7 @@ test.each<[string, string]>([
   ['=?utf-8?x?abc?=', '=?utf-8?x?abc?='],
   ['=?x-unknown?q?SSN_536-22-1847?=', 'SSN 536-22-1847'],
   ['=?', '=?'],
+  ['a\x07b\u0093\tc', 'a b c'],
 ])('encoded words: %s', (value, expected) => {
   expect(decodeWords(value)).toBe(expected);
 });
@@ -146,9 +147,24 @@ describe('subject tags', () => {
 
   test('whatever the subject, no listed tag is left and nothing else changes', () => {
     const subject = fc
-      .array(fc.constantFrom('[', ']', 'secure', '[secure]', 'é', ' ', 'hello', '=?utf-8?q?x?=', '[SeCure ]'), {
-        maxLength: 12,
-      })
+      .array(
+        fc.constantFrom(
+          '[',
+          ']',
+          'secure',
+          '[secure]',
+          'é',
+          ' ',
+          'hello',
+          '=?utf-8?q?x?=',
+          '[SeCure ]',
+          '\x07',
+          '\u0093',
+        ),
+        {
+          maxLength: 12,
+        },
+      )
       .map((list) => list.join(''));
     fc.assert(
       fc.property(subject, (text) => {
