@@ -74,7 +74,9 @@ function notifyParameter(notify: readonly string[] | undefined): string {
 function orcptParameter(orcpt: string | undefined): string {
   const [, type, address] = /^([A-Za-z0-9-]+);(.+)$/s.exec(orcpt ?? '') ?? [];
   if (type === undefined || address === undefined) return '';
-  const encoded = xtext(address);
+  // RFC 6533 §3: that type has an encoding of its own.
+  const isEncoded = type.toLowerCase() === 'utf-8' && /^[\x21-\x3c\x3e-\x7e]+$/.test(address);
+  const encoded = isEncoded ? address : xtext(address);
   return encoded === null || type.length + encoded.length > 499 ? '' : ` ORCPT=${type};${encoded}`;
 }
 

@@ -96,8 +96,9 @@ function parseOrcpt(text: string, smtpUtf8: boolean): string | null {
   const parts = /^([A-Za-z0-9-]{1,40});(.+)$/u.exec(text);
   if (!parts || text.length > 500) return null;
   const [, type, value] = parts as unknown as [string, string, string];
-  const isUtf8 = type.toLowerCase() === 'utf-8';
-  if (isUtf8 && smtpUtf8 && /^[\x21-\x7e\u{80}-\u{10ffff}]+$/u.test(value)) return `${type};${value}`;
+  if (type.toLowerCase() === 'utf-8') {
+    return (smtpUtf8 || !/[^\x21-\x7e]/.test(value)) && !/\p{Cc}/u.test(value) ? `${type};${value}` : null;
+  }
   const decoded = decodeXtext(value, 500);
   return decoded === null || decoded === '' ? null : `${type};${decoded}`;
 }

@@ -36,6 +36,8 @@ test.each([
     'RCPT TO:<c@d.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;c+2Bx@d.test\r\n',
   ],
   [{ notify: ['NEVER'] as const }, 'RCPT TO:<c@d.test> NOTIFY=NEVER\r\n'],
+  [{ orcpt: 'utf-8;c\\x{E9}+x@d.test' }, 'RCPT TO:<c@d.test> ORCPT=utf-8;c\\x{E9}+x@d.test\r\n'],
+  [{ orcpt: 'utf-8;c d=@d.test' }, 'RCPT TO:<c@d.test> ORCPT=utf-8;c+20d+3D@d.test\r\n'],
   [{ orcpt: 'rfc822;c\r\nDATA' }, 'RCPT TO:<c@d.test>\r\n'],
   [{ orcpt: 'no type' }, 'RCPT TO:<c@d.test>\r\n'],
   [{ orcpt: `rfc822;${'c'.repeat(600)}` }, 'RCPT TO:<c@d.test>\r\n'],

@@ -71,7 +71,13 @@ describe('RCPT', () => {
     [' TO:<c@d.example> NOTIFY=NEVER,SUCCESS', REPLIES.badParameter],
     [' TO:<c@d.example> NOTIFY=SUCCESS,', REPLIES.badParameter],
     [' TO:<c@d.example> NOTIFY=ALWAYS', REPLIES.badParameter],
+    // An encoding of its own (RFC 6533 §3), whatever the session.
+    [
+      ' TO:<c@d.example> ORCPT=utf-8;x\\x{2B}+2By@z.example',
+      { address, dsn: { orcpt: 'utf-8;x\\x{2B}+2By@z.example' } },
+    ],
     [' TO:<c@d.example> ORCPT=x', REPLIES.badParameter],
+    [' TO:<c@d.example> ORCPT=utf-8;a\u0085b@z.example', REPLIES.badParameter],
     [' TO:<c@d.example> ORCPT=rfc822;', REPLIES.badParameter],
     [' TO:<c@d.example> ORCPT=rfc822;a+0D+0AQUIT', REPLIES.badParameter],
     [` TO:<c@d.example> ORCPT=rfc822;${'x'.repeat(500)}`, REPLIES.badParameter],
