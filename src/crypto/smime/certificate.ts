@@ -62,6 +62,8 @@ function certificateOf(der: Buffer): Certificate {
   const [serial, , issuer, , subject, , ...optional] = fields;
   contentOf(serial, TAG.integer);
   const x509 = new X509Certificate(der);
+  // Node takes dates that are none; what is compared with them would never expire.
+  if (Number.isNaN(x509.validFromDate.getTime() + x509.validToDate.getTime())) throw new SmimeError('damaged');
   const last = optional.find((field) => field.tag === context(3));
   return {
     der,

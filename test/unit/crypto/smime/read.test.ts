@@ -164,6 +164,13 @@ test('an extension that stands twice is no certificate', () => {
   expect(() => factsOf({ purposes: null, more: twice })).toThrow(refused('not a certificate'));
 });
 
+test.each([0, 1])('a date that is none (%#) is no certificate: it would never expire', (which) => {
+  const date = Buffer.from(ana.der);
+  const first = date.indexOf(Buffer.from('301e170d', 'hex')) + 2;
+  date.write('99', first + 4 + 15 * which, 'latin1');
+  expect(() => read(date)).toThrow(refused('not a certificate'));
+});
+
 test('an extension that is no DER is damaged', () => {
   expect(() => factsOf({ more: [extension(X509.subjectAltName, bitString(Buffer.alloc(3)))], addresses: [] })).toThrow(
     refused('damaged'),
