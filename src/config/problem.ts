@@ -23,10 +23,11 @@ export function pathText(path: KeyPath): string {
   return text;
 }
 
-/** `config/gateway.yaml:6:10 listen.smtp.tls: must be …` */
+/** `config/gateway.yaml:6:10 listen.smtp.tls: must be …`, printable: what is quoted may hold anything. */
 export function problemText(problem: ConfigProblem): string {
   const where = `${problem.file}:${problem.line}:${problem.column}`;
-  return problem.path === '' ? `${where}: ${problem.message}` : `${where} ${problem.path}: ${problem.message}`;
+  const text = problem.path === '' ? `${where}: ${problem.message}` : `${where} ${problem.path}: ${problem.message}`;
+  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** By file, line and column, the same problem once. */

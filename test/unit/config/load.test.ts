@@ -83,6 +83,11 @@ test('a file that is not there is said with its name', async () => {
   ]);
 });
 
+test('what a problem quotes is printable: a file may hold what moves the cursor', async () => {
+  const text = BASE.replace('version: 1', 'version: "\\e[2J\\u0085"');
+  expect(await problems(text)).toEqual(['config/gateway.yaml:1:10 version: must be 1, not "\\u001b[2J\\x85"']);
+});
+
 test('warnings do not refuse', async () => {
   const text = BASE.replace('{ port: 2525 }', '{ port: 2525, address: 0.0.0.0, tls: optional }');
   const result = await loadConfig(write('config/gateway.yaml', text), deps());
