@@ -53,6 +53,7 @@ import { refuseLostDatabase } from './store/recovery/rebuild.ts';
 import { openStore, type Store } from './store/sqlite/open.ts';
 import { hashSecret } from './trust/login.ts';
 import { trustedOrganization } from './trust/prove.ts';
+import { startAnchors } from './watch/anchors.ts';
 import { type Checkpoints, startCheckpoints } from './watch/checkpoints.ts';
 import { certificateOf, minVersionOf, portalCertificateOf } from './web/certificates.ts';
 import { createMetrics, type Metrics } from './web/metrics.ts';
@@ -247,9 +248,10 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Running>
     ...(address !== undefined && { address: address.text }),
     ...(port !== undefined && { port }),
   }));
+  const egress = createEgress({ mode: config.mode, hosts });
   const resolve = createResolve({
     resolver,
-    egress: createEgress({ mode: config.mode, hosts }),
+    egress,
     random,
     ownNames: [config.hostname],
     ...(overrides?.smtp_port !== undefined && { port: overrides.smtp_port }),
@@ -302,6 +304,9 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Running>
     await schedule.stop(DRAIN_MS);
     await Promise.all(sweeps.map((one) => one.stop()));
   });
+  const targets = () => inForce.current.config.anchors;
+  const anchors = startAnchors({ line, targets, latest: state.checkpoints.latest, post: { resolver, egress, ca } });
+  closers.push(() => anchors.stop());
   const keys = { book: store.book, judge: ways.judge, readKeys: createReadKeys(pool.run, clock) };
   return { line, keys, jobs: createJobs(makers, made) };
 }

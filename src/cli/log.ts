@@ -2,12 +2,12 @@
 
 import { type Command, Option } from 'commander';
 import type { EntryView, LogView } from '../control/views.ts';
-import type { Verification } from '../store/audit/port.ts';
 import { ask, type DaemonOptions } from './client.ts';
-import { EXIT, usage } from './errors.ts';
+import { usage } from './errors.ts';
 import { example, withDaemon, withJson } from './help.ts';
 import { fromStdin, moment } from './input.ts';
-import { mark, plain, print, printJson, say, tablePrinter, timeText } from './output.ts';
+import { registerKey, registerVerify } from './log/proof.ts';
+import { print, printJson, say, tablePrinter, timeText } from './output.ts';
 import { oneState } from './queue.ts';
 
 type RangeOptions = DaemonOptions & { readonly json?: boolean; readonly since?: string; readonly until?: string };
@@ -38,6 +38,7 @@ export function register(program: Command): void {
   registerSearch(log);
   registerExport(log);
   registerVerify(log);
+  registerKey(log);
 }
 
 function withRange(command: Command): Command {
@@ -176,54 +177,4 @@ function registerExport(log: Command): void {
     ['sealrelay log export --since 2026-01-01 --until 2026-02-01 > january.jsonl'],
     'It holds addresses: keep it as you keep health information. Next: sealrelay log verify.',
   );
-}
-
-function registerVerify(log: Command): void {
-  const command = log
-    .command('verify')
-    .description('Checks the hash chain of the whole audit trail and names the first entry that does not fit.')
-    .option('--offline', 'on the data folder itself, without the running gateway')
-    .action(async (options: DaemonOptions & { json?: boolean; offline?: boolean }) => {
-      const result = await verify(options);
-      if (options.json) await printJson(result);
-      else await showVerification(result);
-      if (!result.intact) process.exitCode = EXIT.failed;
-    });
-  example(
-    withJson(withDaemon(command)),
-    ['sealrelay log verify', 'sealrelay log verify --offline --config /etc/sealrelay/gateway.yaml'],
-    'When the gateway does not run, the data folder is read. Exit code 1: an entry does not fit.',
-  );
-}
-
-async function verify(options: DaemonOptions & { json?: boolean; offline?: boolean }): Promise<Verification> {
-  const progress = (checked: number, total: number): void => {
-    if (process.stderr.isTTY) process.stderr.write(`\r${checked} of ${total}\u001b[K\r`);
-  };
-  const { verifyFolder } = await import('./offline.ts');
-  if (options.offline) return verifyFolder(options, progress);
-  try {
-    return await ask<Verification>(options, 'read', 'log.verify', {}, async (page) => {
-      for (const one of page as { checked: number; total: number }[]) progress(one.checked, one.total);
-    });
-  } catch (error) {
-    const { isNotRunning } = await import('./client.ts');
-    if (!isNotRunning(error)) throw error;
-    say('the gateway does not run: reading its data folder');
-    return verifyFolder(options, progress);
-  }
-}
-
-async function showVerification(result: Verification): Promise<void> {
-  const { head, bad } = result;
-  if (bad !== undefined) {
-    await print(`${mark('problem')} entry ${bad.seq} of ${plain(bad.node)}, epoch ${bad.epoch}: ${plain(bad.what)}`);
-    await print(`  entries before it fit; those from it on prove nothing`);
-    say('next: keep the data folder as it is, compare with a backup');
-    return;
-  }
-  await print(
-    `${mark(result.intact ? 'ok' : 'problem')} ${result.entries} entries, hash chain ${result.intact ? 'intact' : 'broken'}`,
-  );
-  if (head !== null) await print(`  head: ${plain(head.node)} epoch ${head.epoch} entry ${head.seq} ${head.hash}`);
 }

@@ -91,12 +91,26 @@ function checkMode(config: ParsedConfig, { problem }: Report): void {
   if (!config.certificates.files) problem(['certificates'], 'live mode wants certificates.files', 'key');
 }
 
+function checkAnchors({ anchors, organizations, mode }: ParsedConfig, { problem, warn }: Report): void {
+  const domain = anchors.mail?.slice(anchors.mail.lastIndexOf('@') + 1).toLowerCase();
+  if (domain !== undefined && !organizations.some(({ domains }) => domains.includes(domain))) {
+    problem(['anchors', 'mail'], 'must be an address of one of the organizations');
+  }
+  if (mode === 'live' && Object.keys(anchors).length === 0) {
+    warn(
+      ['anchors'],
+      'nothing leaves this machine: who owns it could rewrite the whole audit; name file, https or mail',
+    );
+  }
+}
+
 /** Checks that need no file but this one. */
 export function checkTogether(config: ParsedConfig, report: Report): void {
   checkOrganizations(config, report);
   checkListeners(config, report);
   checkPortal(config, report);
   checkQueue(config, report);
+  checkAnchors(config, report);
   checkMode(config, report);
 }
 

@@ -302,6 +302,24 @@ const limitsSchema = () =>
     .prefault({})
     .describe('The bound of every stage.');
 
+const anchorsSchema = (files: ReturnType<typeof v.fileValues>) =>
+  z
+    .strictObject({
+      file: files
+        .path()
+        .exactOptional()
+        .describe('File that a line is added to every 15 minutes: on another machine’s disk.'),
+      https: v.httpsUrl().exactOptional().describe('URL that the same is sent to by POST, as JSON.'),
+      mail: v
+        .address()
+        .exactOptional()
+        .describe('Address of an organization’s staff that gets one by mail, once a day.'),
+    })
+    .prefault({})
+    .describe(
+      'Where signed checkpoints of the audit go, so that nobody with this machine can rewrite what was before.',
+    );
+
 const controlSchema = (files: ReturnType<typeof v.fileValues>) =>
   z
     .strictObject({
@@ -360,6 +378,7 @@ export function configSchema(resolve: (path: string) => string) {
       .describe('Where state is kept.'),
     queue: queueSchema(),
     limits: limitsSchema(),
+    anchors: anchorsSchema(files),
     control: controlSchema(files),
     log: z
       .strictObject({

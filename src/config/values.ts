@@ -64,6 +64,16 @@ export const origin = () =>
     return bare && url.username === '' ? { ok: true, value: url.origin } : { ok: false, wrong };
   });
 
+/** `https://host/path`, as it is asked. */
+export const httpsUrl = () =>
+  reading({ type: 'string' }, (value): Reading<string> => {
+    const wrong = 'must be an https:// URL without user and password, such as https://anchors.example/clinic';
+    if (typeof value !== 'string' || !URL.canParse(value)) return { ok: false, wrong };
+    const { protocol, username, password, href } = new URL(value);
+    const isPlain = protocol === 'https:' && username === '' && password === '';
+    return isPlain ? { ok: true, value: href } : { ok: false, wrong };
+  });
+
 export const timeZone = () =>
   reading({ type: 'string' }, (value): Reading<string> => {
     try {

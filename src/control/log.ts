@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { type DeliveryId, GATEWAY, isQueueId } from '../domain/ids.ts';
 import { DELIVERY_STATES } from '../domain/states.ts';
+import { firstKeyView, readKeys } from '../record/checkpoint.ts';
 import type { LogQuery } from '../store/audit/port.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import { view } from './queue.ts';
@@ -93,15 +94,38 @@ async function exportLog({ deps, caller, page }: Context, args: z.output<typeof 
   return { entries };
 }
 
-async function verify({ deps, caller, page }: Context) {
+const verifyArgs = z.strictObject({ keys: z.array(z.string().max(60)).max(1000).optional() });
+const anchorArgs = z.strictObject({
+  anchors: z.array(z.string()).max(5_000),
+  fitted: z
+    .array(
+      z.strictObject({
+        ...{ node: z.string().max(100), epoch: z.int(), seq: z.int(), no: z.int(), at: z.int(), position: z.int() },
+        hash: z.string().max(64),
+      }),
+    )
+    .max(1000),
+});
+
+/** What fits is asked of the chain as it stands; the verification itself is recorded by `log.verify`. */
+async function anchors({ deps }: Context, args: z.output<typeof anchorArgs>) {
+  const fitted = args.fitted.map((one) => ({ ...one, hash: Buffer.from(one.hash, 'hex') }));
+  const result = await deps.audit.checkAnchors(args.anchors, fitted);
+  const hex = result.fitted.map((one) => ({ ...one, hash: Buffer.from(one.hash).toString('hex') }));
+  return { ...result, fitted: hex };
+}
+
+async function verify({ deps, caller, page }: Context, args: z.output<typeof verifyArgs>) {
   let told = 0;
+  const keys = args.keys === undefined ? null : readKeys(args.keys.join('\n'));
+  if (args.keys !== undefined && keys === null) throw new ControlError('usage', 'not the public keys of an audit');
   const result = await deps.audit.verify((checked, total) => {
     const now = deps.clock.now();
     if (now - told < 1000) return;
     told = now;
     // Who left does not stop the verification: its entry is written all the same.
     page([{ checked, total }]).catch(() => undefined);
-  });
+  }, keys);
   await deps.audit.append([
     {
       organization: GATEWAY,
@@ -116,7 +140,9 @@ async function verify({ deps, caller, page }: Context) {
 export const logCommands: readonly Command[] = [
   command('log.search', 'read', searchArgs, search),
   command('log.export', 'read', exportArgs, exportLog),
-  command('log.verify', 'read', z.strictObject({}), verify),
+  command('log.verify', 'read', verifyArgs, verify),
+  command('log.anchors', 'read', anchorArgs, anchors),
+  command('log.key', 'read', z.strictObject({}), async ({ deps }) => (await deps.audit.firstKeys()).map(firstKeyView)),
   command('trace', 'read', z.strictObject({ id: z.string().max(40) }), async (context, { id }) => {
     const { message, deliveries } = await view(context, id, 'trace');
     const entries = await context.deps.audit.trace(message.id);

@@ -46,10 +46,12 @@ export function composeDsn(mail: DsnMail): Promise<Buffer> {
   ]);
 }
 
+/** Mail that is about no message is nobody's answer. */
+type About = Omit<OwnMail, 'message'> & Partial<Pick<OwnMail, 'message'>>;
 type Part = { readonly type: string; readonly text: string };
 
 /** A mail of ours: one part as it is, several as a multipart/report. */
-export function compose(mail: OwnMail, subject: string, parts: readonly Part[]): Promise<Buffer> {
+export function compose(mail: About, subject: string, parts: readonly Part[]): Promise<Buffer> {
   const [first, ...others] = parts;
   const report = 'multipart/report; report-type=delivery-status';
   const options = { disableFileAccess: true, disableUrlAccess: true, newline: 'windows' };
@@ -64,7 +66,7 @@ export function compose(mail: OwnMail, subject: string, parts: readonly Part[]):
     Date: mailDate(mail.date),
     'Message-ID': mail.messageId,
     // RFC 3834 §5: nobody's machine answers it.
-    'Auto-Submitted': 'auto-replied',
+    'Auto-Submitted': mail.message ? 'auto-replied' : 'auto-generated',
     ...(id !== '' && { 'In-Reply-To': id, References: id }),
   });
   if (others.length === 0) root.setContent(first?.text ?? '');
@@ -131,8 +133,8 @@ function escaped(text: string, which: RegExp): string {
   return text.replace(which, (character) => `\\x{${character.codePointAt(0)?.toString(16).toUpperCase()}}`);
 }
 
-function messageIdOf({ message }: OwnMail): string {
-  return msgId(message.messageId);
+function messageIdOf({ message }: About): string {
+  return msgId(message?.messageId ?? '');
 }
 
 /** The Message-ID when it is one (RFC 5322 §3.6.4), else nothing: the field may hold any words. */

@@ -171,3 +171,15 @@ export function readKeys(text: string): Buffer[] | null {
   if (keys.length === 0 || keys.includes(undefined)) return null;
   return keys.map((key) => Buffer.from(key!, 'base64url'));
 }
+
+/** A public key that begins a series of day keys, as people see it. */
+export type FirstKeyView = {
+  readonly node: string;
+  readonly since: string;
+  readonly key: string;
+  readonly fingerprint: string;
+};
+
+export function firstKeyView({ node, at, key }: SignedCheckpoint): FirstKeyView {
+  return { node, since: new Date(at).toISOString(), key: keyText(key), fingerprint: fingerprint(key) };
+}

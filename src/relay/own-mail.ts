@@ -23,7 +23,7 @@ export type OwnMessage = {
   readonly origin: Exclude<Origin, 'relayed' | 'submitted'>;
   readonly cause: Cause;
   /** The message that it is about. */
-  readonly parent: QueueId;
+  readonly parent?: QueueId;
   /** Mail data. */
   readonly text: Buffer;
   readonly expiresAt: number;
@@ -61,7 +61,7 @@ export async function writeOwn(
     throw error;
   }
   const envelope: StoredEnvelope = {
-    ...{ id, organization, cause, parent, origin },
+    ...{ id, organization, cause, origin, ...(parent !== undefined && { parent }) },
     reversePath: '',
     sender: [senderOf(origin, hostname)],
     acceptedAt: now,

@@ -1,17 +1,17 @@
-// `sealrelay log verify` on the data folder itself.
+// `sealrelay log verify` and `log key` on the data folder itself.
 
-import type { Verification } from '../store/audit/port.ts';
-import { verifyStored } from '../store/sqlite/offline.ts';
-import { CliError } from './errors.ts';
-import { storageFolder } from './place.ts';
+import { readStored, type StoredProof } from '../../store/sqlite/offline.ts';
+import { CliError } from '../errors.ts';
+import { storageFolder } from '../place.ts';
 
-export async function verifyFolder(
+/** Hands over the audit of the folder that the configuration names. */
+export async function readFolder<T>(
   options: { readonly config?: string },
-  progress: (checked: number, total: number) => void,
-): Promise<Verification> {
+  work: (audit: StoredProof) => Promise<T>,
+): Promise<T> {
   const folder = storageFolder(options.config);
   try {
-    return await verifyStored(folder, progress);
+    return await readStored(folder, work);
   } catch (error) {
     throw new CliError(
       error instanceof Error ? error.message : String(error),

@@ -20,8 +20,7 @@ const SLICE = 2_000;
 
 /** Where the boxed detail of an entry was boxed: entries quote the box of the row they tell of. */
 function placeOf({ organization, message, delivery, event }: Omit<AuditRow, 'detail'>): BoxPlace {
-  const whole = event === 'message.accepted' || event === 'message.recovered';
-  if (whole && message !== null) return place.fixed(organization, message);
+  if (event === 'message.accepted' && message !== null) return place.fixed(organization, message);
   if (delivery === null) return place.entry(organization, message ?? '-', event);
   return event === 'delivery.decided' ? place.decision(organization, delivery) : place.because(organization, delivery);
 }
@@ -129,7 +128,7 @@ type Stored = { heads: KeptHead[]; first: number; last: number; checkpoints: num
 type Chain = { entries: number; lost: string[]; bad?: Bad };
 
 /** Needs no key: what is boxed was hashed boxed. */
-export async function verify(
+async function verify(
   access: Pick<Access, 'read'>,
   progress: Parameters<Audit['verify']>[0],
   keys: readonly Uint8Array[] | null = null,
@@ -207,6 +206,15 @@ function named({ node, epoch, seq, hash }: KeptHead): Verification['head'] {
   return { node, epoch, seq, hash: Buffer.from(hash).toString('hex') };
 }
 
+/** What needs no key and no writer: on a data folder itself too. */
+export function proofOf(access: Pick<Access, 'read'>): Pick<Audit, 'verify' | 'checkAnchors' | 'firstKeys'> {
+  return {
+    verify: (progress, keys) => verify(access, progress, keys),
+    checkAnchors: (lines, fitted) => access.read<AnchorCheck>('anchorSlice', [lines, fitted]),
+    firstKeys: () => access.read<SignedCheckpoint[]>('firstKeys', null),
+  };
+}
+
 export function openAudit(access: Access): Audit {
   return {
     async append(entries) {
@@ -224,9 +232,7 @@ export function openAudit(access: Access): Audit {
       const rows = await access.read<AuditRow[]>('read', [after?.epoch ?? 0, after?.seq ?? 0, limit]);
       return rows.map((row) => entryFrom(vault, row));
     },
-    verify: (progress, keys) => verify(access, progress, keys),
-    checkAnchors: (lines, fitted) => access.read<AnchorCheck>('anchorSlice', [lines, fitted]),
-    firstKeys: () => access.read<SignedCheckpoint[]>('firstKeys', null),
+    ...proofOf(access),
     proofState: (node) => access.read<ProofState>('proofState', [node]),
     async addCheckpoint(one) {
       const verb = Buffer.from(access.random.bytes(16)).toString('hex');

@@ -37,7 +37,7 @@ function plainWords({ out, err }: Ran): void {
 test('all that the issue names are there', () => {
   const wanted =
     'start demo status reload mailq redecide explain trace|config check|config show|config schema|policy check|policy test|' +
-    'queue list|queue show|queue retry|queue hold|queue release|queue bounce|queue drop|log search|log export|log verify|' +
+    'queue list|queue show|queue retry|queue hold|queue release|queue bounce|queue drop|log search|log export|log verify|log key|' +
     'submission add|user add|keys master create|keys import|keys list|keys show|keys pin|keys revoke|keys check|' +
     'portal list|portal show|portal extend|portal retract';
   const names = rows.map(([name]) => name);
@@ -140,9 +140,9 @@ const ASKING: Record<string, string[]> = {
 };
 const asking = leaves.filter(([, { command }]) => command.options.some((one) => one.long === '--socket'));
 
-test.each(asking.filter(([name]) => name !== 'log verify'))('%s, nobody there: says how to start it', async (name, {
-  path,
-}) => {
+test.each(
+  asking.filter(([name]) => name !== 'log verify' && name !== 'log key'),
+)('%s, nobody there: says how to start it', async (name, { path }) => {
   const ran = await run(...path, ...(ASKING[name] ?? []), '--socket', folder);
   expect([ran.code, ran.out]).toEqual([1, '']);
   expect(ran.err).toContain('the gateway is not running');

@@ -1,0 +1,105 @@
+// Anchors: signed checkpoints that leave this machine, by file and https every 15 minutes and by mail once a day, when there
+// is something new. What failed is tried again every minute. Logs the kind of anchor and a code, never a path, host or address.
+
+import { constants, promises } from 'node:fs';
+import type { Config } from '../config/schema.ts';
+import type { Address, Duration, Time } from '../domain/ids.ts';
+import { composeAnchor } from '../mail/anchor.ts';
+import { type PostDeps, postJson } from '../net/post.ts';
+import { checkpointText, type SignedCheckpoint } from '../record/checkpoint.ts';
+import { codeOf, type Line, verbId } from '../relay/line.ts';
+import { isStaff, newMessageId, toStaff, writeOwn } from '../relay/own-mail.ts';
+
+type Targets = Config['anchors'];
+type Kind = keyof Targets;
+
+export type AnchorDeps = {
+  readonly line: Line;
+  readonly targets: () => Targets;
+  readonly latest: () => SignedCheckpoint | null;
+  readonly post: PostDeps;
+};
+
+const MINUTE: Duration = 60_000;
+const EVERY: Readonly<Record<Kind, Duration>> = { file: 15 * MINUTE, https: 15 * MINUTE, mail: 24 * 60 * MINUTE };
+const POST: Duration = 10_000;
+
+export type Anchors = { stop(): Promise<void> };
+
+export function startAnchors(deps: AnchorDeps): Anchors {
+  const { clock } = deps.line;
+  const stopped = new AbortController();
+  const anchor = makeAnchor(deps);
+  const done = (async () => {
+    while (!stopped.signal.aborted) {
+      await anchor();
+      await clock.sleep(MINUTE, stopped.signal).catch(() => {});
+    }
+  })();
+  return {
+    async stop() {
+      stopped.abort();
+      await done;
+    },
+  };
+}
+
+/** Sends what is due; never rejects. */
+export function makeAnchor({ line, targets, latest, post }: AnchorDeps): () => Promise<void> {
+  const sent = new Map<string, { readonly no: number; readonly at: Time }>();
+  const send: Record<Kind, (target: string, one: SignedCheckpoint) => Promise<void>> = {
+    file: anchorToFile,
+    https: (url, one) => postJson(post, url, checkpointText(one), POST),
+    mail: (address, one) => anchorByMail(line, address as Address, one),
+  };
+  return async () => {
+    const one = latest();
+    if (one === null) return;
+    const all = Object.entries(targets()) as [Kind, string][];
+    await Promise.all(
+      all.map(async ([kind, target]) => {
+        const last = sent.get(`${kind} ${target}`);
+        const now = line.clock.now();
+        if (last && (last.no === one.no || Math.abs(now - last.at) < EVERY[kind])) return;
+        try {
+          await send[kind](target, one);
+          sent.set(`${kind} ${target}`, { no: one.no, at: now });
+        } catch (error) {
+          line.meter.alarm('anchor failed');
+          line.log.error(
+            { anchor: kind, code: codeOf(error) },
+            'an anchor of the audit was not sent; it is tried again',
+          );
+        }
+      }),
+    );
+  };
+}
+
+/** Adds a line, durable when it resolves. */
+async function anchorToFile(path: string, one: SignedCheckpoint): Promise<void> {
+  const { O_APPEND, O_CREAT, O_SYNC, O_WRONLY } = constants;
+  const file = await promises.open(path, O_WRONLY | O_APPEND | O_CREAT | O_SYNC, 0o600);
+  try {
+    await file.write(`${checkpointText(one)}\n`);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Accepts one mail a day for that address, whatever is restarted in between. */
+async function anchorByMail(line: Line, to: Address, one: SignedCheckpoint): Promise<void> {
+  const { organizations, hostname, node, lifetime } = line.settings();
+  const organization = organizations.find((its) => isStaff(to, its));
+  if (organization === undefined) throw Object.assign(new Error('of no organization'), { code: 'no organization' });
+  const date = line.clock.now();
+  const mail = { hostname, to, date, messageId: newMessageId(line), seq: one.seq, line: checkpointText(one) };
+  const cause = { kind: 'note of', key: `audit of ${node} ${new Date(date).toISOString().slice(0, 10)}` } as const;
+  const { message, durable } = await writeOwn(line, {
+    ...{ to: [toStaff(organization, to)], organization: organization.name, origin: 'note', cause },
+    ...{ text: await composeAnchor(mail), expiresAt: date + lifetime },
+  });
+  await durable;
+  await line.queue.accept(verbId(line), message, cause);
+  line.wake('deliver');
+}
