@@ -20,7 +20,8 @@ const SLICE = 2_000;
 
 /** Where the boxed detail of an entry was boxed: entries quote the box of the row they tell of. */
 function placeOf({ organization, message, delivery, event }: Omit<AuditRow, 'detail'>): BoxPlace {
-  if (event === 'message.accepted' && message !== null) return place.fixed(organization, message);
+  const whole = event === 'message.accepted' || event === 'message.recovered';
+  if (whole && message !== null) return place.fixed(organization, message);
   if (delivery === null) return place.entry(organization, message ?? '-', event);
   return event === 'delivery.decided' ? place.decision(organization, delivery) : place.because(organization, delivery);
 }
