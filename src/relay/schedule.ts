@@ -158,8 +158,12 @@ async function takeDeliveries(line: Line): Promise<Taken> {
     notDestinations: full,
   });
   for (const transaction of transactions) deliverInBackground(line, transaction);
-  // A destination that was left out may have more: it is asked for again when one of its connections is free.
-  return transactions.length === room ? 'more' : full.length > 0 ? 'later' : 'all';
+  if (transactions.length === room) return 'more';
+  // A destination that was left out may have more: it is asked for again when one of its connections is free, and at once
+  // when that came while the queue was asked.
+  const still = fullDestinations(line);
+  if (full.some((destination) => !still.includes(destination))) return 'more';
+  return full.length > 0 ? 'later' : 'all';
 }
 
 async function takeNotifications(line: Line): Promise<Taken> {

@@ -53,6 +53,18 @@ test('a full destination does not make it ask in a loop; a freed connection make
   await schedule.stop(0);
 });
 
+test('a connection that is freed while the queue is asked is not forgotten', async () => {
+  const { line, leased } = lineWith(true, () => ({ examine: null, deliver: null, notify: null }));
+  const schedule = createSchedule();
+  schedule.start(line);
+  // Its last delivery ends before the queue has answered: nobody frees anything later.
+  line.load.perDestination.clear();
+  schedule.freed('deliver');
+  await turns(50);
+  expect(leased).toHaveLength(2);
+  await schedule.stop(0);
+});
+
 test('a time that came in behind an earlier one is kept', async () => {
   const start = Date.now();
   const times = [start + 20, start + 60];
