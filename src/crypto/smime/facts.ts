@@ -65,6 +65,9 @@ export function keyWeaknessOf(certificate: Certificate): string | null {
   const bits = publicKey?.asymmetricKeyDetails?.modulusLength;
   if (publicKey?.asymmetricKeyType === 'dsa') return 'DSA';
   if (bits !== undefined && bits < RSA_LEAST_BITS) return `RSA with ${bits} bits`;
+  const exponent = publicKey?.asymmetricKeyDetails?.publicExponent;
+  // With 1 the content key would stand in the envelope as it is; RFC 8017 §3.1: at least 3 and odd.
+  if (exponent !== undefined && (exponent < 3n || exponent % 2n === 0n)) return `RSA with the exponent ${exponent}`;
   const curve = curveOf(certificate);
   return curve !== null && !STRONG_CURVES.includes(curve) ? `the curve ${curve}` : null;
 }
