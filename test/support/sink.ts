@@ -19,8 +19,8 @@ export type SinkOptions = {
   readonly extensions?: readonly string[];
   /** Reply to RCPT instead of a 250, by its argument as written. */
   readonly onRecipient?: (argument: string) => string | null;
-  /** Called at the final dot before the 250. */
-  readonly onMessage: (message: Sunk) => void;
+  /** Called at the final dot before the 250; `drop`: it was taken, and the connection is cut without a reply. */
+  readonly onMessage: (message: Sunk) => unknown;
 };
 export type Sink = { readonly port: number; close(): Promise<void> };
 
@@ -103,7 +103,8 @@ function serve(socket: Socket, options: SinkOptions, tls: boolean): void {
         if (end < 0) return;
         const whole = Buffer.concat(collecting);
         collecting = null;
-        options.onMessage({ mail, recipients, data: unstuff(whole.subarray(0, -3)), tls });
+        const said = options.onMessage({ mail, recipients, data: unstuff(whole.subarray(0, -3)), tls });
+        if (said === 'drop') return void socket.destroy();
         socket.write('250 2.0.0 Taken\r\n');
       } else {
         const end = rest.indexOf(10);

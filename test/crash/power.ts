@@ -1,0 +1,136 @@
+// `node test/crash/power.ts [--cuts 25] [--fs xfs|ext4] [--seed S] [--control]`: the gateway's state lies on a file system of its own, which is shut
+// down under load without writing its log out: what was not on stable storage then is gone, as in a power cut. Then it is mounted again, the gateway
+// started, and at the end what was acknowledged is compared with what arrived. `--control` takes the syncs away (no-sync.ts) and must lose
+// something: else the trial proves nothing. Needs root, loop devices, xfsprogs (also for ext4: xfs_io), e2fsprogs. What the disk itself may
+// lose of what it was told to keep, it cannot show.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { lacking, type Wanted } from '../support/programs.ts';
+import { seeded } from '../support/random.ts';
+import { startLoad } from './load.ts';
+import { closeTrial, drain, note, openTrial, report, start, type Trial } from './trial.ts';
+
+type FileSystem = 'xfs' | 'ext4';
+
+const NO_SYNC = fileURLToPath(new URL('./no-sync.ts', import.meta.url));
+/** Octets of the image: xfs wants 300 MB. */
+const SIZE = '2G';
+/** Longest life of a gateway between its start and the cut, ms. */
+const LIFE_MS = 2_500;
+const DRAIN_MS = 3 * 60_000;
+const CONTROL_DRAIN_MS = 20_000;
+
+/** A file system in a file, mounted on `at`. */
+type Disk = { cut(): void; remount(): Promise<void>; remove(): Promise<void> };
+
+async function openDisk(kind: FileSystem, at: string): Promise<Disk> {
+  const folder = mkdtempSync(join(tmpdir(), 'sealrelay-power-'));
+  const image = join(folder, 'image');
+  execFileSync('truncate', ['-s', SIZE, image]);
+  execFileSync(`mkfs.${kind}`, ['-q', image]);
+  const mount = () => execFileSync('mount', ['-o', 'loop', image, at]);
+  const unmount = async (): Promise<void> => {
+    for (let tried = 1; ; tried++) {
+      try {
+        return void execFileSync('umount', [at], { stdio: 'pipe' });
+      } catch (error) {
+        // Who had files open there was killed just now.
+        if (tried === 100) throw error;
+        await sleep(50);
+      }
+    }
+  };
+  mkdirSync(at, { recursive: true });
+  mount();
+  return {
+    cut: () => void execFileSync('xfs_io', ['-x', '-c', 'shutdown', at]),
+    remount: async () => {
+      await unmount();
+      mount();
+    },
+    remove: async () => {
+      await unmount();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function cutUnderLoad(trial: Trial, disk: Disk, flags: readonly string[]): Promise<void> {
+  const gateway = await start(trial, { flags });
+  await sleep(trial.random.fraction() * LIFE_MS);
+  disk.cut();
+  const ended = await gateway.kill();
+  // By itself or by us: it cannot go on.
+  note(trial, gateway, ended === 1 ? 'SIGKILL' : ended);
+  await disk.remount();
+  trial.kills += 1;
+}
+
+type Options = { readonly kind: FileSystem; readonly cuts: number; readonly seed: number; readonly control: boolean };
+
+/** True when it came out as it must. */
+async function run({ kind, cuts, seed, control }: Options): Promise<boolean> {
+  const begun = Date.now();
+  const trial = await openTrial(seed);
+  const disk = await openDisk(kind, trial.files.storage);
+  const flags = control ? ['--import', NO_SYNC] : [];
+  let good = false;
+  try {
+    const load = startLoad(trial.files.port, 8, seeded(seed + 1), trial.ledger);
+    const show = (words: string): void => {
+      if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${kind}: ${trial.kills}/${cuts} cuts ${words}`);
+    };
+    while (trial.kills < cuts) {
+      await cutUnderLoad(trial, disk, flags);
+      show('');
+    }
+    const gateway = await start(trial, { flags });
+    await load.stop();
+    const drained = await drain(trial, control ? CONTROL_DRAIN_MS : DRAIN_MS, show);
+    const ended = await gateway.stop();
+    note(trial, gateway, ended === 0 ? 'SIGKILL' : ended);
+    if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+    const seconds = ((Date.now() - begun) / 1000).toFixed(0);
+    const words = `${trial.kills} on ${kind}${control ? ', WITHOUT SYNCS' : ''}; seed ${seed}; ${seconds} s`;
+    const held = report(trial, load, ['power cuts', words], drained);
+    good = control ? trial.ledger.totals().lost.length > 0 : held;
+    if (control)
+      console.log(good ? 'the control lost, as it must' : 'the control lost NOTHING: the trial proves nothing');
+  } finally {
+    await disk.remove();
+    await closeTrial(trial, good);
+  }
+  return good;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      cuts: { type: 'string', default: '25' },
+      fs: { type: 'string' },
+      seed: { type: 'string' },
+      control: { type: 'boolean', default: false },
+    },
+  });
+  const wanted: Wanted[] = ['xfs_io', 'mkfs.xfs', 'mkfs.ext4', 'losetup'];
+  const lacks = lacking(wanted);
+  if (lacks.length > 0 || process.getuid?.() !== 0) {
+    console.error(`needs root${lacks.length > 0 ? `, and: apt-get install ${lacks.join(' ')}` : ''}`);
+    return 2;
+  }
+  const kinds: readonly FileSystem[] = values.fs === 'xfs' || values.fs === 'ext4' ? [values.fs] : ['xfs', 'ext4'];
+  const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+  let good = true;
+  for (const kind of kinds) {
+    good = (await run({ kind, cuts: Number(values.cuts), seed, control: values.control })) && good;
+  }
+  return good ? 0 : 1;
+}
+
+process.exitCode = await main();

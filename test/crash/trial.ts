@@ -1,0 +1,187 @@
+// What the trials share: a gateway that is ended again and again under load, two sinks in this process, a ledger of what was sent, acknowledged
+// and arrived, and the table at the end.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import type { Random } from '../../src/domain/types.ts';
+import { type Running, type StartOptions, sealrelay, startGateway } from '../support/gateway.ts';
+import { makeCa } from '../support/pki.ts';
+import { seeded } from '../support/random.ts';
+import { type RelayFiles, writeRelay } from '../support/relay.ts';
+import { openSink, type Sink } from '../support/sink.ts';
+import { type Ledger, openLedger } from './ledger.ts';
+import type { Load } from './load.ts';
+
+export type Trial = {
+  readonly files: RelayFiles;
+  readonly ledger: Ledger;
+  readonly random: Random;
+  readonly sinks: readonly Sink[];
+  /** Folder of its authority. */
+  readonly pki: string;
+  /** Recipients in transactions that the next hop took and cut without a reply. */
+  dropped: number;
+  kills: number;
+  killsInStart: number;
+  verified: number;
+  entries: number;
+  /** What `log verify` said when it was not content. */
+  readonly broken: string[];
+  /** Messages of the log at level error and above → how often. */
+  readonly errors: Map<string, number>;
+};
+
+/** `drop`: the part of transactions that the next hop takes and cuts without a reply. */
+export async function openTrial(seed: number, drop = 0): Promise<Trial> {
+  const ledger = openLedger();
+  const ca = makeCa('crash trial');
+  const pki = mkdtempSync(join(tmpdir(), 'sealrelay-crash-'));
+  writeFileSync(join(pki, 'ca.pem'), ca.cert);
+  const putOff = new Set<string>();
+  const chance = seeded(seed + 2);
+  const mail = await openSink({
+    onMessage: (message) => {
+      ledger.took(message);
+      if (chance.fraction() >= drop) return null;
+      trial.dropped += message.recipients.length;
+      return 'drop';
+    },
+    onRecipient: (argument) => {
+      if (argument.startsWith('<p')) return '550 5.1.1 Nobody of that name';
+      if (!argument.startsWith('<t') || putOff.has(argument)) return null;
+      putOff.add(argument);
+      return '451 4.2.1 Not now';
+    },
+  });
+  const staff = await openSink({ tls: ca.issue({ names: ['localhost'] }), onMessage: ledger.tookReport });
+  const files = await writeRelay({
+    sinkPort: mail.port,
+    domains: ['clinic.crash.example'],
+    extra: {
+      organizations: [
+        {
+          name: 'Crash Clinic',
+          domains: ['clinic.crash.example'],
+          from: { networks: ['127.0.0.0/8'] },
+          return: { smart_host: `localhost:${staff.port}` },
+        },
+      ],
+      overrides: { ca: [join(pki, 'ca.pem')] },
+    },
+  });
+  const trial: Trial = {
+    files,
+    ledger,
+    random: seeded(seed),
+    sinks: [mail, staff],
+    pki,
+    kills: 0,
+    killsInStart: 0,
+    verified: 0,
+    entries: 0,
+    broken: [],
+    errors: new Map(),
+    dropped: 0,
+  };
+  return trial;
+}
+
+/** Starts it and asks it to verify its audit. */
+export async function start(trial: Trial, options: StartOptions = {}): Promise<Running> {
+  const gateway = await startGateway(trial.files, options);
+  // The first operator may be made by whoever opens the control socket.
+  if (trial.verified === 0) await sealrelay(trial.files, ['user', 'add', 'trial', '--role', 'admin', '--write']);
+  const ran = await sealrelay(trial.files, ['log', 'verify', '--json']);
+  const result = ran.out === '' ? null : (JSON.parse(ran.out) as { entries: number; intact: boolean });
+  if (result?.intact === true) {
+    trial.verified += 1;
+    trial.entries = result.entries;
+  } else trial.broken.push(`after kill ${trial.kills}: ${ran.out}${ran.err}`.trim());
+  return gateway;
+}
+
+/** Keeps what the log complained of, and says so when the gateway did not end by our signal. */
+export function note(trial: Trial, gateway: Running, ended: number | string): void {
+  const count = (what: string) => trial.errors.set(what, (trial.errors.get(what) ?? 0) + 1);
+  if (ended !== 'SIGKILL') count(`ended with ${ended}: ${gateway.errors().trim().split('\n').at(-1)}`);
+  for (const line of gateway.log().split('\n')) {
+    if (!/"level":[56]0/.test(line)) continue;
+    try {
+      const { msg, code, why, stage } = JSON.parse(line) as Record<string, string | undefined>;
+      count([msg, stage, code ?? why].filter((one) => one !== undefined).join(', '));
+    } catch {
+      // The last line of a killed process may be cut.
+    }
+  }
+}
+
+/** Deliveries that have not ended. */
+async function waitingIn({ webPort }: RelayFiles): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${webPort}/metrics`)).text();
+  const counts = [...text.matchAll(/^sealrelay_queue\{state="(undecided|ready|leased)"\} (\d+)/gm)];
+  return counts.reduce((sum, [, , count]) => sum + Number(count), 0);
+}
+
+/** Waits until everything arrived and nothing waits; retries by command what would wait for its time. */
+export async function drain(trial: Trial, ms: number, show: (words: string) => void): Promise<boolean> {
+  for (const end = Date.now() + ms; Date.now() < end; await sleep(500)) {
+    const waiting = await waitingIn(trial.files).catch(() => null);
+    if (waiting === null) return false;
+    if (waiting === 0 && trial.ledger.isComplete()) return true;
+    if (waiting > 0)
+      await sealrelay(trial.files, ['queue', 'retry', '--all', '--state', 'ready', '--yes', '--reason', 'trial']);
+    show(`draining, ${waiting} wait`);
+  }
+  return false;
+}
+
+/** Prints the table; `begun`: its first row. True when all held. */
+export function report(trial: Trial, load: Load, begun: [string, string], drained: boolean): boolean {
+  const totals = trial.ledger.totals();
+  const doubtful = inDoubt(trial.files.storage);
+  const verify = trial.broken.length === 0 ? 'clean after each of' : 'NOT CLEAN after some of';
+  const rows: [string, string | number][] = [
+    begun,
+    ['sent', `${totals.sent} messages, ${load.refused()} refused`],
+    ['acknowledged', `${totals.acknowledged} messages with ${totals.recipients} recipients`],
+    ['arrived', `${totals.arrived} recipients; ${totals.reported} more in a DSN`],
+    ['lost', totals.lost.length],
+    ['changed', totals.changed],
+    [
+      'duplicates',
+      `${totals.duplicates}, of ${doubtful} in doubt (the peer took it, and we died or lost the connection)`,
+    ],
+    ['not acknowledged', `${totals.unacknowledged} arrived (committed, killed before the 250 was read)`],
+    ['DSN doubles', totals.dsnDoubles.length],
+    ['log verify', `${verify} ${trial.verified + trial.broken.length} starts, ${trial.entries} entries at the end`],
+  ];
+  for (const [name, value] of rows) console.log(`${name.padEnd(18)}${value}`);
+  for (const [what, count] of trial.errors) console.log(`log, ${count} times     ${what}`);
+  if (totals.lost.length > 0) console.log(`lost: ${totals.lost.slice(0, 20).join(' ')}`);
+  if (totals.dsnDoubles.length > 0) console.log(`two DSNs: ${totals.dsnDoubles.slice(0, 20).join(' ')}`);
+  for (const line of trial.broken.slice(0, 5)) console.log(line);
+  if (!drained) console.log('the queue did not drain in time, or the gateway ended by itself');
+  const wrong = totals.lost.length + totals.changed + totals.dsnDoubles.length + trial.broken.length;
+  return drained && wrong === 0 && totals.duplicates <= doubtful;
+}
+
+/** Attempts of which the audit says that nobody knows how they ended. The gateway has stopped. */
+function inDoubt(storage: string): number {
+  const db = new Database(join(storage, 'queue.db'), { readonly: true });
+  try {
+    return db.prepare<[], number>("SELECT count(*) FROM audit WHERE event = 'delivery.in_doubt'").pluck().get() ?? 0;
+  } finally {
+    db.close();
+  }
+}
+
+/** Ends the sinks; the state is kept when something went wrong. */
+export async function closeTrial(trial: Trial, good: boolean): Promise<void> {
+  await Promise.all(trial.sinks.map((sink) => sink.close()));
+  rmSync(trial.pki, { recursive: true, force: true });
+  if (good) rmSync(trial.files.folder, { recursive: true, force: true });
+  else console.log(`state is kept in ${trial.files.folder}`);
+}
