@@ -21,7 +21,7 @@ export function auditQueries(db: Database.Database) {
   const heads = db.prepare<[], KeptHead>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY node, epoch');
   const lacking = db.prepare<[number, number], { message: string; detail: string }>(
     `SELECT a.message, a.detail FROM audit a LEFT JOIN message m ON m.id = a.message
-     WHERE a.n > ? AND a.n <= ? AND a.event = 'message.accepted' AND (m.n IS NULL OR json_extract(a.detail, '$.recipients') >
+     WHERE a.n > ? AND a.n <= ? AND a.event IN ('message.accepted', 'message.recovered') AND (m.n IS NULL OR json_extract(a.detail, '$.recipients') >
        (SELECT count(*) FROM delivery d WHERE d.n >= m.n * ${DELIVERIES} AND d.n < (m.n + 1) * ${DELIVERIES}))`,
   );
   const number = db.prepare<[string], number>('SELECT n FROM message WHERE id = ?').pluck();
