@@ -45,7 +45,7 @@ test('no name, address, token, code or cookie stands in the files; what was retr
   const code = randomBytes(32);
   const made = { id: randomBytes(16), locator, organization, code, expiresAt: b.now + MINUTE, parcel: kim!.id };
   const mail = ours(b, 'code', { to: ['canary.kim@a.test'], cause: { kind: 'code of', key: verb() } });
-  await b.opened.parcels.challenge(verb(), made, mail, { since: 0, most: 5 });
+  await b.opened.parcels.challenge(verb(), made, mail, [{ since: 0, most: 5 }]);
   await b.restart();
   const before = bytes();
   const keys = [Buffer.from(kim!.body.key), Buffer.from(box), key, code];
@@ -168,7 +168,7 @@ test('what is over leaves neither challenges nor sessions behind', async () => {
   await b.opened.parcels.openSession(verb(), { ...session, ...times }, id);
   const code = { id: randomBytes(16), locator: grants[0]!.locator, organization, code: randomBytes(32), parcel: id };
   const mail = ours(b, 'code', { cause: { kind: 'code of', key: verb() } });
-  await b.opened.parcels.challenge(verb(), { ...code, expiresAt: b.now + MINUTE }, mail, { since: 0, most: 5 });
+  await b.opened.parcels.challenge(verb(), { ...code, expiresAt: b.now + MINUTE }, mail, [{ since: 0, most: 5 }]);
   const left = async () => {
     await b.opened.close();
     const db = new Database(join(place.path, 'queue.db'), { readonly: true });

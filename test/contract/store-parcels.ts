@@ -33,7 +33,7 @@ export function parcelsContract(bench: () => Bench): void {
       const mail = ours(b, 'code', { organization: parcel.organization, to: [parcel.recipient], cause });
       const { locator, organization } = grant;
       const made = { id, locator, organization, expiresAt: b.now + 15 * MINUTE, code, parcel: parcel.id };
-      const answer = await b.opened.parcels.challenge(verb(), made, mail, { since: b.now - HOUR, most });
+      const answer = await b.opened.parcels.challenge(verb(), made, mail, [{ since: b.now - HOUR, most }]);
       return { answer, id, code, mail };
     }
     const enter = (b: Bench, { id }: Made, { locator }: Grant, code: Uint8Array, most = 3) =>
@@ -261,7 +261,7 @@ export function parcelsContract(bench: () => Bench): void {
       const mail = ours(b, 'code', { cause: { kind: 'code of', key: verb() } });
       const made = { id: randomBytes(16), locator: link.locator, organization, code: randomBytes(32) };
       const challenge = { ...made, expiresAt: b.now + HOUR, parcel: parcel.id };
-      await b.opened.parcels.challenge(verb(), challenge, mail, { since: 0, most: 5 });
+      await b.opened.parcels.challenge(verb(), challenge, mail, [{ since: 0, most: 5 }]);
       b.test.failCommit();
       await refuses(b.opened.parcels.retract(verb(), parcel.id, BY), 'full');
       expect(await stateOf(b, parcel)).toBe('opened');
@@ -273,7 +273,7 @@ export function parcelsContract(bench: () => Bench): void {
       expect(await b.opened.parcels.session(session.hash)).toBeNull();
       expect(await b.opened.parcels.tryCode(verb(), { ...made, most: 3 })).toEqual({ kind: 'over' });
       const another = ours(b, 'code', { cause: { kind: 'code of', key: verb() } });
-      const asked = b.opened.parcels.challenge(verb(), challenge, another, { since: b.now + 1, most: 5 });
+      const asked = b.opened.parcels.challenge(verb(), challenge, another, [{ since: b.now + 1, most: 5 }]);
       await refuses(asked, 'not found', 'no such grant');
       await b.opened.parcels.retract(verb(), parcel.id, BY);
       const entries = await portalEvents(b, all);

@@ -47,7 +47,7 @@ export interface Parcels {
   ofConversation(conversation: string): Promise<readonly Parcel[]>;
   ofDelivery(delivery: DeliveryId): Promise<Parcel | null>;
 
-  /** A code and the mail that carries it. `too many`: the grant had `most` since `since`. */
+  /** A code and the mail that carries it. `too many`: the grant had `most` since `since`, by one of the limits; a day is remembered. */
   challenge(
     verb: VerbId,
     made: {
@@ -60,7 +60,7 @@ export interface Parcels {
       readonly parcel: string;
     },
     mail: NewMessage,
-    limit: { readonly since: Time; readonly most: number },
+    limits: readonly { readonly since: Time; readonly most: number }[],
   ): Promise<'made' | 'too many'>;
   /** Counts the try, then compares; a right one is used up. At most `most` tries. */
   tryCode(

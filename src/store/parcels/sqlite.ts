@@ -194,12 +194,13 @@ type Sessions = Pick<Parcels, 'challenge' | 'tryCode' | 'openSession' | 'session
 
 function sessions(access: Access): Sessions {
   return {
-    async challenge(verb, made, mail, { since, most }) {
+    async challenge(verb, made, mail, bounds) {
+      const limits = bounds.map(({ since, most }) => [since, most] as const);
       const { organization, parcel, expiresAt } = made;
       const at = access.clock.now();
       const call = mailCall(await readyVault(access, mail.organization, at), mail, at);
       const [id, locator, code] = [toOctets(made.id), toOctets(fromHex(made.locator)), toOctets(made.code)];
-      return access.write('challenge', verb, [id, locator, organization, parcel, expiresAt, code, call, since, most]);
+      return access.write('challenge', verb, [id, locator, organization, parcel, expiresAt, code, call, limits]);
     },
     async tryCode(verb, { id, locator, code, most }) {
       const call = [toOctets(id), toOctets(fromHex(locator)), toOctets(code), most] as const;

@@ -159,8 +159,7 @@ export type ChallengeCall = readonly [
   expiresAt: number,
   code: Octets,
   mail: AcceptCall,
-  since: number,
-  most: number,
+  limits: readonly (readonly [since: number, most: number])[],
 ];
 export type TryCall = readonly [id: Octets, locator: Octets, code: Octets, most: number];
 export type TriedAnswer =

@@ -154,6 +154,21 @@ describe('a code', () => {
     expect((await world.portal.sendCode(HOST, 'link', token, 'en')).kind).toBe('sent');
   });
 
+  test('ten a day for a link', async () => {
+    const { link: token } = await link();
+    const asked: string[] = [];
+    for (let i = 0; i < 14; i++) {
+      asked.push((await world.portal.sendCode(HOST, 'link', token, 'en')).kind);
+      world.clock.advance(DAY / 24);
+    }
+    expect(asked).toEqual([
+      ...Array.from({ length: 10 }, () => 'sent'),
+      ...Array.from({ length: 4 }, () => 'too many'),
+    ]);
+    world.clock.advance(DAY);
+    expect((await world.portal.sendCode(HOST, 'link', token, 'en')).kind).toBe('sent');
+  });
+
   test('five tries, then it is over, also with the right code', async () => {
     const { link: token } = await link();
     const { challenge, code } = await world.code('link', token);

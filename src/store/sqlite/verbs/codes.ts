@@ -52,14 +52,14 @@ function makeChallenges(w: Workbench, parcels: ParcelRows, accept: Accept) {
   const useUp = db.prepare('UPDATE challenge SET used = 1 WHERE id = ?');
 
   function challenge(call: ChallengeCall, at: number): 'made' | 'too many' {
-    const [id, locatorOctets, organization, parcel, expiresAt, code, mail, since, most] = call;
+    const [id, locatorOctets, organization, parcel, expiresAt, code, mail, limits] = call;
     const locator = fromOctets(locatorOctets);
     const grant = grantOf.get(locator);
     if (!grant) throw new Refusal('not found', 'no such grant');
     if (grant.expires_at <= at) throw new Refusal('wrong state', 'the grant is expired');
     const p = parcels.find(parcel);
     if (p.conversation !== grant.conversation) throw new Refusal('not found', `no parcel ${parcel} under that grant`);
-    if ((made.get(locator, since) ?? 0) >= most) return 'too many';
+    if (limits.some(([since, most]) => (made.get(locator, since) ?? 0) >= most)) return 'too many';
     insert.run(fromOctets(id), locator, organization, parcel, at, expiresAt, fromOctets(code));
     const accepted = acceptNew(accept, mail, at);
     parcels.record(
