@@ -121,6 +121,18 @@ keys: { master: { file: master.key } }
     },
   });
 
+  test('warns when the audit does not leave the machine', async () => {
+    const warnings = async (text: string) => {
+      const loaded = await loadConfig(write('config/gateway.yaml', text), deps(owned({})));
+      return 'warnings' in loaded ? loaded.warnings.map(problemText).filter((one) => one.includes('anchors')) : loaded;
+    };
+    expect(await warnings(live)).toEqual([
+      'config/gateway.yaml:1:1 anchors: nothing leaves this machine: who owns it could rewrite the whole audit; name file, https or mail',
+    ]);
+    expect(await warnings(`${live}anchors: { file: anchors.jsonl }\n`)).toEqual([]);
+    expect(await warnings(live.replace('mode: live', 'mode: evaluation'))).toEqual([]);
+  });
+
   test('takes what root owns', async () => {
     expect(await problems(live, owned({}))).toEqual([]);
   });
