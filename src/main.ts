@@ -13,7 +13,7 @@ import type { LoadDeps } from './config/load.ts';
 import { runtimeFaults } from './config/runtime.ts';
 import type { Config } from './config/schema.ts';
 import { createSecrets, type Secrets } from './config/secrets.ts';
-import { type Alarms, createAlarms } from './control/alarms.ts';
+import { type Alarms, createAlarms, storeFailedWords } from './control/alarms.ts';
 import { createControl } from './control/control.ts';
 import type { ControlDeps, GatewayStatus, ReloadReport } from './control/deps.ts';
 import { explain } from './control/explanation.ts';
@@ -166,7 +166,7 @@ async function openState(base: Base): Promise<State> {
   const onFailed = (why: string): void => {
     metrics.alarm('store failed');
     alarms.raise('store failed', clock.now());
-    log.fatal({ why }, 'the disk failed: mail is no longer taken and the gateway ends; check the disk, then start it');
+    log.fatal({ why }, storeFailedWords(why));
     failure.resolve();
   };
   let vault: Ring | null = null;

@@ -12,3 +12,10 @@ export function createAlarms(): Alarms {
     list: () => [...raised.values()],
   };
 }
+
+/** What the log says when the store had to fail; `why`: words of the store, with codes of SQLite or the system. */
+export function storeFailedWords(why: string): string {
+  return /SQLITE_(CORRUPT|NOTADB)|malformed|not a database/.test(why)
+    ? 'the database failed: mail is no longer taken and the gateway ends; when this comes again after a start, the database is damaged: systemd/README.md, "When the database is lost"'
+    : 'the disk failed: mail is no longer taken and the gateway ends; check the disk, then start it';
+}

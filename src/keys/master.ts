@@ -19,11 +19,13 @@ const KEY_CHARACTERS = 43;
 const LINE_START = Buffer.from('srk1 ');
 const LINE_LENGTH = LINE_START.length + 8 + 1 + KEY_CHARACTERS;
 
-/** Makes a key file, mode 0600, synced with its folder; never overwrites one. Gives the key's id (8 hex). */
-export function createMasterFile(path: string, random: Random): string {
+/** Makes a key file, mode 0600, synced with its folder; never overwrites one. `comment`: a line behind the key, without its
+ *  `#`. Gives the key's id (8 hex). */
+export function createMasterFile(path: string, random: Random, comment?: string): string {
   const bytes = Buffer.from(random.bytes(32));
   const id = boxKey(bytes).id.toString('hex');
-  const line = Buffer.concat([LINE_START, Buffer.from(`${id} `), encodeKey(bytes), Buffer.from('\n')]);
+  const rest = Buffer.from(comment === undefined ? '\n' : `\n# ${comment}\n`);
+  const line = Buffer.concat([LINE_START, Buffer.from(`${id} `), encodeKey(bytes), rest]);
   try {
     writeNew(path, line);
   } catch (error) {

@@ -1,7 +1,7 @@
 // Where the master key comes from at start: the secret of the configuration, or in evaluation mode a throw-away key that
 // is made in the storage folder, so that a restart opens what the last run sealed.
 
-import { appendFileSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { DEMO_MARK, type Secrets } from '../config/secrets.ts';
@@ -27,9 +27,6 @@ export async function openMaster(
 }
 
 function throwAwayKey(path: string, random: Random): MasterKeys {
-  if (!existsSync(path)) {
-    createMasterFile(path, random);
-    appendFileSync(path, `# ${DEMO_MARK}: made by evaluation mode; live mode refuses it\n`);
-  }
+  if (!existsSync(path)) createMasterFile(path, random, `${DEMO_MARK}: made by evaluation mode; live mode refuses it`);
   return readMasterFile(path);
 }

@@ -14,15 +14,13 @@ import type {
   Settlement,
   Transaction,
 } from '../domain/types.ts';
-import { QueueError } from '../store/queue/port.ts';
 import { choose, type Group } from './choose.ts';
 import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line, verbId } from './line.ts';
 import { isBodyLost, keyName, mailOf } from './outgoing.ts';
+import { untilSpace } from './patience.ts';
 import { protectionsOf, settle } from './settle.ts';
 
 const RENEW_EVERY: Duration = LEASE / 4;
-/** Between two tries to record an outcome. */
-const AGAIN: Duration = 1_000;
 
 /** Transactions that may still be begun. */
 export function roomToDeliver(line: Line): number {
@@ -131,24 +129,12 @@ async function deliverGroup(line: Line, sending: Sending): Promise<'settled' | '
     }),
     ...(parent !== undefined && { parent }),
   }));
-  await record(line, lease, settlements);
+  const verb = verbId(line);
+  // What the peer took must not be forgotten: it would be sent again.
+  await untilSpace(line, () => line.queue.settle(verb, lease, settlements));
   for (const { next } of settlements) if (next.state === 'ready') line.wakeAt('deliver', next.notBefore);
   report(line, message, settlements);
   return 'settled';
-}
-
-/** What the peer took must not be forgotten because the disk is full for now: it would be sent again. */
-async function record(line: Line, lease: Lease, settlements: readonly Settlement[]): Promise<void> {
-  const verb = verbId(line);
-  const end = line.clock.now() + LEASE;
-  for (;;) {
-    try {
-      return await line.queue.settle(verb, lease, settlements);
-    } catch (error) {
-      if (!(error instanceof QueueError && error.code === 'full') || line.clock.now() >= end) throw error;
-      await line.clock.sleep(AGAIN);
-    }
-  }
 }
 
 async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[] | 'corrupt' | 'escrowed'> {

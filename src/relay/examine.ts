@@ -19,6 +19,7 @@ import type { Decided } from '../store/queue/port.ts';
 import { WorkError } from '../work/pool.ts';
 import { deliverInBackground, fullDestinations, roomToDeliver } from './deliver.ts';
 import { codeOf, LEASE, type Line, verbId } from './line.ts';
+import { untilSpace } from './patience.ts';
 
 /** After so many examiners were lost on it, a message is held by the line. */
 export const EXAMINE_ATTEMPTS = 3;
@@ -51,7 +52,8 @@ export async function examineMessage(line: Line, { lease, message, deliveries }:
   const undecided = deliveries.filter((one) => one.state === 'undecided');
   const examined = await examination(line, message);
   if (examined.kind === 'corrupt') {
-    const became = await line.queue.corrupt(verbId(line), message.id, examined.why);
+    const verb = verbId(line);
+    const became = await untilSpace(line, () => line.queue.corrupt(verb, message.id, examined.why));
     if (became === 'abandoned') {
       line.log.warn(
         { queueId: message.id },
@@ -65,7 +67,8 @@ export async function examineMessage(line: Line, { lease, message, deliveries }:
   }
   if (examined.kind === 'failed') {
     const due = line.clock.now() + examined.wait;
-    await line.queue.examineFailed(verbId(line), message.id, lease, examined.why, due);
+    const verb = verbId(line);
+    await untilSpace(line, () => line.queue.examineFailed(verb, message.id, lease, examined.why, due));
     line.wakeAt('examine', due);
     return;
   }
@@ -77,7 +80,8 @@ export async function examineMessage(line: Line, { lease, message, deliveries }:
   if ('unknown' in judged) {
     const due = line.clock.now() + MINUTE;
     if (result !== null && !overdue(line, message)) {
-      await line.queue.examined(verbId(line), message.id, lease, result, due);
+      const verb = verbId(line);
+      await untilSpace(line, () => line.queue.examined(verb, message.id, lease, result, due));
       line.wakeAt('examine', due);
       return;
     }
@@ -102,7 +106,9 @@ async function store(
   const full = new Set(fullDestinations(line));
   const free = limit > 0 && !deliveries.some((one) => full.has(one.destination));
   const take = free ? { owner: line.owner, until: line.clock.now() + LEASE, limit } : undefined;
-  const transactions = await line.queue.decided(verbId(line), message.id, lease, result, decisions, take);
+  const verb = verbId(line);
+  const store = () => line.queue.decided(verb, message.id, lease, result, decisions, take);
+  const transactions = await untilSpace(line, store);
   line.log.info(
     {
       queueId: message.id,

@@ -114,3 +114,10 @@ describe('a master key file', () => {
     expect(() => readMasterFile(path)).toThrow('too long');
   });
 });
+
+test('a comment stands behind the key and is synced with it', () => {
+  const path = join(dir, 'commented.key');
+  const made = createMasterFile(path, random, 'what it is for');
+  expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^srk1 ${made} \\S{43}\n# what it is for\n$`));
+  expect(readMasterFile(path)[0].id.toString('hex')).toBe(made);
+});
