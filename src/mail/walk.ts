@@ -239,11 +239,13 @@ class Walk {
   }
 
   private match(data: Buffer, line: number, next: number): { open: Open; close: boolean } | null {
-    if (next - line > BOUNDARY_LINE_MAX || this.boundaries.size === 0) return null;
-    const text = data.toString('latin1', line + 2, next).trimEnd();
-    const open = this.boundaries.get(text);
+    if (this.boundaries.size === 0) return null;
+    const length = next - line;
+    const isLong = length > BOUNDARY_LINE_MAX || (length === BOUNDARY_LINE_MAX && data[next - 1] !== LF);
+    const text = data.toString('latin1', line + 2, Math.min(next, line + BOUNDARY_LINE_MAX)).trimEnd();
+    const open = isLong ? undefined : this.boundaries.get(text);
     if (open) return { open, close: false };
-    const closing = text.endsWith('--') ? this.boundaries.get(text.slice(0, -2)) : undefined;
+    const closing = text.endsWith('--') && !isLong ? this.boundaries.get(text.slice(0, -2)) : undefined;
     if (closing) return { open: closing, close: true };
     // RFC 2046 §5.1.1 compares only the beginning of the line, most readers compare all of it.
     const near = this.part !== null && this.part.unread === undefined && text !== '';

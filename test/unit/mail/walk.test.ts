@@ -119,6 +119,16 @@ describe('what two readers could read differently is told', () => {
       ['multipart/mixed 0 ""', 'text/plain 1 "one\\r\\n--bc\\r\\n\\r\\ntwo" malformed'],
     ],
     [
+      'a very long one',
+      `${MIXED}--b\n\none\n--b${'x'.repeat(2_000)}\n--b--`,
+      ['multipart/mixed 0 ""', `text/plain 1 "one\\r\\n--b${'x'.repeat(2_000)}" malformed`],
+    ],
+    [
+      'a boundary with more blanks behind it than a line has',
+      `${MIXED}--b\n\none\n--b${' '.repeat(2_000)}\n--b--`,
+      ['multipart/mixed 0 ""', `text/plain 1 "one\\r\\n--b${' '.repeat(2_000)}" malformed`],
+    ],
+    [
       'a part after the closing boundary',
       `${MIXED}--b--\n--b\n\none\n--b--`,
       ['multipart/mixed 0 "" malformed', 'text/plain 1 "one"'],
