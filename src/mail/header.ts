@@ -167,10 +167,16 @@ function withoutTags(subject: string, tags: readonly string[]): string {
   return text === subject ? subject : text.trim();
 }
 
-/** A field `name: text` with its line end, folded at 78; encoded words in UTF-8 base64 when `text` is not plain ASCII. */
-export function unstructured(name: string, text: string): Buffer {
-  const plain = /^[\x20-\x7E]*$/.test(text) && !text.includes('=?');
-  const words = plain ? text.split(/(?<=\S)(?= )/) : encodedWords(text).map((word, i) => (i === 0 ? word : ` ${word}`));
+const WORD_MAX = 400;
+
+/** A field `name: given` with its line end, folded at 78; encoded words in UTF-8 base64 when that is not plain ASCII, or is
+ *  longer than a line may be. Of hundreds of blanks one is left. */
+export function unstructured(name: string, given: string): Buffer {
+  const text = given.replace(/ {400,}/g, ' ');
+  const pieces = text.split(/(?<=\S)(?= )/);
+  // What has no place to be folded at could make a line of more than 998 (RFC 5322 §2.1.1).
+  const plain = /^[\x20-\x7E]*$/.test(text) && !text.includes('=?') && pieces.every(({ length }) => length < WORD_MAX);
+  const words = plain ? pieces : encodedWords(text).map((word, i) => (i === 0 ? word : ` ${word}`));
   return Buffer.from(`${fold(`${name}:`, words.length === 0 ? [''] : [` ${words[0]}`, ...words.slice(1)])}\r\n`);
 }
 

@@ -145,6 +145,17 @@ describe('subject tags', () => {
     );
   });
 
+  test.each<[string, string]>([
+    ['a word', `=?utf-8?q?${'x'.repeat(60)}?=\r\n `.repeat(40)],
+    ['blanks', `a${' \r\n '.repeat(2_000)}b`],
+  ])('%s: what is longer than a line may be', (_, text) => {
+    const stripped = stripSubjectTags(Buffer.from(`Subject: [secure] ${text}x\r\n\r\n`), ['secure'])?.toString() ?? '';
+    for (const line of stripped.split('\r\n')) expect(line.length).toBeLessThan(400);
+    const subject = (head: string) =>
+      decodeWords(fieldValue(parseHeader(Buffer.from(head)), 'subject') ?? '').replace(/ +/g, ' ');
+    expect(subject(stripped)).toBe(subject(`Subject: ${text}x\r\n\r\n`));
+  });
+
   test('whatever the subject, no listed tag is left and nothing else changes', () => {
     const subject = fc
       .array(
