@@ -50,8 +50,13 @@ export async function readPgpKeys(
     keys.push(...(await keysOf(octets)));
   }
   const read: KeyRead[] = [];
-  for (const key of keys) read.push(await keyRead(key, options));
+  for (const key of keys) read.push(await keyRead(key, options).catch(asDamaged));
   return read;
+}
+
+/** openpgp reads some packets only when it is asked of them. */
+function asDamaged(error: unknown): never {
+  throw error instanceof PgpError ? error : new PgpError('damaged');
 }
 
 function packetsOf(file: Buffer): Buffer[] {

@@ -290,3 +290,21 @@ describe('private keys', () => {
     expect(read).toHaveProperty('private');
   });
 });
+
+/** Its signature of a subkey is cut, which openpgp notices only when the key is written and read again. */
+const CUT_LATE = [
+  'xv8AAAAzBGsEKsAWCSsGAQQB2kcPAQEHQDNkwuyoGEq/YXI5J7o6cRQmBI9VE6BXhaJon3Rlfq+rzf8AAAATQW5uIDxhbm5AcGVlci50ZXN0Ps',
+  'L/AAAA0wQTFgoAhQWCawQqwAMLCQcJEJTyeVb0wf3WRRQAAAAAABwAIHNhbHRAbm90YXRpb25zLm9wZW5wZ3Bqcy5vcmdb7aq0TkUwgFiwl3Mc',
+  'PcbDG8J93561rpViJYFV/4JCZQUVCggODAQWAAIBAhkBApsDAh4BFiEE57XbXiJrd9NjP1XwlPJ5VvTB/dYAAOlWAP9RC6o9ANvc039BLuy7YE',
+  'B5zuZNSdBxXipc/6vs5xPrbgEAseGx+w7osRBF2UL0vzXYKkUrUs0cnQsfcRtcxkhf2wHO/wAAADgEawQqwBIKKwYBBAGXVQEFAQEHQLcWHEjQ',
+  'T0HjUDxYjmGTtXNzT8vyQRALE/t+mLXzS+pKAwEIB8L/AAABhwQYFgoAcAWCawQqBBgBCgBwBYJrBCrACRD34P6JMtVpWEUUAAAAAAAcACBzYW',
+  'x0QG5vdGF0aW9ucy5vcGVucGdwanMub3JniZXHf7o0tzrnPJYS+FJRNVQc2LLLl+WZpQ7s3LBi7lUCmwwWIQRPCv16ubMjt00+rH334P6JMtVp',
+  'WAAAbhkH+gO0SkF41K4E89t/8yD8BAVB4sDPX6cLoqLraNh8DH8Q2CkltB8PSsQh+7ZpDnClE5RUT5+d8bWwVaXbYcOXTJq5gGSRoqlz4O3sXK',
+  '8bUujsnTiVI5yFnQjGEMbrJoEdA1+y6Q9+jiBlTa902Ccmgb8jc/BSCvahHNUthEOG9TWuUEsYd+RPWXykCtlwh5zsyy5ug2SJZkOSe8/CwdA/',
+  '1qb1WU802bNami7uuJFyAqt3VMMMzYajwLqUAXcuo33gsDT4jn4lDX7b/kYa34ab814CvnqAk8MRkiigVZB6HJikuvJxk5K3so/wIMEYZG5tpO',
+  '+F1KStUwgWdLpQP7bd/O8=',
+].join('');
+
+test('damage that openpgp notices late is damage', async () => {
+  await expect(readPgpKeys(Buffer.from(CUT_LATE, 'base64'), { now: NOW })).rejects.toThrow('damaged');
+});
