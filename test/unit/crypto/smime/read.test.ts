@@ -1,6 +1,18 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
-import { bitString, context, octetString, sequence, smallInteger, tlv } from '../../../../src/crypto/smime/der.ts';
+import {
+  bitString,
+  childrenOf,
+  context,
+  type Element,
+  explicit,
+  octetString,
+  octetsOf,
+  readWhole,
+  sequence,
+  smallInteger,
+  tlv,
+} from '../../../../src/crypto/smime/der.ts';
 import { SmimeError } from '../../../../src/crypto/smime/error.ts';
 import { PURPOSE, X509 } from '../../../../src/crypto/smime/oids.ts';
 import { readCertificates } from '../../../../src/crypto/smime/read.ts';
@@ -182,12 +194,12 @@ test('an extension that is no DER is damaged', () => {
 /** Signed with RSA too: forge writes another certificate when it is not. */
 const own = mailCertificate({ name: 'Own', addresses: ['own@example.org'], key: 'RSA 2048' });
 
-function pfx(passphrase: string | null, algorithm: 'aes256' | '3des', useMac = true): Buffer {
+function pfx(passphrase: string | null, algorithm: 'aes256' | '3des', useMac = true, count = 10): Buffer {
   const made = forge.pkcs12.toPkcs12Asn1(
     forge.pki.privateKeyFromPem(own.keyPem),
     [forge.pki.certificateFromPem(own.certPem)],
     passphrase,
-    { algorithm, count: 10, useMac },
+    { algorithm, count, useMac },
   );
   return Buffer.from(forge.asn1.toDer(made).getBytes(), 'latin1');
 }
@@ -208,6 +220,22 @@ test.each(['aes256', '3des'] as const)('PKCS#12 with %s', (algorithm) => {
 test('PKCS#12 without MAC', () => {
   expect(read(pfx('secret', 'aes256', false), 'secret')).toHaveLength(1);
   expect(() => read(pfx('secret', 'aes256', false), 'other')).toThrow(refused('passphrase wrong'));
+});
+
+test('PKCS#12 of many keys that together would be derived for minutes is refused', () => {
+  const data = (octets: Buffer) =>
+    sequence(Buffer.from('06092a864886f70d010701', 'hex'), tlv(context(0), octetString(octets)));
+  const inData = (info: Element | undefined) => readWhole(octetsOf(explicit(childrenOf(info)[1], 0)));
+  const file = (count: number): Buffer => {
+    const [, safe] = childrenOf(readWhole(pfx('secret', '3des', false, 20_000)));
+    const infos = childrenOf(inData(safe));
+    const [bag] = childrenOf(inData(infos[1]));
+    const bags = Array<Buffer>(count).fill(bag!.raw);
+    return sequence(smallInteger(3), data(sequence(infos[0]!.raw, data(sequence(...bags)))));
+  };
+  expect(read(file(3), 'secret')).toHaveLength(1);
+  // Without a MAC all is told as a wrong passphrase.
+  expect(() => read(file(60), 'secret')).toThrow(refused('passphrase wrong'));
 });
 
 test('PKCS#12 that would be derived for hours is refused', () => {
