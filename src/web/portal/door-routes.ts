@@ -88,7 +88,7 @@ function isTime(value: number): boolean {
 
 /** Of a reloaded address; the code page itself is the answer to a post. */
 function backToDoor(kind: GrantKind): Handler {
-  return async (ask) => moved(ask, doorPath(kind, ask.context.req.param('token') ?? ''));
+  return async (ask) => moved(ask, doorPath(kind, encodeURIComponent(ask.context.req.param('token') ?? '')));
 }
 
 function routesOf(kind: GrantKind, name: string): Route[] {

@@ -63,6 +63,21 @@ describe('before a code', () => {
     expect(page).toContain(`action="/m/${LINK}"`);
   });
 
+  test.each([
+    '%00',
+    '%0D%0AX:%20y',
+    '%C3%A9',
+    '%2F%2Fevil.example',
+    '%ff',
+  ])('an address with %s leads nowhere', async (token) => {
+    for (const path of [`/m/${token}`, `/m/${token}/code`, `/s/${token}/code`, `/p/${token}`, `/p/${token}/reply`]) {
+      const answer = await get(path);
+      expect([303, 403, 404]).toContain(answer.status);
+      expect(answer.headers.get('location') ?? '/m/').toMatch(/^\/(?:[ms]\/[!-~]*)?$/);
+    }
+    expect(failures).toEqual([]);
+  });
+
   test('a post asks for a code; its page has the challenge, the word and a field', async () => {
     const answer = await post(`/m/${LINK}`);
     const page = await answer.text();
