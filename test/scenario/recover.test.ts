@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ask } from '../../src/cli/client.ts';
@@ -189,7 +189,11 @@ test('without the copy of the keys, without bodies and with a strange master key
   expect((await run('recover', '--yes')).err).toContain('keys.jsonl) is missing');
   writeFileSync(copy, kept);
   expect(readdirSync(files.storage).filter((name) => name.startsWith('queue.db'))).toEqual([]);
+  // What another one left that was ended amid its work.
+  mkdirSync(join(files.storage, 'recovering'));
+  writeFileSync(join(files.storage, 'recovering', 'queue.db'), 'half');
   expect(await json<Recovered>('recover', '--yes')).toMatchObject({ messages: 1, lost: [] });
+  expect(readdirSync(files.storage)).not.toContain('recovering');
 }, 60_000);
 
 const SHIFT = fileURLToPath(new URL('../support/clock-shift.ts', import.meta.url));
