@@ -91,7 +91,11 @@ function change(random: Random, node: Node, all: readonly Node[], others: readon
       node.content = Buffer.alloc(oneOf(random, [0, 1, 4, 5, 1_000]), oneOf(random, [0, 0x7f, 0x80, 0xff]));
       return;
     case 8:
-      for (let times = oneOf(random, [1, 40, 600]); times > 0 && list && list.length < 2_000; times--)
+      for (
+        let times = oneOf(random, [1, 40, 600]);
+        times > 0 && list && list.length > 0 && list.length < 2_000;
+        times--
+      )
         list.push(copyOf(oneOf(random, list.slice(0, 9).concat(node.children ? [] : node))));
       return;
     default:

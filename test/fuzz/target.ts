@@ -11,6 +11,8 @@ export type Target = {
   readonly make?: (random: Random) => Buffer;
   /** Throws when something does not hold that must. Depends on the input alone. */
   readonly check: (input: Buffer) => void | Promise<void>;
+  /** CPU that one input may take, microseconds; default a second. */
+  readonly limit?: number;
   readonly close?: () => Promise<void>;
 };
 

@@ -157,7 +157,7 @@ function attribute(tag: string, key: string, value: string): void {
     claim(tag === 'img' && /^data:image\/(?:png|jpe?g|gif|webp);base64,/i.test(value), `src ${JSON.stringify(value)}`);
   if (key === 'style')
     claim(
-      !/(?:url|expression)\s*\(|@import|position|behaviou?r|binding|[\\@<>{}\p{Cc}]|\/\*/iu.test(value),
+      !/(?:url|expression)\s*\(|@import|position|behaviou?r|binding|[\\@<>{}\0]|\/\*/iu.test(value),
       `style ${JSON.stringify(value)}`,
     );
 }

@@ -31,6 +31,8 @@ export async function open(): Promise<Target> {
   return {
     seeds: [...CERTIFICATES, ...PKCS12, ...PEM],
     tokens: TOKENS,
+    // A file may ask for five million rounds of its derivation.
+    limit: 5_000_000,
     make: (random) => {
       const kind = below(random, 10);
       if (kind < 4) return mutatedDer(random, CERTIFICATES);
