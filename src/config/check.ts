@@ -91,10 +91,13 @@ function checkMode(config: ParsedConfig, { problem }: Report): void {
   if (!config.certificates.files) problem(['certificates'], 'live mode wants certificates.files', 'key');
 }
 
-function checkAnchors({ anchors, organizations, mode }: ParsedConfig, { problem, warn }: Report): void {
+function checkAnchors({ anchors, organizations, storage, mode }: ParsedConfig, { problem, warn }: Report): void {
   const domain = anchors.mail?.slice(anchors.mail.lastIndexOf('@') + 1).toLowerCase();
   if (domain !== undefined && !organizations.some(({ domains }) => domains.includes(domain))) {
     problem(['anchors', 'mail'], 'must be an address of one of the organizations');
+  }
+  if (anchors.file?.startsWith(`${storage.path}/`)) {
+    warn(['anchors', 'file'], 'stands in the storage folder: who can change the audit there can change it too');
   }
   if (mode === 'live' && Object.keys(anchors).length === 0) {
     warn(

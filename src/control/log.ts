@@ -131,7 +131,10 @@ async function verify({ deps, caller, page }: Context, args: z.output<typeof ver
       organization: GATEWAY,
       actor: caller.actor,
       event: 'log.verified',
-      detail: { entries: result.entries, intact: result.intact },
+      detail: {
+        ...{ entries: result.entries, intact: result.intact, signed: result.signed?.seq ?? null },
+        ...{ lost: result.lost.count, withKey: keys !== null },
+      },
     },
   ]);
   return result;

@@ -289,3 +289,29 @@ test('the key of nobody, and an anchor of another audit', async () => {
   const foreign = signCheckpoint({ ...anchors[0]!, node: 'other', key }, secret);
   expect((await look(open(), [foreign])).bad).toMatchObject({ node: 'other', seq: 1 });
 });
+
+test('a checkpoint is asked for with every thousand entries, not sooner', async () => {
+  let asked = 0;
+  const place = setUp({}, undefined, () => asked++);
+  const { audit, close } = await place.open();
+  const add = (count: number) =>
+    audit.append(
+      Array.from({ length: count }, () => ({ organization: '-', actor: 'a', event: 'log.verified' as const })),
+    );
+  // Whatever it was asked comes before the answer to the next call.
+  const until = async (times: number) => {
+    while (asked < times) await new Promise((resolve) => setImmediate(resolve));
+    await add(1);
+    expect(asked).toBe(times);
+  };
+  await add(990 - (await audit.read(null, 1_000)).length);
+  await until(0);
+  await add(9);
+  await until(1);
+  await add(990);
+  await until(1);
+  await add(3_000);
+  await until(2);
+  await close();
+  place.remove();
+});

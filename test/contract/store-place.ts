@@ -21,7 +21,11 @@ export type Place = StoreUnderTest & {
   store(): Store;
 };
 
-export function setUp(faults: Faults = {}, wrap: <T extends object>(port: T) => T = (port) => port): Place {
+export function setUp(
+  faults: Faults = {},
+  wrap: <T extends object>(port: T) => T = (port) => port,
+  onGrown?: () => void,
+): Place {
   const path = mkdtempSync(join(tmpdir(), 'sealrelay-store-'));
   const master = [boxKey(randomBytes(32))] as const;
   const clock = { at: NOON };
@@ -52,6 +56,7 @@ export function setUp(faults: Faults = {}, wrap: <T extends object>(port: T) => 
       const deps: StoreDeps = {
         ...{ path, node: 'gw', vault: () => ring, clock: { now: () => clock.at, sleep: async () => {} }, random },
         faults: { failCommit, ...faults, ...(latency && { latency: () => (opened ? latency() : 0) }) },
+        ...(onGrown && { onGrown }),
         onFailed: (why) => failures.push(why),
         alarm: (what) => alarms.push(what),
       };

@@ -130,6 +130,9 @@ keys: { master: { file: master.key } }
       'config/gateway.yaml:1:1 anchors: nothing leaves this machine: who owns it could rewrite the whole audit; name file, https or mail',
     ]);
     expect(await warnings(`${live}anchors: { file: anchors.jsonl }\n`)).toEqual([]);
+    expect(await warnings(`${live}storage: { path: state }\nanchors: { file: state/anchors.jsonl }\n`)).toEqual([
+      'config/gateway.yaml:13:18 anchors.file: stands in the storage folder: who can change the audit there can change it too',
+    ]);
     expect(await warnings(live.replace('mode: live', 'mode: evaluation'))).toEqual([]);
   });
 
