@@ -23,6 +23,9 @@ export type YamlResult =
 /** More than a hundred times the shipped files; reading is on the main thread at start. */
 const LARGEST = 1_048_576;
 
+/** One wrong bracket can make an error of each octet behind it. */
+const ERRORS_MAX = 100;
+
 const WORDS: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'this key stands here twice; keep one',
   TAB_AS_INDENT: 'a tab indents this line; use spaces',
@@ -90,7 +93,7 @@ export function readYaml(file: string, text: string): YamlResult {
   if (document.errors.some((error) => error.code === 'RESOURCE_EXHAUSTION')) {
     return { ok: false, problems: [{ file, line: 1, column: 1, path: '', message: 'is nested too deeply' }] };
   }
-  const problems: ConfigProblem[] = [...document.errors, ...document.warnings].map((error) => ({
+  const problems: ConfigProblem[] = [...document.errors, ...document.warnings].slice(0, ERRORS_MAX).map((error) => ({
     file,
     ...at.line(error.pos[0]),
     path: '',

@@ -88,6 +88,10 @@ test('what a problem quotes is printable: a file may hold what moves the cursor'
   expect(await problems(text)).toEqual(['config/gateway.yaml:1:10 version: must be 1, not "\\u001b[2J\\x85"']);
 });
 
+test('one wrong octet does not bury what it did under a hundred thousand lines', async () => {
+  expect((await problems(`${BASE}tags: { a${'['.repeat(100_000)}`)).length).toBeLessThanOrEqual(100);
+});
+
 test('warnings do not refuse', async () => {
   const text = BASE.replace('{ port: 2525 }', '{ port: 2525, address: 0.0.0.0, tls: optional }');
   const result = await loadConfig(write('config/gateway.yaml', text), deps());
