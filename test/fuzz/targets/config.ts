@@ -129,7 +129,8 @@ export async function open(): Promise<Target> {
         '99999999999999999999',
       ],
     ].map((token) => Buffer.from(token)),
-    check: async (input) => {
+    check: async (given) => {
+      const input = shortened(given);
       text = input;
       const result = await loadConfig('config/gateway.yaml', deps);
       const problems = 'problems' in result ? result.problems : result.warnings;
@@ -140,6 +141,8 @@ export async function open(): Promise<Target> {
   };
 }
 
+/** The parser makes an error of each octet behind some wrong brackets; a hundred thousand take seconds. */
+export const shortened = (input: Buffer): Buffer => input.subarray(0, 16_000);
 export const linesIn = (input: Buffer): number => input.toString('utf8').split('\n').length;
 
 /** Somewhere in the file, and fit to be printed. */

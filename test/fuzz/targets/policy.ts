@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { loadPolicy } from '../../../src/policy/load.ts';
 import { claim, octets, type Target } from '../target.ts';
-import { linesIn, placed, YAML_TOKENS } from './config.ts';
+import { linesIn, placed, shortened, YAML_TOKENS } from './config.ts';
 
 const OPTIONS = { live: true, organizations: ['Northside Clinic'], tags: ['secure', 'encrypt'], portal: true };
 const LIST = Buffer.from('lab.example\n*.partner.example # remark\n');
@@ -72,7 +72,8 @@ export async function open(): Promise<Target> {
         '10 MB',
       ],
     ].map((token) => Buffer.from(token)),
-    check: async (input) => {
+    check: async (given) => {
+      const input = shortened(given);
       text = input;
       const result = await loadPolicy('policies/default.yaml', OPTIONS, deps);
       const problems = 'problems' in result ? result.problems : result.warnings;
