@@ -305,7 +305,7 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Running>
     await Promise.all(sweeps.map((one) => one.stop()));
   });
   const targets = () => inForce.current.config.anchors;
-  const anchors = startAnchors({ line, targets, latest: state.checkpoints.latest, post: { resolver, egress, ca } });
+  const anchors = startAnchors({ line, targets, checkpoints: state.checkpoints, post: { resolver, egress, ca } });
   closers.push(() => anchors.stop());
   const keys = { book: store.book, judge: ways.judge, readKeys: createReadKeys(pool.run, clock) };
   return { line, keys, jobs: createJobs(makers, made) };

@@ -1,5 +1,5 @@
 // Anchors: signed checkpoints that leave this machine, by file and https every 15 minutes and by mail once a day, when there
-// is something new. What failed is tried again every minute. Logs the kind of anchor and a code, never a path, host or address.
+// is something new; by file also when the gateway ends. What failed is tried again every minute. Logs the kind of anchor and a code, never a path, host or address.
 
 import { constants, promises } from 'node:fs';
 import type { Config } from '../config/schema.ts';
@@ -9,6 +9,7 @@ import { type PostDeps, postJson } from '../net/post.ts';
 import { checkpointText, type SignedCheckpoint } from '../record/checkpoint.ts';
 import { codeOf, type Line, verbId } from '../relay/line.ts';
 import { isStaff, newMessageId, toStaff, writeOwn } from '../relay/own-mail.ts';
+import type { Checkpoints } from './checkpoints.ts';
 
 type Targets = Config['anchors'];
 type Kind = keyof Targets;
@@ -16,7 +17,7 @@ type Kind = keyof Targets;
 export type AnchorDeps = {
   readonly line: Line;
   readonly targets: () => Targets;
-  readonly latest: () => SignedCheckpoint | null;
+  readonly checkpoints: Pick<Checkpoints, 'latest' | 'atEnd'>;
   readonly post: PostDeps;
 };
 
@@ -30,6 +31,7 @@ export function startAnchors(deps: AnchorDeps): Anchors {
   const { clock } = deps.line;
   const stopped = new AbortController();
   const anchor = makeAnchor(deps);
+  deps.checkpoints.atEnd(() => anchor('file'));
   const done = (async () => {
     while (!stopped.signal.aborted) {
       await anchor();
@@ -44,23 +46,24 @@ export function startAnchors(deps: AnchorDeps): Anchors {
   };
 }
 
-/** Sends what is due; never rejects. */
-export function makeAnchor({ line, targets, latest, post }: AnchorDeps): () => Promise<void> {
+/** Sends what is due; with `only` what is new, that way and now. Never rejects. */
+export function makeAnchor({ line, targets, checkpoints, post }: AnchorDeps): (only?: Kind) => Promise<void> {
   const sent = new Map<string, { readonly no: number; readonly at: Time }>();
   const send: Record<Kind, (target: string, one: SignedCheckpoint) => Promise<void>> = {
     file: anchorToFile,
     https: (url, one) => postJson(post, url, checkpointText(one), POST),
     mail: (address, one) => anchorByMail(line, address as Address, one),
   };
-  return async () => {
-    const one = latest();
+  return async (only) => {
+    const one = checkpoints.latest();
     if (one === null) return;
-    const all = Object.entries(targets()) as [Kind, string][];
+    const all = (Object.entries(targets()) as [Kind, string][]).filter(([kind]) => only === undefined || kind === only);
     await Promise.all(
       all.map(async ([kind, target]) => {
         const last = sent.get(`${kind} ${target}`);
         const now = line.clock.now();
-        if (last && (last.no === one.no || Math.abs(now - last.at) < EVERY[kind])) return;
+        const isEarly = only === undefined && last !== undefined && Math.abs(now - last.at) < EVERY[kind];
+        if (isEarly || last?.no === one.no) return;
         try {
           await send[kind](target, one);
           sent.set(`${kind} ${target}`, { no: one.no, at: now });

@@ -24,6 +24,8 @@ export type Checkpoints = {
   grown(): void;
   /** The last one that was committed. */
   latest(): SignedCheckpoint | null;
+  /** What is done once the last one is signed. */
+  atEnd(work: () => Promise<void>): void;
   /** Signs what is there, and ends. */
   stop(): Promise<void>;
 };
@@ -40,6 +42,7 @@ export async function startCheckpoints(deps: CheckpointDeps): Promise<Checkpoint
   await signer.sign();
   let turn: Promise<void> | null = null;
   let again = false;
+  let last = async (): Promise<void> => {};
 
   async function signAll(): Promise<void> {
     try {
@@ -73,10 +76,14 @@ export async function startCheckpoints(deps: CheckpointDeps): Promise<Checkpoint
   return {
     grown: () => void soon(),
     latest: signer.latest,
+    atEnd: (work) => {
+      last = work;
+    },
     async stop() {
       stopped.abort();
       await minutes;
       await soon();
+      await last();
       await deps.dayKeys.close();
     },
   };

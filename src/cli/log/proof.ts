@@ -148,7 +148,10 @@ function readAnchors(file: string): SignedCheckpoint[] {
     if (!line.trim().startsWith('{"no"')) continue;
     const one = readCheckpoint(line);
     if (one === null || !isSigned(one)) {
-      throw new CliError(`${file}:${index + 1}: not an anchor as it was sent`, 'take the file from where it was kept');
+      throw new CliError(
+        `${file}:${index + 1}: not an anchor as it was sent`,
+        'take the file from where it was kept; a line that was cut short by a full disk may be removed',
+      );
     }
     anchors.push(one);
   }
