@@ -85,9 +85,23 @@ async function start(trial: Trial, killAt: number): Promise<Running> {
   return trial.world.gateway();
 }
 
-/** Works until it is done or the gateway died of it, and starts the gateway without the hook. True when it lived. */
-async function survives(trial: Trial, running: Running, work: () => Promise<unknown>): Promise<boolean> {
+/** Works until it is done or the gateway died of it; looks on the disk for `canary` as the kill left it, and starts the gateway
+ *  without the hook. True when it lived. */
+async function survives(
+  trial: Trial,
+  running: Running,
+  canary: string,
+  work: () => Promise<unknown>,
+): Promise<boolean> {
+  let dead = false;
+  void running.ended.then(() => {
+    dead = true;
+  });
   await Promise.race([running.ended, work().catch(() => running.ended)]);
+  if (dead) {
+    const found = findCanaries([trial.world.files.storage], [canary]);
+    for (const one of found) trial.wrong.push(`${one.form} of what was sent on the disk: ${one.file}`);
+  }
   await start(trial, 0);
   const lived = (await running.ended) !== 'SIGKILL';
   if (!lived) trial.kills += 1;
@@ -134,26 +148,7 @@ export async function trySend(trial: Trial, killAt: number): Promise<Sent> {
   const canary = `canary${Math.random().toString(36).slice(2)}`;
   const from = { pgp: count(world, 'pgp.test'), old: count(world, 'old.test'), clinic: count(world, 'clinic.test') };
   const id = await world.send({ from: SENDER, to: [CAROL, PATIENT], subject: canary, text: `${canary} diagnosis` });
-  const whole = await survives(trial, running, async () => {
-    await settle(trial, id);
-  });
-  return finishSend(trial, { id, canary, from, whole, killAt });
-}
-
-type Begun = {
-  readonly id: string;
-  readonly canary: string;
-  readonly from: { readonly pgp: number; readonly old: number; readonly clinic: number };
-  readonly whole: boolean;
-  readonly killAt: number;
-};
-
-async function finishSend(trial: Trial, { id, canary, from, whole, killAt }: Begun): Promise<Sent> {
-  const { world } = trial;
-  if (!whole) {
-    const found = findCanaries([world.files.storage], [canary]);
-    for (const one of found) trial.wrong.push(`step ${killAt}: ${one.form} of the message on the disk: ${one.file}`);
-  }
+  const lived = await survives(trial, running, canary, () => settle(trial, id));
   await settle(trial, id);
   const view = await world.show(id);
   const states = view.deliveries.map((one) => one.state).join(' ');
@@ -162,7 +157,7 @@ async function finishSend(trial: Trial, { id, canary, from, whole, killAt }: Beg
   const notice = theOne(trial, `step ${killAt}, notice`, mailsSince(world, 'old.test', from.old));
   await arrived(trial, 'clinic.test', from.clinic, async (data) => (data.includes('/s/') ? data : null));
   theOne(trial, `step ${killAt}, receipt`, mailsSince(world, 'clinic.test', from.clinic));
-  return { died: !whole, link: notice === null ? null : await linkIn(notice, 'm') };
+  return { died: !lived, link: notice === null ? null : await linkIn(notice, 'm') };
 }
 
 function count(world: World, domain: string): number {
@@ -175,11 +170,11 @@ export async function tryCode(trial: Trial, link: string, killAt: number): Promi
   const phone = visitor(trial.origin, trial.portalPort);
   const door = await phone.get(link);
   running.child.kill('SIGUSR2');
-  const whole = await survives(trial, running, () => enter(trial, phone, door));
-  if (!whole) {
+  const lived = await survives(trial, running, 'diagnosis', () => enter(trial, phone, door));
+  if (!lived) {
     await enter(trial, phone, door);
   }
-  return !whole;
+  return !lived;
 }
 
 async function enter(trial: Trial, phone: Visitor, door: Page): Promise<Page> {
@@ -204,18 +199,16 @@ export async function tryReply(trial: Trial, link: string, killAt: number): Prom
   const send = () => phone.send(page, /\/reply/, { text: reply });
   running.child.kill('SIGUSR2');
   const isReply = async (data: string) => ((await simpleParser(data)).text?.includes(reply) ? data : null);
-  const whole = await survives(trial, running, async () => {
+  const lived = await survives(trial, running, reply, async () => {
     await send();
     await arrived(trial, 'clinic.test', from, isReply);
   });
-  if (!whole) {
-    const found = findCanaries([world.files.storage], [reply]);
-    for (const one of found) trial.wrong.push(`step ${killAt}: the reply on the disk: ${one.file}`);
+  if (!lived) {
     await send();
     await arrived(trial, 'clinic.test', from, isReply);
   }
   theOne(trial, `step ${killAt}, reply`, mailsSince(world, 'clinic.test', from));
-  return !whole;
+  return !lived;
 }
 
 async function main(): Promise<number> {
