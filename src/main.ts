@@ -26,9 +26,6 @@ import type { Clock, Delivery, Random } from './domain/types.ts';
 import { createReadKeys } from './keys/import.ts';
 import { openMaster } from './keys/open.ts';
 import { openRing, type Ring } from './keys/ring.ts';
-import { createEgress } from './net/egress.ts';
-import { createResolver } from './net/resolver.ts';
-import { clientTls } from './net/tls.ts';
 import { decide } from './policy/decide.ts';
 import { floorProblem } from './policy/floors.ts';
 import { createEscrow } from './portal/escrow.ts';
@@ -39,11 +36,9 @@ import { obstacles } from './relay/intake.ts';
 import { codeOf, type Line, type Meter, verbId } from './relay/line.ts';
 import { openListeners } from './relay/listeners.ts';
 import { createSchedule } from './relay/schedule.ts';
-import { hostPort, smartHostOf } from './relay/settings.ts';
 import { startSweep } from './relay/sweep.ts';
+import { createWayOut } from './relay/way-out.ts';
 import { createWays, prospectsFor } from './relay/ways.ts';
-import { createResolve } from './route/resolve.ts';
-import { createClient } from './smtp/client.ts';
 import type { Listener } from './smtp/listener.ts';
 import { openDayKeys } from './store/audit/day-keys.ts';
 import { writeKeysFile } from './store/bodies/keys-file.ts';
@@ -241,28 +236,9 @@ async function openLine(base: Base, state: State, worker: URL): Promise<Running>
     settings,
     clock,
   });
-  const resolver = createResolver({ clock, random, servers: config.resolver.servers.map(hostPort) });
-  const { overrides } = config;
-  const hosts = (overrides?.hosts ?? []).map(({ name, address, port }) => ({
-    ...(name !== undefined && { name }),
-    ...(address !== undefined && { address: address.text }),
-    ...(port !== undefined && { port }),
-  }));
-  const egress = createEgress({ mode: config.mode, hosts });
-  const resolve = createResolve({
-    resolver,
-    egress,
-    random,
-    ownNames: [config.hostname],
-    ...(overrides?.smtp_port !== undefined && { port: overrides.smtp_port }),
-    smartHost: smartHostOf,
-  });
-  const ca = await Promise.all((overrides?.ca ?? []).map((file) => readFile(file, 'utf8')));
-  const client = createClient({
-    clock,
-    tls: clientTls({ ca, minVersion: minVersionOf(config) }),
-    timeouts: { connect: config.delivery.connect_timeout },
-  });
+  const ca = await Promise.all((config.overrides?.ca ?? []).map((file) => readFile(file, 'utf8')));
+  const minVersion = minVersionOf(config);
+  const { resolver, egress, resolve, client } = createWayOut({ config, minVersion, ca, clock, random });
   closers.push(() => client.close());
   const schedule = createSchedule();
   const ids = nonces(random, ID);

@@ -1,0 +1,52 @@
+// The way out, put together as the configuration has it: where mail goes, where it may, and the client that takes it there.
+
+import type { Config } from '../config/schema.ts';
+import type { Clock, Random } from '../domain/types.ts';
+import { createEgress, type Egress } from '../net/egress.ts';
+import { createResolver, type Resolver } from '../net/resolver.ts';
+import { clientTls } from '../net/tls.ts';
+import { createResolve } from '../route/resolve.ts';
+import { createClient, type SmtpClient } from '../smtp/client.ts';
+import type { Line } from './line.ts';
+import { hostPort, smartHostOf } from './settings.ts';
+
+export type WayOutDeps = {
+  readonly config: Config;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** PEM of authorities that are trusted besides the system's. */
+  readonly ca: readonly string[];
+  readonly clock: Clock;
+  readonly random: Random;
+};
+
+export type WayOut = {
+  readonly resolver: Resolver;
+  readonly egress: Egress;
+  readonly resolve: Line['resolve'];
+  readonly client: SmtpClient;
+};
+
+export function createWayOut({ config, minVersion, ca, clock, random }: WayOutDeps): WayOut {
+  const { overrides } = config;
+  const resolver = createResolver({ clock, random, servers: config.resolver.servers.map(hostPort) });
+  const hosts = (overrides?.hosts ?? []).map(({ name, address, port }) => ({
+    ...(name !== undefined && { name }),
+    ...(address !== undefined && { address: address.text }),
+    ...(port !== undefined && { port }),
+  }));
+  const egress = createEgress({ mode: config.mode, hosts });
+  const resolve = createResolve({
+    resolver,
+    egress,
+    random,
+    ownNames: [config.hostname],
+    ...(overrides?.smtp_port !== undefined && { port: overrides.smtp_port }),
+    smartHost: smartHostOf,
+  });
+  const client = createClient({
+    clock,
+    tls: clientTls({ ca, minVersion }),
+    timeouts: { connect: config.delivery.connect_timeout },
+  });
+  return { resolver, egress, resolve, client };
+}
