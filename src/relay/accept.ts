@@ -133,13 +133,21 @@ async function takeData(
 
 /** What has come up to and including the chunk that ends the header section; null when that is longer than its limit. */
 async function readHead(chunks: AsyncIterator<Uint8Array>): Promise<Buffer | null> {
-  let bytes = Buffer.alloc(0);
+  // Doubled where it is full: put together anew with each chunk, a client that sends octet by octet would cost gigabytes.
+  let space = Buffer.alloc(0);
+  let size = 0;
   for (;;) {
     const next = await chunks.next();
-    const searched = bytes.length;
-    if (!next.done) bytes = bytes.length === 0 ? Buffer.from(next.value) : Buffer.concat([bytes, next.value]);
+    const searched = size;
+    if (!next.done) {
+      const needed = size + next.value.length;
+      if (needed > space.length) space = Buffer.concat([space.subarray(0, size)], Math.max(needed, 2 * size));
+      space.set(next.value, size);
+      size = needed;
+    }
+    const bytes = space.subarray(0, size);
     const end = headerEnd(bytes, searched);
-    if (end > HEADER_MAX || (end < 0 && bytes.length > HEADER_MAX)) return null;
+    if (end > HEADER_MAX || (end < 0 && size > HEADER_MAX)) return null;
     if (end >= 0 || next.done) return bytes;
   }
 }

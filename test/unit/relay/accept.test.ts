@@ -17,6 +17,7 @@ const envelope: Envelope = {
 
 function lineWith(room: number) {
   const order: string[] = [];
+  const written: Buffer[] = [];
   const durable = Promise.withResolvers<void>();
   const line = {
     queue: {
@@ -29,7 +30,7 @@ function lineWith(room: number) {
     },
     bodies: {
       create: () => ({
-        write: async () => {},
+        write: async (octets: Uint8Array) => void written.push(Buffer.from(octets)),
         abort: async () => {},
         end: () => ({ ref: {}, size: 1, digest: new Uint8Array(), durable: durable.promise }),
       }),
@@ -47,7 +48,7 @@ function lineWith(room: number) {
     meter: { accepted: () => {}, refused: () => {} },
     wake: () => {},
   };
-  return { line: line as unknown as Line, order, durable };
+  return { line: line as unknown as Line, order, written, durable };
 }
 
 async function* data() {
@@ -84,4 +85,21 @@ test('without room and body there is no row', async () => {
   durable.reject(new Error('disk'));
   expect((await reply).code).toBe(451);
   expect(order).toEqual([]);
+});
+
+test('a header section that comes octet by octet is whole, and takes no time with the square of its size', async () => {
+  const { line, written, durable } = lineWith(1);
+  durable.resolve();
+  const whole = Buffer.from(`From: a@clinic.test\r\nX: ${'x'.repeat(900_000)}\r\n\r\nText\r\n`);
+  async function* octets() {
+    const one = Buffer.alloc(1);
+    for (const [at, octet] of whole.entries()) {
+      // So that the test's own time can run out.
+      if (at % 1_000 === 0) await turns(1);
+      one[0] = octet;
+      yield one;
+    }
+  }
+  expect((await acceptData(line, client, envelope, octets(), prove)).code).toBe(250);
+  expect(Buffer.concat(written).equals(whole)).toBe(true);
 });
