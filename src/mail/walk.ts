@@ -104,13 +104,15 @@ class Walk {
     let at = 0;
     for (;;) {
       const before = this.state;
+      const parts = this.shared.parts;
       const next =
         before === 'body'
           ? this.body(data, at, final)
           : before === 'drained'
             ? data.length
             : this.header(data, at, final);
-      const stuck = next === at && before === this.state;
+      // A message without a header section is one more header section, at the same place.
+      const stuck = next === at && before === this.state && parts === this.shared.parts;
       at = next;
       if (stuck || (at >= data.length && (this.state === 'body' || this.state === 'drained'))) return at;
       if (at >= data.length && this.state === before) return at;

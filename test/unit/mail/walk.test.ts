@@ -129,6 +129,19 @@ describe('what two readers could read differently is told', () => {
       ['multipart/mixed 0 ""', `text/plain 1 "one\\r\\n--b${' '.repeat(2_000)}" malformed`],
     ],
     [
+      'messages of a digest without header sections, and what follows them',
+      'Content-Type: multipart/digest; boundary=b\n\n--b\n--b\n--b\n\nSubject: x\n\none\n--b--',
+      [
+        'multipart/digest 0 ""',
+        'message/rfc822 1 "" malformed',
+        'text/plain 2 "" malformed',
+        'message/rfc822 1 "" malformed',
+        'text/plain 2 "" malformed',
+        'message/rfc822 1 ""',
+        'text/plain 2 "one"',
+      ],
+    ],
+    [
       'a part after the closing boundary',
       `${MIXED}--b--\n--b\n\none\n--b--`,
       ['multipart/mixed 0 "" malformed', 'text/plain 1 "one"'],
