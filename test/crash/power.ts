@@ -82,6 +82,8 @@ async function run({ kind, cuts, seed, control }: Options): Promise<boolean> {
   const flags = control ? ['--import', NO_SYNC] : [];
   let good = false;
   try {
+    // With its keys in place: else the first cut takes the whole database, and there is nothing more to see.
+    if (control) await (await start(trial)).stop();
     const load = startLoad(trial.files.port, 8, seeded(seed + 1), trial.ledger);
     const show = (words: string): void => {
       if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${kind}: ${trial.kills}/${cuts} cuts ${words}`);
