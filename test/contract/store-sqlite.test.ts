@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { STEPS } from '../../src/store/schema/steps.ts';
-import { openWriting } from '../../src/store/sqlite/database.ts';
+import { openReading, openWriting } from '../../src/store/sqlite/database.ts';
 import { verifyStored } from '../../src/store/sqlite/offline.ts';
 import { openStore } from '../../src/store/sqlite/open.ts';
 import { readyVault } from '../support/vault.ts';
@@ -31,6 +31,17 @@ async function tamper(...statements: string[]): Promise<void> {
   for (const sql of statements) db.exec(sql);
   db.close();
 }
+
+test('no connection makes an index of a whole table for one page of it', () => {
+  const made = openWriting(join(place.path, 'other.db'));
+  made.exec('CREATE TABLE t (a)');
+  const read = openReading(join(place.path, 'other.db'));
+  for (const db of [made, read]) {
+    const plan = db.prepare<[], { detail: string }>('EXPLAIN QUERY PLAN SELECT * FROM t x, t y WHERE x.a = y.a').all();
+    expect(plan.map(({ detail }) => detail).join('; ')).not.toContain('AUTOMATIC');
+    db.close();
+  }
+});
 
 describe('commits', () => {
   test('verbs of any kind share them', async () => {
