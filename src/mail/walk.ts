@@ -167,7 +167,8 @@ class Walk {
     this.part = event.part;
     this.sink = { wanted: false, decoder: null, child: null };
     if (event.part.index >= limits.parts) {
-      note(event.part, 'too many parts');
+      // Whatever else is wrong with it: behind it nothing is known of the message.
+      event.part.unread = 'too many parts';
       handler.begin(event.part);
       this.state = 'drained';
       return false;

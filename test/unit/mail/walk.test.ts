@@ -231,8 +231,12 @@ describe('bombs', () => {
     expect(walk(encoded, 1000)).toHaveLength(13);
   });
 
-  test('parts: the rest is not looked at, and that is told', () => {
-    const seen = walk(`${MIXED}${'--b\n\nx\n'.repeat(5_000)}--b--`);
+  test.each([
+    ['--b\n\nx\n'],
+    // Each is malformed as well.
+    ['--b\n'],
+  ])('parts: the rest is not looked at, and that is told (%j)', (part) => {
+    const seen = walk(`${MIXED}${part.repeat(5_000)}--b--`);
     expect(seen).toHaveLength(WALK_LIMITS.parts + 1);
     expect(seen.at(-1)?.unread).toBe('too many parts');
   });
