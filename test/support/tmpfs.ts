@@ -1,12 +1,12 @@
 // A small disk in memory for tests that fill it or take it away; needs root.
 
 import { execFileSync } from 'node:child_process';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { testWith } from './programs.ts';
 
 export type Tmpfs = {
-  /** Fills it until `left` octets are free. */
+  /** Fills it until `left` octets are free; may be called again. */
   fill(left: number): void;
   /** Gives back what `fill` took. */
   empty(): void;
@@ -21,7 +21,12 @@ export function mountTmpfs(at: string, megabytes: number): Tmpfs {
   return {
     fill: (left) => {
       const { bavail, bsize } = statfsSync(at);
-      writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - left)));
+      try {
+        appendFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - left)));
+      } catch (error) {
+        // Others wrote meanwhile: as full as it can be.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
     },
     empty: () => rmSync(filler, { force: true }),
     readOnly: (yes) => execFileSync('mount', ['-o', `remount,${yes ? 'ro' : 'rw'}`, at]),
