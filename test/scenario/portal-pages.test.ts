@@ -311,19 +311,11 @@ browserTest('the same bodies do harm where nothing holds them', async () => {
       body: name === '' ? '' : (HOSTILE.find(([one]) => one === name)?.[1] ?? ''),
     });
   });
-  for (name of [
-    'script',
-    'picture onerror',
-    'picture from elsewhere',
-    'style import',
-    'svg onload',
-    'refresh',
-    'mutation by a list',
-  ]) {
+  const harmful = ['script', 'picture onerror', 'picture from elsewhere', 'style import', 'svg onload'];
+  for (name of harmful) {
     await page.goto('https://victim.example/').catch(() => undefined);
-    await page.waitForTimeout(0);
+    // What fails to load says so when it likes.
+    for (const end = Date.now() + 10_000; !asked.has(name) && Date.now() < end; ) await page.waitForTimeout(20);
   }
-  expect([...asked]).toEqual(
-    expect.arrayContaining(['script', 'picture onerror', 'picture from elsewhere', 'style import', 'svg onload']),
-  );
+  expect([...asked]).toEqual(harmful);
 });
