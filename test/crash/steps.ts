@@ -180,12 +180,17 @@ export async function tryCode(trial: Trial, link: string, killAt: number): Promi
 async function enter(trial: Trial, phone: Visitor, door: Page): Promise<Page> {
   const from = count(trial.world, 'old.test');
   const field = await phone.send(door, /\/m\//);
-  // The code of a page that went with the gateway may come as well: the word says which belongs to this one.
-  const word = /class="word">([^<]+)</.exec(field.text)?.[1] ?? '';
-  const code = await arrived(trial, 'old.test', from, async (data) => (data.includes(word) ? codeIn(data) : null));
-  const page = await phone.send(field, /\/code/, { code });
-  if (!page.text.includes('diagnosis')) throw new Error(`the message did not open: ${page.status}`);
-  return page;
+  // The code of a page that went with the gateway may come as well: each page takes its own.
+  const tried = new Set<string>();
+  return arrived(trial, 'old.test', from, async (data) => {
+    const code = await codeIn(data);
+    if (code === null || tried.has(code)) return null;
+    tried.add(code);
+    const page = await phone.send(field, /\/code/, { code });
+    if (page.text.includes('diagnosis')) return page;
+    if (page.status !== 422) throw new Error(`the message did not open: ${page.status}`);
+    return null;
+  });
 }
 
 /** A reply, sent again by the same form after a kill. */
