@@ -2,6 +2,7 @@
 // does not tell. Reading proves nothing: signatures, dates and the chain are judged in chain.ts.
 
 import { type KeyObject, X509Certificate } from 'node:crypto';
+import type { Time } from '../../domain/ids.ts';
 import { parsePath } from '../../mail/address.ts';
 import {
   algorithmOf,
@@ -25,6 +26,9 @@ export type Extension = { readonly critical: boolean; readonly value: Buffer };
 export type Certificate = {
   readonly der: Buffer;
   readonly x509: X509Certificate;
+  /** The first and the last moment at which it is valid. */
+  readonly validFrom: Time;
+  readonly validUntil: Time;
   /** Null: a kind of key that is not known here. */
   readonly publicKey: KeyObject | null;
   /** DER of the INTEGER, of the Names. */
@@ -62,12 +66,16 @@ function certificateOf(der: Buffer): Certificate {
   const [serial, , issuer, , subject, , ...optional] = fields;
   contentOf(serial, TAG.integer);
   const x509 = new X509Certificate(der);
-  // Node takes dates that are none; what is compared with them would never expire.
-  if (Number.isNaN(x509.validFromDate.getTime() + x509.validToDate.getTime())) throw new SmimeError('damaged');
+  // From the words: of a date that is none, Node's `validFromDate` is what lay in memory (node:crypto reads it unfilled).
+  const [validFrom, validUntil] = [Date.parse(x509.validFrom), Date.parse(x509.validTo)];
+  // What is compared with it would never expire.
+  if (Number.isNaN(validFrom + validUntil)) throw new SmimeError('damaged');
   const last = optional.find((field) => field.tag === context(3));
   return {
     der,
     x509,
+    validFrom,
+    validUntil,
     publicKey: publicKeyOf(x509),
     serial: serial!.raw,
     issuer: sequenceOf(issuer),

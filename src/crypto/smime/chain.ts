@@ -4,7 +4,7 @@
 import type { Time } from '../../domain/ids.ts';
 import { allowsMail, type Certificate, parseCertificate, pathLengthOf } from './certificate.ts';
 import { SmimeError } from './error.ts';
-import { keyWeaknessOf, signatureWeaknessOf, validityOf } from './facts.ts';
+import { keyWeaknessOf, signatureWeaknessOf } from './facts.ts';
 import { allowsNames } from './name-constraints.ts';
 import { X509 } from './oids.ts';
 
@@ -95,9 +95,8 @@ function issuerProblem(issuer: Certificate, path: readonly Certificate[], isRoot
 }
 
 function datesProblem(certificate: Certificate, now: Time, what: string): string | null {
-  const { validFrom, validUntil } = validityOf(certificate);
-  if (now < validFrom) return `${what} is not valid yet`;
-  return now > validUntil ? `${what} has expired` : null;
+  if (now < certificate.validFrom) return `${what} is not valid yet`;
+  return now > certificate.validUntil ? `${what} has expired` : null;
 }
 
 function hasUnknownDemand({ extensions }: Certificate): boolean {

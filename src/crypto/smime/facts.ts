@@ -1,7 +1,6 @@
 // What a certificate says of itself, in the words of KeyFacts. It does not look at the clock or at the chain.
 
 import { createHash } from 'node:crypto';
-import type { Time } from '../../domain/ids.ts';
 import type { KeyFacts } from '../../domain/keys.ts';
 import { addressesOf, allowsMail, allowsUsage, type Certificate, USAGE } from './certificate.ts';
 import { HASHES } from './oids.ts';
@@ -28,7 +27,7 @@ export const OF_AUTHORITY = 'it is a certificate of an authority';
 
 /** Facts of a certificate; `issuers` are the certificates that came with it, towards its root. */
 export function factsOf(certificate: Certificate, issuers: readonly Certificate[]): KeyFacts {
-  const { validFrom, validUntil } = validityOf(certificate);
+  const { validFrom, validUntil } = certificate;
   return {
     kind: 'smime',
     fingerprint: fingerprintOf(certificate.der),
@@ -47,11 +46,6 @@ export function factsOf(certificate: Certificate, issuers: readonly Certificate[
 /** SHA-256 of a certificate's DER, lower hex. */
 export function fingerprintOf(der: Uint8Array): string {
   return createHash('sha256').update(der).digest('hex');
-}
-
-/** The first and the last moment at which it is valid. */
-export function validityOf({ x509 }: Certificate): { readonly validFrom: Time; readonly validUntil: Time } {
-  return { validFrom: x509.validFromDate.getTime(), validUntil: x509.validToDate.getTime() };
 }
 
 /** Why key or signature are too weak, in words; null when they are not. */
