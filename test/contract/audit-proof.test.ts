@@ -10,7 +10,7 @@ import { digest, GENESIS, link } from '../../src/record/chain.ts';
 import { isSame, type SignedCheckpoint, signCheckpoint, signingKey } from '../../src/record/checkpoint.ts';
 import { openDayKeys } from '../../src/store/audit/day-keys.ts';
 import { proofOf } from '../../src/store/audit/sqlite.ts';
-import type { AuditRow, CheckpointRow } from '../../src/store/sqlite/protocol.ts';
+import type { AuditRow, CheckpointRow } from '../../src/store/sqlite/calls/audit.ts';
 import { auditQueries } from '../../src/store/sqlite/queries/audit.ts';
 import { fromRow, proofQueries } from '../../src/store/sqlite/queries/proof.ts';
 import { startCheckpoints } from '../../src/watch/checkpoints.ts';

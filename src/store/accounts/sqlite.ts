@@ -5,7 +5,7 @@ import { type BoxPlace, VaultError } from '../../crypto/vault.ts';
 import { GATEWAY } from '../../domain/ids.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
-import type { LoginRow, OperatorRow } from '../sqlite/protocol.ts';
+import type { LoginRow, OperatorRow } from '../sqlite/calls/keys.ts';
 import type { Accounts, Operator, SubmissionLogin } from './port.ts';
 
 type BoxedOperator = Omit<Operator, 'name' | 'tokenHash'> & { readonly tokenHash: string };

@@ -9,7 +9,8 @@ import { type Bad, compareHead, type Head, start } from '../../record/verify.ts'
 import { deliveryOrNothing, fixedOrNothing } from '../queue/reading.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault, tagsOf } from '../sqlite/access.ts';
-import { type AuditRow, type EntryCall, toOctets } from '../sqlite/protocol.ts';
+import type { AuditRow, EntryCall } from '../sqlite/calls/audit.ts';
+import { toOctets } from '../sqlite/calls/octets.ts';
 import type { KeptHead, VerifySlice } from '../sqlite/queries/audit.ts';
 import type { CheckpointSlice, CheckpointSliceCall } from '../sqlite/queries/proof.ts';
 import type { SearchCall, SearchPage, SearchRow } from '../sqlite/queries/search.ts';

@@ -10,7 +10,8 @@ import { covers } from '../../keys/judge.ts';
 import { QueueError } from '../queue/port.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
-import { type AddressKeyRow, type Octets, toOctets } from '../sqlite/protocol.ts';
+import type { AddressKeyRow } from '../sqlite/calls/keys.ts';
+import { type Octets, toOctets } from '../sqlite/calls/octets.ts';
 import type { AddressKeysCall } from '../sqlite/queries/keys.ts';
 
 type Boxed = Omit<AddressKey, 'id' | 'organization' | 'public'> & { readonly public: string };

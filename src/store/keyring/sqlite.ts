@@ -2,7 +2,8 @@
 
 import type { KeyRow, Keyring } from '../../keys/port.ts';
 import type { Access } from '../sqlite/access.ts';
-import { type StoredKey, toOctets } from '../sqlite/protocol.ts';
+import type { StoredKey } from '../sqlite/calls/keys.ts';
+import { toOctets } from '../sqlite/calls/octets.ts';
 
 function rowOf(stored: StoredKey): KeyRow {
   return {

@@ -8,17 +8,9 @@ import type { Actor, BodyRef, NewMessage } from '../../domain/types.ts';
 import { QueueError } from '../queue/port.ts';
 import { acceptCall, boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
-import {
-  type AcceptCall,
-  type EscrowOne,
-  type GoneRow,
-  type GrantCall,
-  type GrantRow,
-  type Octets,
-  type ParcelRow,
-  type SessionRow,
-  toOctets,
-} from '../sqlite/protocol.ts';
+import { type Octets, toOctets } from '../sqlite/calls/octets.ts';
+import type { EscrowOne, GoneRow, GrantCall, GrantRow, ParcelRow, SessionRow } from '../sqlite/calls/parcels.ts';
+import type { AcceptCall } from '../sqlite/calls/queue.ts';
 import type { ParcelList } from '../sqlite/queries/parcels.ts';
 import type { NewParcel, Parcels, PortalSession } from './port.ts';
 

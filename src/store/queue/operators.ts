@@ -6,7 +6,7 @@ import type { DeliveryId } from '../../domain/ids.ts';
 import { isEnded } from '../../domain/states.ts';
 import type { Decision, Delivery, Protection } from '../../domain/types.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
-import type { OperateCall, OperateOne } from '../sqlite/protocol.ts';
+import type { OperateCall, OperateOne } from '../sqlite/calls/queue.ts';
 import type { Changed, Operation, Queue, Selection } from './port.ts';
 import { makeReading } from './reading.ts';
 import { boxJson, decisionCall, place } from './rows.ts';

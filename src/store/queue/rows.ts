@@ -19,6 +19,7 @@ import type {
   Settlement,
   Trace,
 } from '../../domain/types.ts';
+import { type Octets, toOctets } from '../sqlite/calls/octets.ts';
 import {
   type AcceptCall,
   type AcceptDelivery,
@@ -27,11 +28,9 @@ import {
   type DeliveryRow,
   type MessageRow,
   MUTE,
-  type Octets,
   type SettleOne,
   TELL,
-  toOctets,
-} from '../sqlite/protocol.ts';
+} from '../sqlite/calls/queue.ts';
 import type { Decided, Notification } from './port.ts';
 
 /** In the box `fixed` of a message: everything of it that names a person, and never changes. */

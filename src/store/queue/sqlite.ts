@@ -12,7 +12,7 @@ import {
   type MessageRow,
   type NotificationRow,
   TELL,
-} from '../sqlite/protocol.ts';
+} from '../sqlite/calls/queue.ts';
 import { trackAcknowledgements } from './acknowledged.ts';
 import { makeOperators } from './operators.ts';
 import type { Decided, Notification, Queue } from './port.ts';

@@ -4,7 +4,7 @@ import { deliveryId, GATEWAY } from '../../domain/ids.ts';
 import type { Cause, NewMessage } from '../../domain/types.ts';
 import { acceptCall, boxJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
-import { toOctets } from '../sqlite/protocol.ts';
+import { toOctets } from '../sqlite/calls/octets.ts';
 import type { Recovery } from './port.ts';
 
 const HELD = { because: 'recovered from its body: whether it was delivered before is not known' };

@@ -4,9 +4,10 @@
 import type Database from 'better-sqlite3';
 import { mayBecome, mayReach } from '../../domain/states.ts';
 import type { DeliveryState, Stage } from '../../domain/types.ts';
+import { MUTE, TELL } from './calls/queue.ts';
 import { type Lanes, openLanes } from './lanes.ts';
 import { type Ledger, openLedger } from './ledger.ts';
-import { MUTE, type Tally, TELL } from './protocol.ts';
+import type { Tally } from './protocol.ts';
 
 /** Refusal of a verb: code of QueueError, and words without addresses. */
 export class Refusal extends Error {

@@ -2,7 +2,8 @@
 
 import type Database from 'better-sqlite3';
 import { type Bad, check, type Head, isBad } from '../../../record/verify.ts';
-import { AUDIT_ROW, type AuditRow, DELIVERIES } from '../protocol.ts';
+import { AUDIT_ROW, type AuditRow } from '../calls/audit.ts';
+import { DELIVERIES } from '../calls/queue.ts';
 
 /** An epoch's head as it was kept beside the entries; `base` is the number of the row before its first entry. */
 export type KeptHead = Head & { readonly base: number };

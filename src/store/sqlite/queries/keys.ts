@@ -1,7 +1,7 @@
 // Reading keys of correspondents and of organizations, by their clear columns and tags; a private one only by its id.
 
 import type Database from 'better-sqlite3';
-import type { AddressKeyRow } from '../protocol.ts';
+import type { AddressKeyRow } from '../calls/keys.ts';
 
 /** Conditions that must all hold, of tags any. In the order in which keys were added, behind the one with id `after`. */
 export type AddressKeysCall = {

@@ -2,7 +2,7 @@
 // looks at more rows than a slice holds.
 
 import type Database from 'better-sqlite3';
-import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow } from '../protocol.ts';
+import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow } from '../calls/queue.ts';
 
 /** Conditions of `list`; tags are pairs (organization's tags of one address), any of which may match. */
 export type ListCall = {

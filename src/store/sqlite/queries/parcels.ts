@@ -1,7 +1,7 @@
 // Reading parcels, grants and sessions: one by its name, or pages newest first by slices of rows.
 
 import type Database from 'better-sqlite3';
-import { type GrantRow, PARCEL_ROW, type ParcelRow, type SessionRow } from '../protocol.ts';
+import { type GrantRow, PARCEL_ROW, type ParcelRow, type SessionRow } from '../calls/parcels.ts';
 
 export type ParcelList = {
   readonly organization?: string;

@@ -14,7 +14,7 @@ import {
 } from '../../../record/checkpoint.ts';
 import type { Bad, Head } from '../../../record/verify.ts';
 import type { AnchorCheck, Anchored, ProofState } from '../../audit/port.ts';
-import type { CheckpointRow } from '../protocol.ts';
+import type { CheckpointRow } from '../calls/audit.ts';
 
 /** `before`: number of the row that entries to look at come before. */
 export type CheckpointSliceCall = readonly [

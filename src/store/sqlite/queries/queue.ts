@@ -1,7 +1,8 @@
 // Reading the queue: one message, what is finished, counts. Pages of deliveries: list.ts.
 
 import type Database from 'better-sqlite3';
-import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow, type Tally } from '../protocol.ts';
+import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow } from '../calls/queue.ts';
+import type { Tally } from '../protocol.ts';
 import { listQuery } from './list.ts';
 
 /** A message with its deliveries, as rows. */

@@ -2,7 +2,7 @@
 // deliveries in slices from the newest down. A page that is not full yet tells where the next one goes on.
 
 import type Database from 'better-sqlite3';
-import { DAY, DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow } from '../protocol.ts';
+import { DAY, DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow } from '../calls/queue.ts';
 
 export type SearchCall = {
   readonly since?: number;

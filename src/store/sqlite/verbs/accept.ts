@@ -1,6 +1,7 @@
 // accept: message, deliveries, search tags and audit entries of one accepted message. A cause is consumed once.
 
-import { type AcceptAnswer, type AcceptCall, DAY, DELIVERIES, fromOctets } from '../protocol.ts';
+import { fromOctets } from '../calls/octets.ts';
+import { type AcceptAnswer, type AcceptCall, DAY, DELIVERIES } from '../calls/queue.ts';
 import { countStage, type Workbench } from '../workbench.ts';
 import type { Decider } from './decide.ts';
 import type { Rows } from './rows.ts';

@@ -1,13 +1,8 @@
 // Keys, operators, submission logins, and entries that change no queue row.
 
-import {
-  type CheckpointCall,
-  type EntryCall,
-  fromOctets,
-  type KeyRowCall,
-  type Octets,
-  type StoredKey,
-} from '../protocol.ts';
+import type { CheckpointCall, EntryCall } from '../calls/audit.ts';
+import type { KeyRowCall, StoredKey } from '../calls/keys.ts';
+import { fromOctets, type Octets } from '../calls/octets.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 
 const GATEWAY = '-';

@@ -3,15 +3,8 @@
 // once with the right code one is right.
 
 import { timingSafeEqual } from 'node:crypto';
-import {
-  type ChallengeCall,
-  fromOctets,
-  type GrantRow,
-  type Octets,
-  type SessionCall,
-  type TriedAnswer,
-  type TryCall,
-} from '../protocol.ts';
+import { fromOctets, type Octets } from '../calls/octets.ts';
+import type { ChallengeCall, GrantRow, SessionCall, TriedAnswer, TryCall } from '../calls/parcels.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 import type { ParcelCore, ParcelRows } from './parcel-rows.ts';
 import { type Accept, acceptNew } from './parcels.ts';

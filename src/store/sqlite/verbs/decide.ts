@@ -2,7 +2,8 @@
 // nothing due before it.
 
 import type { DeliveryState } from '../../../domain/types.ts';
-import { DELIVERIES, type DecideAnswer, type DecideCall, type DecisionCall, fromOctets, TELL } from '../protocol.ts';
+import { fromOctets } from '../calls/octets.ts';
+import { DELIVERIES, type DecideAnswer, type DecideCall, type DecisionCall, TELL } from '../calls/queue.ts';
 import { Refusal, tellClass, type Workbench } from '../workbench.ts';
 import { type DeliveryCore, idOf, type MessageCore, type Rows } from './rows.ts';
 

@@ -1,7 +1,8 @@
 // toExamine, examined, examineFailed: messages that wait for their examiner. While a message is leased its `due` is the
 // end of the lease, so that one whose holder died is due again by itself.
 
-import { fromOctets, type MessageLeaseRow, type Octets } from '../protocol.ts';
+import { fromOctets, type Octets } from '../calls/octets.ts';
+import type { MessageLeaseRow } from '../calls/queue.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 import type { MessageCore, Rows } from './rows.ts';
 

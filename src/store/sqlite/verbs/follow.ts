@@ -2,7 +2,7 @@
 // delivery and its attempt: one that went another way since, or that an operator ended, is left alone.
 
 import type { DeliveryState } from '../../../domain/types.ts';
-import { TELL } from '../protocol.ts';
+import { TELL } from '../calls/queue.ts';
 import type { Workbench } from '../workbench.ts';
 import type { ParcelRows } from './parcel-rows.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';

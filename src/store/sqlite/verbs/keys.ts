@@ -1,7 +1,8 @@
 // Keys of correspondents and of organizations. Rows were read and boxed anew on the main thread: what changed since then is
 // left alone, and the caller looks again.
 
-import { type AddAddressKeyCall, type ChangeAddressKeyCall, fromOctets } from '../protocol.ts';
+import type { AddAddressKeyCall, ChangeAddressKeyCall } from '../calls/keys.ts';
+import { fromOctets } from '../calls/octets.ts';
 import type { Workbench } from '../workbench.ts';
 
 export function makeKeys(w: Workbench) {

@@ -1,8 +1,8 @@
 // lease, renew, clearLeases: lanes first, then due rows inside a lane. A leased row stays in its lane, due at the end of
 // its lease: when the holder died, the row is taken again and its open attempt is marked `in doubt`.
 
+import { DELIVERIES, type MessageLeaseRow } from '../calls/queue.ts';
 import { Turns } from '../lanes.ts';
-import { DELIVERIES, type MessageLeaseRow } from '../protocol.ts';
 import type { Workbench } from '../workbench.ts';
 import { type DeliveryCore, idOf, type MessageCore, type Rows } from './rows.ts';
 

@@ -1,7 +1,8 @@
 // unopened, corrupt, abandon: what cannot go on because its boxes or its body do not open. What was acknowledged is held for
 // a person; what never was is the sender's to send again, and leaves nothing behind (P2).
 
-import { fromOctets, type Octets, TELL } from '../protocol.ts';
+import { fromOctets, type Octets } from '../calls/octets.ts';
+import { TELL } from '../calls/queue.ts';
 import type { Workbench } from '../workbench.ts';
 import { type Follow, type Hand, newHand } from './follow.ts';
 import { idOf, type MessageCore, type Rows } from './rows.ts';

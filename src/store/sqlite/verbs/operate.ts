@@ -3,7 +3,8 @@
 
 import { isEnded } from '../../../domain/states.ts';
 import type { DeliveryState } from '../../../domain/types.ts';
-import { fromOctets, type OperateAnswer, type OperateCall, type OperateOne, TELL } from '../protocol.ts';
+import { fromOctets } from '../calls/octets.ts';
+import { type OperateAnswer, type OperateCall, type OperateOne, TELL } from '../calls/queue.ts';
 import type { Workbench } from '../workbench.ts';
 import { type Fate, type Follow, type Hand, newHand } from './follow.ts';
 import type { ParcelRows } from './parcel-rows.ts';

@@ -2,7 +2,7 @@
 // is gone keeps its row; the conversation's challenges and sessions go with its last key, and what its grants open.
 
 import { PARCEL_NEXT, type ParcelState } from '../../../domain/portal.ts';
-import { PARCEL_ROW, type ParcelRow } from '../protocol.ts';
+import { PARCEL_ROW, type ParcelRow } from '../calls/parcels.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 
 /** Changed in place and written by `keep`. */

@@ -1,18 +1,9 @@
 // escrow, parcelSeen, parcelReplied, extendParcel, retractParcel, sweepParcels, forgetParcel: a parcel from the lease of its
 // delivery to its last octet. Mail that goes with a change is accepted in the transaction of the change.
 
-import {
-  type AcceptAnswer,
-  type AcceptCall,
-  DAY,
-  type EscrowCall,
-  type EscrowOne,
-  fromOctets,
-  type GoneRow,
-  type GrantCall,
-  type Octets,
-  TELL,
-} from '../protocol.ts';
+import { fromOctets, type Octets } from '../calls/octets.ts';
+import type { EscrowCall, EscrowOne, GoneRow, GrantCall } from '../calls/parcels.ts';
+import { type AcceptAnswer, type AcceptCall, DAY, TELL } from '../calls/queue.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 import { KEYED, type ParcelCore, type ParcelRows } from './parcel-rows.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';

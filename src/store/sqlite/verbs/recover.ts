@@ -1,15 +1,9 @@
 // beginRecovery, recover, discardUnclaimed: a database filled from the bodies that another one left. What is put in was
 // acknowledged as far as can be known, and may have been delivered: nothing of it moves before an operator says so.
 
-import {
-  type AcceptAnswer,
-  type AcceptCall,
-  type BeginRecoveryCall,
-  fromOctets,
-  type Octets,
-  type RecoverAnswer,
-  type RecoverCall,
-} from '../protocol.ts';
+import { fromOctets, type Octets } from '../calls/octets.ts';
+import type { AcceptAnswer, AcceptCall } from '../calls/queue.ts';
+import type { BeginRecoveryCall, RecoverAnswer, RecoverCall } from '../calls/recovery.ts';
 import type { Workbench } from '../workbench.ts';
 import { idOf, type Rows } from './rows.ts';
 

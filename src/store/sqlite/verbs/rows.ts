@@ -2,7 +2,7 @@
 
 import { isEnded } from '../../../domain/states.ts';
 import type { DeliveryState, Origin, Stage } from '../../../domain/types.ts';
-import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow, TELL } from '../protocol.ts';
+import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow, TELL } from '../calls/queue.ts';
 import { countStage, countState, Refusal, tellClass, type Workbench, whyMute } from '../workbench.ts';
 
 /** What verbs need of a message; changed in place and written by `keepMessage`. */

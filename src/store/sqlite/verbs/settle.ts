@@ -2,7 +2,8 @@
 // stays; only `delivered` wins even then.
 
 import { mayBecome } from '../../../domain/states.ts';
-import { fromOctets, type SettleCall, type SettleOne, TELL } from '../protocol.ts';
+import { fromOctets } from '../calls/octets.ts';
+import { type SettleCall, type SettleOne, TELL } from '../calls/queue.ts';
 import { tellClass, type Workbench } from '../workbench.ts';
 import { type Fate, type Follow, type Hand, newHand } from './follow.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';

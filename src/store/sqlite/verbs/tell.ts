@@ -1,6 +1,6 @@
 // toNotify, told, bodiless, nextDue: what somebody has to be told, once a kind, and what ends a message.
 
-import { DELIVERIES, type NotificationRow, TELL } from '../protocol.ts';
+import { DELIVERIES, type NotificationRow, TELL } from '../calls/queue.ts';
 import { Refusal, tellClass, type Workbench } from '../workbench.ts';
 import { type DeliveryCore, kindName, type MessageCore, type Rows } from './rows.ts';
 
