@@ -26,8 +26,9 @@ const RANK = [
   'control',
   'web',
   'cli',
+  'main',
 ];
-/** At the top of src/: they put the others together. */
+/** At the top of src/: they put the others together; main/ holds the parts of the first. */
 const COMPOSERS = ['main.ts', 'worker.ts'];
 /** Who may reach a composer or beyond src/, and what: the command starts the gateway and the demo. */
 const STARTERS: Readonly<Record<string, string>> = {
@@ -52,7 +53,7 @@ const USERS: Readonly<Record<string, readonly string[]>> = {
   'node-forge': ['crypto'],
   nodemailer: ['mail'],
   openpgp: ['crypto'],
-  pino: ['cli', 'main.ts', 'worker.ts'],
+  pino: ['cli', 'main', 'main.ts', 'worker.ts'],
   'prom-client': ['web'],
   'sanitize-html': ['mail'],
   'smtp-server': ['smtp'],

@@ -1,0 +1,83 @@
+// What people may ask, and what it is answered from.
+
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config/schema.ts';
+import type { ControlDeps, GatewayStatus } from '../control/deps.ts';
+import { explain } from '../control/explanation.ts';
+import type { Delivery } from '../domain/types.ts';
+import { floorProblem } from '../policy/floors.ts';
+import { obstacles } from '../relay/intake.ts';
+import type { Line } from '../relay/line.ts';
+import { prospectsFor } from '../relay/ways.ts';
+import type { SegmentBodies } from '../store/bodies/segments.ts';
+import { hashSecret } from '../trust/login.ts';
+import { type Base, clock, random } from './base.ts';
+import type { Running } from './line.ts';
+import type { State } from './state.ts';
+
+/** Octets that bodies may still take. */
+export async function spaceLeft(config: Config, bodies: SegmentBodies): Promise<number> {
+  const { free, reserved } = await bodies.space();
+  return free - reserved - config.limits.reserve_disk;
+}
+
+export async function readiness({ inForce, alarms }: Base, { bodies }: State, line: Line) {
+  const reasons = obstacles(line, await spaceLeft(inForce.current.config, bodies));
+  if (alarms.list().some(({ name }) => name === 'store failed')) reasons.push('the store has failed: see the log');
+  return { ready: reasons.length === 0, reasons };
+}
+
+export function controlDeps(
+  base: Base,
+  state: State,
+  { line, keys }: Running,
+  reload: ControlDeps['reload'],
+  listeners: GatewayStatus['listeners'],
+): ControlDeps {
+  const { inForce, log, alarms, startedAt } = base;
+  const { store, kept } = state;
+  const explainDeps = {
+    kept,
+    policy: () => inForce.current.policy,
+    floors: () => inForce.current.floors,
+    prospects: (delivery: Delivery) => prospectsFor(line, delivery),
+    decide: line.decide,
+  };
+  return {
+    organizations: () => inForce.current.settings.organizations.map(({ name }) => name),
+    domains: (name) => inForce.current.settings.organizations.find((one) => one.name === name)?.domains ?? [],
+    queue: store.queue,
+    parcels: store.parcels,
+    recovery: store.recovery,
+    audit: store.audit,
+    accounts: store.accounts,
+    ...keys,
+    explain: (message, deliveries) => explain(explainDeps, message, deliveries),
+    reload,
+    status: async () => ({
+      ...(await readiness(base, state, line)),
+      version: packageVersion(),
+      node: inForce.current.config.node,
+      mode: inForce.current.config.mode,
+      pid: process.pid,
+      startedAt,
+      configLoadedAt: inForce.current.loadedAt,
+      policyVersion: inForce.current.policy.version,
+      listeners,
+      alarms: alarms.list(),
+    }),
+    wake: () => {
+      for (const stage of ['examine', 'deliver', 'notify'] as const) line.wake(stage);
+    },
+    meetsFloor: (delivery, protection) => floorProblem(inForce.current.floors, delivery, protection),
+    hashSecret,
+    clock,
+    random,
+    log,
+  };
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,114 @@
+// The line: work, the way out, and what moves messages along.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ControlDeps } from '../control/deps.ts';
+import { nonces } from '../crypto/nonces.ts';
+import type { Owner } from '../domain/ids.ts';
+import { createReadKeys } from '../keys/import.ts';
+import { decide } from '../policy/decide.ts';
+import { createEscrow } from '../portal/escrow.ts';
+import { createJobs } from '../portal/jobs.ts';
+import { startPortalSweep } from '../portal/sweep.ts';
+import { type Line, verbId } from '../relay/line.ts';
+import { createSchedule } from '../relay/schedule.ts';
+import { startSweep } from '../relay/sweep.ts';
+import { createWayOut } from '../relay/way-out.ts';
+import { createWays } from '../relay/ways.ts';
+import { openMade } from '../store/bodies/made.ts';
+import { startAnchors } from '../watch/anchors.ts';
+import { minVersionOf } from '../web/certificates.ts';
+import { openPool } from '../work/open.ts';
+import type { WorkError } from '../work/pool.ts';
+import { type Base, clock, DRAIN_MS, meterOf, random, StartError } from './base.ts';
+import type { State } from './state.ts';
+
+/** The line, and what else is done by its means: what people may ask of keys, and what workers do for the portal. */
+export type Running = {
+  readonly line: Line;
+  readonly keys: Pick<ControlDeps, 'book' | 'judge' | 'readKeys'>;
+  readonly jobs: ReturnType<typeof createJobs>;
+};
+
+export async function openLine(base: Base, state: State, worker: URL): Promise<Running> {
+  const { inForce, log, startedAt, closers } = base;
+  const { store, vault, bodies } = state;
+  const { config } = inForce.current;
+  const pool = openPool(config, worker, []);
+  closers.push(() => pool.close());
+  await pool.run('ready', null, WORKER_START_MS).catch((error: WorkError) => {
+    throw new StartError(`the workers that examine messages do not start (${error.message})`);
+  });
+  const made = await openMade({ dir: join(config.storage.path, 'made'), random, bound: MADE_BOUND });
+  const makers = openPool(config, worker, [made.dir]);
+  closers.push(() => made.close());
+  closers.push(() => makers.close());
+  const settings = () => inForce.current.settings;
+  const ways = createWays({
+    book: store.book,
+    bodies,
+    made,
+    makers,
+    roots: () => inForce.current.roots,
+    settings,
+    clock,
+  });
+  const ca = await Promise.all((config.overrides?.ca ?? []).map((file) => readFile(file, 'utf8')));
+  const minVersion = minVersionOf(config);
+  const { resolver, egress, resolve, client } = createWayOut({ config, minVersion, ca, clock, random });
+  closers.push(() => client.close());
+  const schedule = createSchedule();
+  const ids = nonces(random, ID);
+  const line: Line = {
+    queue: store.queue,
+    bodies,
+    ready: (organization) => vault.ready(organization, clock.now()),
+    examine: (body, size) => {
+      const { tags, limits } = inForce.current.config;
+      return pool.run('examine', { body, subjectTags: Object.keys(tags) }, limits.examine_time * (1 + size / LARGE));
+    },
+    decide: (facts) => decide(inForce.current.policy, inForce.current.floors, facts),
+    lookUpKey: ways.lookUp,
+    variant: ways.variant,
+    escrow: (...given) => escrow(...given),
+    resolve,
+    send: client.send,
+    settings,
+    load: { incoming: 0, examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
+    owner: `${config.node} ${startedAt} ${process.pid}` as Owner,
+    clock,
+    // For queue ids and names of calls, no secrets: drawn many at once.
+    random: { ...random, bytes: (n) => (n <= ID ? ids().subarray(0, n) : random.bytes(n)) },
+    log,
+    meter: meterOf(base),
+    wake: schedule.wake,
+    wakeAt: schedule.wakeAt,
+    freed: schedule.freed,
+  };
+  const escrow = createEscrow({ line, parcels: store.parcels, vault, random });
+  const recovered = await store.recovery.counts();
+  if (recovered.deliveries > 0) log.warn(recovered, 'recovered mail is held until: sealrelay recover --release');
+  const cleared = await store.queue.clearLeases(verbId(line), line.owner);
+  if (cleared.messages + cleared.deliveries > 0)
+    log.warn(cleared, 'an earlier run ended amid these; they are taken up again');
+  schedule.start(line);
+  const sweeps = [startSweep(line), startPortalSweep({ line, parcels: store.parcels })];
+  closers.push(async () => {
+    await schedule.stop(DRAIN_MS);
+    await Promise.all(sweeps.map((one) => one.stop()));
+  });
+  const targets = () => inForce.current.config.anchors;
+  const anchors = startAnchors({ line, targets, checkpoints: state.checkpoints, post: { resolver, egress, ca } });
+  closers.push(() => anchors.stop());
+  const keys = { book: store.book, judge: ways.judge, readKeys: createReadKeys(pool.run, clock) };
+  return { line, keys, jobs: createJobs(makers, made) };
+}
+
+const WORKER_START_MS = 30_000;
+/** Octets of variants that are kept for another attempt. */
+const MADE_BOUND = 256 << 20;
+
+/** Octets of the longest random id of the line. */
+const ID = 16;
+/** A message of this size gets twice the time of a small one to be examined. */
+const LARGE = 10_485_760;
