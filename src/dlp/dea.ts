@@ -13,7 +13,8 @@ function passes(value: string): boolean {
   return (d[0] + d[2] + d[4] + 2 * (d[1] + d[3] + d[5])) % 10 === d[6];
 }
 
-export const findDea: Detector = function* (text) {
+export const findDea: Detector = function* (page) {
+  const { text } = page;
   for (const match of text.matchAll(FORM)) {
     const hit = { start: match.index, end: match.index + 9 };
     const value = match[0].toUpperCase();

@@ -1,6 +1,6 @@
 // Birth dates: a real date beside a word of birth. A date alone is no birth date, whatever its year.
 
-import { columnCells, type Detector, LINK, type Vector, WORD_START } from './detector.ts';
+import { type Detector, LINK, type Vector, WORD_START } from './detector.ts';
 
 const LABEL = new RegExp(
   `${WORD_START}(?:dob|d\\.o\\.b\\.?|date[ _-]?of[ _-]?birth|birth[ _-]?date|birthday|born(?: on)?|fecha de nacimiento|f\\. ?nac\\.?|nacid[oa] el|DMG\\*D8\\*)(?![a-z])(?: ?\\([a-z/ -]{2,12}\\))?${LINK}`,
@@ -16,7 +16,8 @@ const DATE = new RegExp(
   'iy',
 );
 
-export const findDob: Detector = function* (text) {
+export const findDob: Detector = function* (page) {
+  const { text } = page;
   for (const match of text.matchAll(LABEL)) {
     const start = match.index + match[0].length;
     const date = dateAt(text, start);
@@ -29,7 +30,7 @@ export const findDob: Detector = function* (text) {
     };
   }
   if (/\bd\.?o\.?b\b|date of birth/i.test(text)) yield* labelBehind(text);
-  for (const cell of columnCells(text, HEAD)) {
+  for (const cell of page.columnCells(HEAD)) {
     const date = dateAt(text, cell.start);
     if (date && date.end <= cell.end) yield { start: cell.start, end: date.end, value: date.value, confidence: 'high' };
   }

@@ -2,7 +2,7 @@
 // external causes V to Y by their whole range), and a word of diagnosis must stand near: M25 and I10 are also a screw
 // and a road. A bare category needs the word directly in front.
 
-import { before, columnCells, type Detector, near, standsAlone, type Vector } from './detector.ts';
+import { before, type Detector, near, standsAlone, type Vector } from './detector.ts';
 
 const CATEGORIES: Readonly<Record<string, string>> = {
   A: '00-09 15 17-28 30-44 46 48-60 63-71 74 75 77-96 98 99',
@@ -55,7 +55,8 @@ const DIRECT =
 const OTHER =
   /\b(?:error|version|v|rev|release|build|cable|screw|bolt|model|part|sku|exit|gate|room|seat|socket|thread|firmware|figure|table|section)\b/i;
 
-export const findIcd10: Detector = function* (text) {
+export const findIcd10: Detector = function* (page) {
+  const { text } = page;
   if (!LABEL.test(text)) return;
   for (const match of text.matchAll(DOTTED)) {
     const hit = { start: match.index, end: match.index + match[0].length };
@@ -71,7 +72,7 @@ export const findIcd10: Detector = function* (text) {
     const end = match.index + match[0].length;
     yield { start: end - code.length, end, value: code.toUpperCase(), confidence: 'medium' };
   }
-  for (const cell of columnCells(text, /\b(?:icd|dx|diagnosis)/i)) {
+  for (const cell of page.columnCells(/\b(?:icd|dx|diagnosis)/i)) {
     if (/^[A-Z]\d[0-9AB][0-9A-TV-Z]{0,4}$/.test(cell.text) && isCategory(cell.text.slice(0, 3))) {
       yield { ...cell, value: cell.text, confidence: 'high' };
     }

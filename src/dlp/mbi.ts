@@ -10,7 +10,8 @@ const OTHER =
   /\b(?:licen[cs]e|product|activation|key|rack|shelf|bin|label|serial|s\/n|sku|part|model|asset|slot|voucher|coupon|gate)\b/i;
 const DENIED = new Set(['1EG4TE5MK72', '1EG4TE5MK73']);
 
-export const findMbi: Detector = function* (text) {
+export const findMbi: Detector = function* (page) {
+  const { text } = page;
   for (const match of text.matchAll(FORM)) {
     const hit = { start: match.index, end: match.index + match[0].length };
     const value = match[0].replace(/[- ]/g, '').toUpperCase();

@@ -1,7 +1,7 @@
 // Medical record numbers. Every site has its own form, so the word in front decides: a strong one (MRN, medical record) or
 // a weak one with "no." or "#". A table of the site's own numbers is the cure, and comes with the PHI engine.
 
-import { columnCells, type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
+import { type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
 
 const STRONG = new RegExp(
   `${WORD_START}(?:mrns?|m\\.r\\.n\\.?|med(?:ical)?\\.?[ _-]?rec(?:ord)?s?|mr ?(?=#)|(?:patient|pt\\.?)(?=${NUMBER_WORD})|n[uú]mero de expediente|historia cl[ií]nica|expediente)(?![a-z])${NUMBER_WORD}?\\.?${LINK}`,
@@ -15,7 +15,8 @@ const VALUE = /(?:[A-Z]{0,3}-?\d{5,10}|\d{2,3}-\d{2}-\d{2,3})/iy;
 const HEAD =
   /^(?:(?:patient )?mrn|med(?:ical)? ?rec(?:ord)?(?: ?(?:no|num|number|id|#))?|patient ?(?:id|identifier|number|no|#)|chart ?(?:no|number|#)|pt ?id)\.?$/i;
 
-export const findMrn: Detector = function* (text) {
+export const findMrn: Detector = function* (page) {
+  const { text } = page;
   for (const hit of labelled(text, STRONG)) yield { ...hit, confidence: 'high' };
   for (const hit of labelled(text, WEAK)) {
     yield {
@@ -24,7 +25,7 @@ export const findMrn: Detector = function* (text) {
     };
   }
   if (/\bmrn\b|medical record/i.test(text)) yield* labelBehind(text);
-  for (const cell of columnCells(text, HEAD)) {
+  for (const cell of page.columnCells(HEAD)) {
     if (/^[A-Z]{0,3}-?\d{5,10}$/i.test(cell.text))
       yield { ...cell, value: cell.text.toUpperCase(), confidence: 'high' };
   }

@@ -1,7 +1,7 @@
 // National provider identifiers: ten digits, Luhn over 80840 + number (45 CFR 162.406). One random number in ten passes,
 // so a word must stand by. A provider's number is not a patient's: policy decides what it means alone.
 
-import { columnCells, type Detector, near, standsAlone, type Vector, WORD_START } from './detector.ts';
+import { type Detector, near, standsAlone, type Vector, WORD_START } from './detector.ts';
 
 const FORM = /(?:80840)?[12]\d{9}/g;
 const LABEL = new RegExp(
@@ -20,7 +20,8 @@ function passes(number: string): boolean {
   return sum % 10 === 0;
 }
 
-export const findNpi: Detector = function* (text) {
+export const findNpi: Detector = function* (page) {
+  const { text } = page;
   if (!LABEL.test(text)) return;
   for (const match of text.matchAll(FORM)) {
     const hit = { start: match.index, end: match.index + match[0].length };
@@ -28,7 +29,7 @@ export const findNpi: Detector = function* (text) {
     if (!standsAlone(text, hit.start, hit.end) || !passes(value)) continue;
     if (near(text, hit, 60, 30, LABEL)) yield { ...hit, value, confidence: 'high' };
   }
-  for (const cell of columnCells(text, HEAD)) {
+  for (const cell of page.columnCells(HEAD)) {
     if (/^[12]\d{9}$/.test(cell.text) && passes(cell.text)) yield { ...cell, value: cell.text, confidence: 'high' };
   }
 };

@@ -1,6 +1,6 @@
 // Health plan numbers: a word of membership in front, with a payer or care near when the word is one that clubs use too.
 
-import { before, columnCells, type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
+import { before, type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
 
 const LABEL = new RegExp(
   `${WORD_START}(?:subscriber|enrollee|medicaid|member|insurance|policy|plan|hicn?|health insurance claim)(?:[ _-]?(?:id|identification))?${NUMBER_WORD}\\.?${LINK}`,
@@ -14,7 +14,8 @@ const PAYER =
   /medicaid|medicare|\bhmo\b|\bppo\b|blue ?cross|\bbcbs\b|aetna|cigna|humana|united ?health|\buhc\b|kaiser|anthem|tricare|molina|health plan|insurance|payer|copay|eligib|prior auth|subscriber|enrollee|claim|dependent|\brx ?bin\b/i;
 const OTHER = /\b(?:gym|club|library|car|auto|vehicle|home ?owner|loyalty|rewards|airline|union|costco)\b/i;
 
-export const findPlanId: Detector = function* (text) {
+export const findPlanId: Detector = function* (page) {
+  const { text } = page;
   for (const match of text.matchAll(LABEL)) {
     VALUE.lastIndex = match.index + match[0].length;
     const value = VALUE.exec(text);
@@ -26,7 +27,7 @@ export const findPlanId: Detector = function* (text) {
     yield { ...hit, value: value[0].toUpperCase(), confidence: known ? 'high' : 'low' };
   }
   const known = PAYER.test(text.slice(0, HEAD_REACH));
-  for (const cell of columnCells(text, HEAD)) {
+  for (const cell of page.columnCells(HEAD)) {
     if (/^[A-Z]{0,4}-?\d[A-Z0-9-]{5,14}$/i.test(cell.text) && (cell.text.match(/\d/g) ?? []).length >= 4) {
       yield { ...cell, value: cell.text.toUpperCase(), confidence: known ? 'high' : 'low' };
     }

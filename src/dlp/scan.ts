@@ -11,6 +11,7 @@ import { createJudge } from './judge.ts';
 import { findMbi } from './mbi.ts';
 import { findMrn } from './mrn.ts';
 import { findNpi } from './npi.ts';
+import { Page } from './page.ts';
 import { findPersons } from './person.ts';
 import { findPlanId } from './planid.ts';
 import { findSsn } from './ssn.ts';
@@ -72,12 +73,12 @@ export function createScanner(): Scanner {
   const scan = (zone: Zone, part: number, text: string, offset: number, from: number, to: number) => {
     const counts = (start: number) => start >= from && start < to;
     const numbers: { start: number; type: FindingType; confidence: Confidence }[] = [];
-    const seen = new Set<string>();
+    const page = new Page(text);
     for (const { type, find } of /\d/.test(text) ? DETECTORS : []) {
-      for (const hit of find(text)) {
-        const key = `${type} ${hit.start}`;
-        if (!counts(hit.start) || seen.has(key)) continue;
-        seen.add(key);
+      const seen = new Set<number>();
+      for (const hit of find(page)) {
+        if (!counts(hit.start) || seen.has(hit.start)) continue;
+        seen.add(hit.start);
         count(type, hit.value, hit.confidence);
         numbers.push({ start: hit.start, type, confidence: hit.confidence });
         if (numberPlaces.length < PLACES_MAX) {

@@ -2,16 +2,7 @@
 // A form alone is never more than low: parcels and dockets have it too. Words on either side, a column head or a second
 // number lift it; words of other things drop it. Nine digits without a word are no SSN.
 
-import {
-  before,
-  columnCells,
-  type Detector,
-  type Hit,
-  near,
-  standsAlone,
-  type Vector,
-  WORD_START,
-} from './detector.ts';
+import { before, type Detector, type Hit, near, standsAlone, type Vector, WORD_START } from './detector.ts';
 
 /** Behind a hyphen a line may end, in a quotation too. */
 const FORM = /\d{3}(?: ?-[\s>]{0,4}\d{2} ?-[\s>]{0,4}|\.\d{2}\.| \d{2} )\d{4}/g;
@@ -37,7 +28,8 @@ function isPossible(digits: string): boolean {
   return !/^(\d)\1{8}$/.test(digits) && !DENIED.has(digits);
 }
 
-export const findSsn: Detector = function* (text) {
+export const findSsn: Detector = function* (page) {
+  const { text } = page;
   const labelled = MAY_LABEL.test(text);
   const weak: Hit[] = [];
   let support = false;
@@ -58,7 +50,7 @@ export const findSsn: Detector = function* (text) {
   const lifted = support || new Set(weak.map((hit) => hit.value)).size > 1;
   for (const hit of weak) yield lifted ? { ...hit, confidence: 'medium' } : hit;
   if (!labelled) return;
-  for (const cell of columnCells(text, LABEL)) {
+  for (const cell of page.columnCells(LABEL)) {
     const value = cell.text.replace(/[-. ]/g, '');
     if (/^\d{9}$/.test(value) && isPossible(value)) yield { ...cell, value, confidence: 'high' };
   }
