@@ -1,21 +1,19 @@
-// `npm run crash -- --kills N [--seed S] [--sessions 8] [--drop 0.1 --seconds 60]`: the gateway is killed with SIGKILL at random moments under load, also while it
+// `npm run crash -- --kills N [--seed S] [--sessions 8] [--life 1500] [--drop 0.1 --seconds 60]`: the gateway is killed with SIGKILL at random moments under load, also while it
 // starts, and started again. At the end the queue drains, and what was acknowledged is compared with what arrived at sinks that live in this
-// process. With --drop the next hop takes that part of the transactions and cuts the connection without a reply; --seconds is how long the load
+// process. --life is the longest time between a start and its kill, ms. With --drop the next hop takes that part of the transactions and cuts the connection without a reply; --seconds is how long the load
 // goes on after the last kill. Ends with 1 when an acknowledged recipient was lost, a message was changed, two DSNs speak of one recipient, more came
 // twice than was in doubt, or the audit does not verify after a start.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startGateway } from '../support/gateway.ts';
+import { type Running, startGateway } from '../support/gateway.ts';
 import { seeded } from '../support/random.ts';
-import { startLoad } from './load.ts';
+import { type Load, startLoad } from './load.ts';
 import { closeTrial, drain, note, openTrial, report, start, type Trial } from './trial.ts';
 
 /** Of the kills, those that come while the gateway starts, and when: a start takes about this many ms. */
 const IN_START = 0.25;
 const START_MS = 1_200;
-/** Longest life of a gateway after it is ready and verified, ms. */
-const LIFE_MS = 1_500;
 /** The queue must be empty this long after the last kill: retries of what was under way come within a few minutes. */
 const DRAIN_MS = 5 * 60_000;
 
@@ -33,9 +31,17 @@ async function killInStart(trial: Trial): Promise<void> {
   trial.killsInStart += 1;
 }
 
-async function killUnderLoad(trial: Trial): Promise<void> {
+/** The load rests while the audit is verified: what comes in that time proves nothing and is verified after each later kill. */
+async function startResting(trial: Trial, load: Load): Promise<Running> {
+  load.pause();
   const gateway = await start(trial);
-  await sleep(trial.random.fraction() * LIFE_MS);
+  load.resume();
+  return gateway;
+}
+
+async function killUnderLoad(trial: Trial, load: Load, life: number): Promise<void> {
+  const gateway = await startResting(trial, load);
+  await sleep(trial.random.fraction() * life);
   note(trial, gateway, await gateway.kill());
   trial.kills += 1;
 }
@@ -45,6 +51,7 @@ async function main(): Promise<number> {
     options: {
       kills: { type: 'string', default: '20' },
       seed: { type: 'string' },
+      life: { type: 'string', default: '1500' },
       sessions: { type: 'string', default: '8' },
       drop: { type: 'string', default: '0' },
       seconds: { type: 'string', default: '0' },
@@ -64,10 +71,10 @@ async function main(): Promise<number> {
   const load = startLoad(trial.files.port, Number(values.sessions), seeded(seed + 1), trial.ledger);
   while (trial.kills < kills) {
     if (trial.kills > 0 && trial.random.fraction() < IN_START) await killInStart(trial);
-    else await killUnderLoad(trial);
+    else await killUnderLoad(trial, load, Number(values.life));
     show('');
   }
-  const gateway = await start(trial);
+  const gateway = await startResting(trial, load);
   await sleep(Number(values.seconds) * 1000);
   await load.stop();
   const drained = await drain(trial, DRAIN_MS, show);

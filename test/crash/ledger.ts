@@ -3,8 +3,9 @@
 import { createHash } from 'node:crypto';
 import type { Sunk } from '../support/sink.ts';
 
-/** What the sink does with a recipient: takes it, puts it off once, or refuses it for good. The first letter of its local part says which. */
-export const KINDS = ['o', 't', 'p'] as const;
+/** What becomes of a recipient: the sink takes it, puts it off once, or refuses it for good; or policy demands a hop whose certificate verifies.
+ *  The first letter of its local part says which. */
+export const KINDS = ['o', 't', 'p', 's'] as const;
 export type Kind = (typeof KINDS)[number];
 
 export type Numbered = { readonly number: number; readonly kinds: readonly Kind[]; readonly data: Buffer };
@@ -19,6 +20,8 @@ export type Totals = {
   readonly lost: readonly string[];
   /** Arrived with other octets than were sent. */
   readonly changed: number;
+  /** Arrived without TLS though policy demands it. */
+  readonly leaked: number;
   /** Second and later arrivals for a recipient. */
   readonly duplicates: number;
   /** Arrived though no 250 was seen: the gateway was killed between its commit and its reply, or while it replied. */
@@ -50,8 +53,9 @@ type Entry = {
 export function openLedger(): Ledger {
   const entries = new Map<number, Entry>();
   let changed = 0;
+  let leaked = 0;
   const entryOf = (recipient: string): { entry: Entry; index: number } | null => {
-    const [, number, index] = /[otp](\d+)\.(\d+)@/.exec(recipient) ?? [];
+    const [, number, index] = /[otps](\d+)\.(\d+)\.\w+@/.exec(recipient) ?? [];
     const entry = entries.get(Number(number));
     return entry === undefined ? null : { entry, index: Number(index) };
   };
@@ -74,13 +78,14 @@ export function openLedger(): Ledger {
     acknowledged: (number) => {
       entries.get(number)!.acknowledged = true;
     },
-    took: ({ recipients, data }) => {
+    took: ({ recipients, data, tls }) => {
       for (const one of recipients) {
         const found = entryOf(one);
         if (found === null) changed += 1;
         else {
           found.entry.arrivals[found.index]! += 1;
           if (digestOf(withoutTrace(data)) !== found.entry.digest) changed += 1;
+          if (found.entry.kinds[found.index] === 's' && !tls) leaked += 1;
         }
       }
     },
@@ -93,14 +98,14 @@ export function openLedger(): Ledger {
       }
     },
     isComplete: () => [...entries.values()].every((entry) => !entry.acknowledged || missing(entry).length === 0),
-    totals: () => totalsOf(entries, missing, changed),
+    totals: () => totalsOf(entries, missing, { changed, leaked }),
   };
 }
 
 function totalsOf(
   entries: ReadonlyMap<number, Entry>,
   missing: (entry: Entry) => readonly number[],
-  changed: number,
+  wrong: { readonly changed: number; readonly leaked: number },
 ): Totals {
   const all = [...entries];
   const acknowledged = all.filter(([, entry]) => entry.acknowledged);
@@ -115,7 +120,7 @@ function totalsOf(
     arrived: sum(({ arrivals }) => arrivals.filter((count) => count > 0).length),
     reported: sum(({ reports }) => reports.filter(({ size }) => size > 0).length),
     lost: names(missing),
-    changed,
+    ...wrong,
     duplicates: sum(({ arrivals }) => arrivals.reduce((more, count) => more + Math.max(0, count - 1), 0), all),
     unacknowledged: all.filter(([, entry]) => !entry.acknowledged && entry.arrivals.some((count) => count > 0)).length,
     dsnDoubles: all.flatMap(([number, entry]) =>

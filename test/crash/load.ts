@@ -7,10 +7,21 @@ import { KINDS, type Kind, type Ledger, type Numbered } from './ledger.ts';
 
 export const SENDER = 'staff@clinic.crash.example';
 export const RECIPIENT_DOMAIN = 'partner.crash.example';
+/** Policy demands verified TLS of it. */
+export const SECRET_DOMAIN = 'secret.crash.example';
+/** Stand in each subject, body and recipient, and must stand in no file or log of the gateway. */
+export const CANARIES = {
+  subject: 'kolibrischnabel',
+  body: 'zwergflusspferd',
+  recipient: 'murmeltierbau',
+} as const;
 
 export type Load = {
   /** Replies other than 250 to a command or to the final dot. */
   readonly refused: () => number;
+  /** Each session ends the message in hand and waits for `resume`. */
+  pause(): void;
+  resume(): void;
   /** Ends after the messages in hand; waits for them. */
   stop(): Promise<void>;
 };
@@ -19,9 +30,13 @@ export function startLoad(port: number, sessions: number, random: Random, ledger
   let last = 0;
   let refused = 0;
   let stopped = false;
+  let gate = Promise.withResolvers<void>();
+  gate.resolve();
   const one = async (): Promise<void> => {
     let session: Session | null = null;
-    while (!stopped) {
+    for (;;) {
+      await gate.promise;
+      if (stopped) break;
       try {
         session ??= await openSession({ port, deadline: 20_000 });
         last += 1;
@@ -44,8 +59,13 @@ export function startLoad(port: number, sessions: number, random: Random, ledger
   const running = Array.from({ length: sessions }, one);
   return {
     refused: () => refused,
+    pause: () => {
+      gate = Promise.withResolvers();
+    },
+    resume: () => gate.resolve(),
     stop: async () => {
       stopped = true;
+      gate.resolve();
       await Promise.all(running);
     },
   };
@@ -53,13 +73,14 @@ export function startLoad(port: number, sessions: number, random: Random, ledger
 
 /** Whether it was acknowledged. */
 async function send(session: Session, { number, kinds, data }: Numbered): Promise<boolean> {
-  const lines = [
-    `MAIL FROM:<${SENDER}>`,
-    ...kinds.map((kind, i) => `RCPT TO:<${kind}${number}.${i}@${RECIPIENT_DOMAIN}>`),
-  ];
+  const lines = [`MAIL FROM:<${SENDER}>`, ...kinds.map((kind, i) => `RCPT TO:<${addressOf(kind, number, i)}>`)];
   for (const line of lines) if ((await session.command(line)).code !== 250) return false;
   if ((await session.command('DATA')).code !== 354) return false;
   return (await session.data(data)).code === 250;
+}
+
+function addressOf(kind: Kind, number: number, index: number): string {
+  return `${kind}${number}.${index}.${CANARIES.recipient}@${kind === 's' ? SECRET_DOMAIN : RECIPIENT_DOMAIN}`;
 }
 
 /** One to three recipients; mostly a few kB, some of 75 kB, few so large that the body gets a file of its own. */
@@ -71,7 +92,7 @@ function compose(number: number, random: Random): Numbered {
   const head = [
     `From: <${SENDER}>`,
     `To: <someone@${RECIPIENT_DOMAIN}>`,
-    `Subject: number ${number}`,
+    `Subject: ${CANARIES.subject} ${number}`,
     `Message-ID: <${number}@clinic.crash.example>`,
     'MIME-Version: 1.0',
     'Content-Type: text/plain; charset=us-ascii',
@@ -79,10 +100,10 @@ function compose(number: number, random: Random): Numbered {
   return {
     number,
     kinds,
-    data: Buffer.from(`${head.join('\r\n')}\r\n\r\n${line.repeat(Math.ceil(size / line.length))}`),
+    data: Buffer.from(`${head.join('\r\n')}\r\n\r\n${CANARIES.body}\r\n${line.repeat(Math.ceil(size / line.length))}`),
   };
 }
 
 function kindOf(chance: number): Kind {
-  return KINDS[chance < 0.8 ? 0 : chance < 0.9 ? 1 : 2];
+  return KINDS[chance < 0.7 ? 0 : chance < 0.8 ? 1 : chance < 0.9 ? 2 : 3];
 }

@@ -7,13 +7,27 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import type { Random } from '../../src/domain/types.ts';
+import { findCanaries, findCanariesIn, type Leak } from '../support/canary.ts';
 import { type Running, type StartOptions, sealrelay, startGateway } from '../support/gateway.ts';
 import { makeCa } from '../support/pki.ts';
 import { seeded } from '../support/random.ts';
 import { type RelayFiles, writeRelay } from '../support/relay.ts';
 import { openSink, type Sink } from '../support/sink.ts';
 import { type Ledger, openLedger } from './ledger.ts';
-import type { Load } from './load.ts';
+import { CANARIES, type Load, SECRET_DOMAIN } from './load.ts';
+
+const POLICY = `version: 1
+rules:
+  - name: over verified TLS or not at all
+    when: { recipient_domain: ${SECRET_DOMAIN} }
+    then: { deliver: [tls] }
+  - name: everything else may leave
+    then: { deliver: [{ tls: may }] }
+`;
+/** The part of the next hop's replies to EHLO that offer no STARTTLS. */
+const NO_STARTTLS = 0.2;
+/** The folder of the gateway is looked through after every so many kills. */
+const LOOK_EVERY = 50;
 
 export type Trial = {
   readonly files: RelayFiles;
@@ -30,6 +44,8 @@ export type Trial = {
   entries: number;
   /** What `log verify` said when it was not content. */
   readonly broken: string[];
+  /** Where a word of a message stands in a file or a log. */
+  readonly leaks: string[];
   /** Messages of the log at level error and above → how often. */
   readonly errors: Map<string, number>;
 };
@@ -42,7 +58,12 @@ export async function openTrial(seed: number, drop = 0): Promise<Trial> {
   writeFileSync(join(pki, 'ca.pem'), ca.cert);
   const putOff = new Set<string>();
   const chance = seeded(seed + 2);
+  const certificate = ca.issue({ names: ['localhost'] });
   const mail = await openSink({
+    // Looked at for each reply to EHLO. Where it was offered and is then gone, the handshake fails.
+    get tls() {
+      return chance.fraction() < NO_STARTTLS ? undefined : certificate;
+    },
     onMessage: (message) => {
       ledger.took(message);
       if (chance.fraction() >= drop) return null;
@@ -56,10 +77,11 @@ export async function openTrial(seed: number, drop = 0): Promise<Trial> {
       return '451 4.2.1 Not now';
     },
   });
-  const staff = await openSink({ tls: ca.issue({ names: ['localhost'] }), onMessage: ledger.tookReport });
+  const staff = await openSink({ tls: certificate, onMessage: ledger.tookReport });
   const files = await writeRelay({
     sinkPort: mail.port,
     domains: ['clinic.crash.example'],
+    policy: POLICY,
     extra: {
       organizations: [
         {
@@ -83,6 +105,7 @@ export async function openTrial(seed: number, drop = 0): Promise<Trial> {
     verified: 0,
     entries: 0,
     broken: [],
+    leaks: [],
     errors: new Map(),
     dropped: 0,
   };
@@ -106,6 +129,8 @@ export async function start(trial: Trial, options: StartOptions = {}): Promise<R
 /** Keeps what the log complained of, and says so when the gateway did not end by our signal. */
 export function note(trial: Trial, gateway: Running, ended: number | string): void {
   const count = (what: string) => trial.errors.set(what, (trial.errors.get(what) ?? 0) + 1);
+  look(trial, findCanariesIn(gateway.log() + gateway.errors(), Object.values(CANARIES), 'log'));
+  if (trial.kills % LOOK_EVERY === 0) lookBelow(trial);
   if (ended !== 'SIGKILL') count(`ended with ${ended}: ${gateway.errors().trim().split('\n').at(-1)}`);
   for (const line of gateway.log().split('\n')) {
     if (!/"level":[56]0/.test(line)) continue;
@@ -116,6 +141,15 @@ export function note(trial: Trial, gateway: Running, ended: number | string): vo
       // The last line of a killed process may be cut.
     }
   }
+}
+
+function look(trial: Trial, leaks: readonly Leak[]): void {
+  for (const { file, form, canary } of leaks)
+    trial.leaks.push(`after kill ${trial.kills}: ${canary} (${form}) in ${file}`);
+}
+
+function lookBelow(trial: Trial): void {
+  look(trial, findCanaries([trial.files.folder], Object.values(CANARIES)));
 }
 
 /** Deliveries that have not ended. */
@@ -141,6 +175,7 @@ export async function drain(trial: Trial, ms: number, show: (words: string) => v
 /** Prints the table; `begun`: its first row. True when all held. */
 export function report(trial: Trial, load: Load, begun: [string, string], drained: boolean): boolean {
   const totals = trial.ledger.totals();
+  lookBelow(trial);
   const doubtful = inDoubt(trial.files.storage);
   const verify = trial.broken.length === 0 ? 'clean after each of' : 'NOT CLEAN after some of';
   const rows: [string, string | number][] = [
@@ -150,6 +185,10 @@ export function report(trial: Trial, load: Load, begun: [string, string], draine
     ['arrived', `${totals.arrived} recipients; ${totals.reported} more in a DSN`],
     ['lost', totals.lost.length],
     ['changed', totals.changed],
+    [
+      'leaked',
+      `${totals.leaked} went out plainer than decided; ${trial.leaks.length} words of messages on disk or in logs`,
+    ],
     [
       'duplicates',
       `${totals.duplicates}, of ${doubtful} in doubt (the peer took it, and we died or lost the connection)`,
@@ -162,10 +201,11 @@ export function report(trial: Trial, load: Load, begun: [string, string], draine
   for (const [what, count] of trial.errors) console.log(`log, ${count} times     ${what}`);
   if (totals.lost.length > 0) console.log(`lost: ${totals.lost.slice(0, 20).join(' ')}`);
   if (totals.dsnDoubles.length > 0) console.log(`two DSNs: ${totals.dsnDoubles.slice(0, 20).join(' ')}`);
-  for (const line of trial.broken.slice(0, 5)) console.log(line);
+  for (const line of [...trial.broken.slice(0, 5), ...trial.leaks.slice(0, 5)]) console.log(line);
   if (!drained) console.log('the queue did not drain in time, or the gateway ended by itself');
   const wrong = totals.lost.length + totals.changed + totals.dsnDoubles.length + trial.broken.length;
-  return drained && wrong === 0 && totals.duplicates <= doubtful;
+  const leaked = totals.leaked + trial.leaks.length;
+  return drained && wrong === 0 && leaked === 0 && totals.duplicates <= doubtful;
 }
 
 /** Attempts of which the audit says that nobody knows how they ended. The gateway has stopped. */

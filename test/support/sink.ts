@@ -14,7 +14,7 @@ export type SinkOptions = {
   readonly port?: number;
   readonly host?: string;
   /** PEM; offers STARTTLS. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** EHLO lines; default PIPELINING, 8BITMIME, SMTPUTF8, SIZE, ENHANCEDSTATUSCODES. */
   readonly extensions?: readonly string[];
   /** Reply to RCPT instead of a 250, by its argument as written. */
