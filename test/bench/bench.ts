@@ -1,140 +1,224 @@
-// `npm run bench [-- --quick] [-- --large] [-- --profile FOLDER]`: how many messages a second are accepted and delivered, by the gateway with
-// sealing, scan and audit on and by a plain Postfix, one after the other in each round, into the same sink. Prints rates, CPU a message and the
-// median of the ratios; ends with 1 below the goals. `--large [--way tls|pgp|smime|portal]` passes one message of 150 MB instead (large.ts). `--profile` writes V8 profiles of a run of the gateway alone.
+// `npm run bench`: how many messages a second are accepted and delivered, over 20 sessions, by the gateway with sealing, scan, decision and audit
+// on, by a plain Postfix, and by a Postfix with a content filter that runs the same engine, in turns in each round, into the same sink. Prints
+// rates, CPU a message by part, memory, and the median of the ratios; ends with 1 when one is below its floor. What is sent: messages.ts.
+//
+//   --only a,b         shapes; default a,b,c, with --full all five
+//   --full             in clear, with STARTTLS, and with slow syncs, one after the other
+//   --tls              STARTTLS from the sender and to the sink, which is verified, for all
+//   --slow-sync        5 ms more for every sync of every program (slow-sync.c; needs gcc)
+//   --no-filter        without the filter, which takes most of the time
+//   --filter-check     the filter without its scan beside plain Postfix: below 0.5 it is badly built, and no fair peer
+//   --rounds N, --quick
+//   --large [--way tls|pgp|smime|portal]   one message of 150 MB instead (large.ts)
+//   --profile FOLDER   V8 profiles of a run of the gateway alone
 
-import { rmSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Running, startGateway } from '../support/gateway.ts';
-import { startPostfix } from '../support/postfix.ts';
-import { usageOf } from '../support/processes.ts';
 import { lacking } from '../support/programs.ts';
-import { type RelayFiles, writeRelay } from '../support/relay.ts';
-import { type SmtpSink, startSmtpSink } from '../support/smtp-sink.ts';
+import { type Bound, boundsOf, type Setting } from './bounds.ts';
 import { largeBy } from './large.ts';
-import { makeMessages, type Shape } from './messages.ts';
-import { sendAll } from './send.ts';
+import { compare, type Measured, median, type Results, ratio, SESSIONS } from './measure.ts';
+import { makeMessages, SHAPES, type Shape, WORDS_OF } from './messages.ts';
+import { makeSlowSync, type SlowSync, without } from './slow-sync.ts';
+import { type Bed, type Name, openBed, SYSTEMS } from './systems.ts';
 
-const SESSIONS = 20;
-const GOALS: Readonly<Record<Shape, number>> = { '4 kB': 1.2, '75 kB': 0.8 };
-const COUNTS = { full: { '4 kB': 3000, '75 kB': 1000 }, quick: { '4 kB': 600, '75 kB': 200 } } as const;
+const COUNTS: Readonly<Record<Shape, number>> = { a: 3000, b: 1200, c: 800, d: 160, e: 600 };
+const QUICK = 5;
+const SLOW_US = 5_000;
+const LEAST_FILTER = 0.5;
 
-type System = { readonly name: string; readonly port: number; readonly pid: number };
-type Measured = { readonly rate: number; readonly cpu: number };
+type Options = ReturnType<typeof readOptions>;
+type Line = { readonly setting: Setting; readonly shape: Shape; readonly results: Results };
 
-/** From the first octet until the sink has taken the last message. */
-async function measure(system: System, sink: SmtpSink, count: number, messages: readonly Buffer[]): Promise<Measured> {
-  const before = sink.count();
-  const cpu = usageOf(system.pid).cpu;
-  const begun = performance.now();
-  await sendAll(system.port, SESSIONS, count, messages);
-  await untilTaken(sink, before + count);
-  const seconds = (performance.now() - begun) / 1000;
-  return { rate: count / seconds, cpu: (usageOf(system.pid).cpu - cpu) / count };
-}
-
-async function untilTaken(sink: SmtpSink, wanted: number): Promise<void> {
-  for (const end = Date.now() + 120_000; sink.count() < wanted; await sleep(2)) {
-    if (Date.now() > end) throw new Error(`${wanted - sink.count()} messages did not arrive`);
-  }
-}
-
-async function compare(
-  systems: readonly [System, System],
-  sink: SmtpSink,
-  shape: Shape,
-  quick: boolean,
-): Promise<boolean> {
-  const count = COUNTS[quick ? 'quick' : 'full'][shape];
-  const messages = makeMessages(shape);
-  const size = messages.reduce((sum, { length }) => sum + length, 0) / messages.length / 1000;
-  console.log(`\n${shape} (${size.toFixed(1)} kB, ${count} messages a round, ${SESSIONS} sessions)`);
-  for (const system of systems) await measure(system, sink, count, messages);
-  const ratios: number[] = [];
-  for (let round = 1; round <= 3; round++) {
-    const rates: number[] = [];
-    for (const system of systems) {
-      const { rate, cpu } = await measure(system, sink, count, messages);
-      rates.push(rate);
-      console.log(
-        `  round ${round}  ${system.name.padEnd(9)}${rate.toFixed(0).padStart(6)}/s  ${cpu.toFixed(2)} ms CPU a message`,
-      );
-    }
-    ratios.push(rates[0]! / rates[1]!);
-  }
-  const median = ratios.sort((a, b) => a - b)[1]!;
-  const good = median >= GOALS[shape];
-  console.log(`  gateway ÷ postfix: ${median.toFixed(2)} (goal ${GOALS[shape]})${good ? '' : '  BELOW'}`);
-  return good;
-}
-
-async function openGateway(sink: SmtpSink, options: Parameters<typeof startGateway>[1] = {}) {
-  const files = await writeRelay({
-    sinkPort: sink.port,
-    domains: ['clinic.example'],
-    extra: { log: { level: 'info' } },
-  });
-  return { files, gateway: await startGateway(files, options) };
-}
-
-async function close({ files, gateway }: { files: RelayFiles; gateway: Running }): Promise<void> {
-  await gateway.stop();
-  rmSync(files.folder, { recursive: true, force: true });
-}
-
-async function rates(sink: SmtpSink, quick: boolean): Promise<boolean> {
-  const postfix = await startPostfix(sink.port);
-  const open = await openGateway(sink);
-  try {
-    const systems = [
-      { name: 'gateway', port: open.files.port, pid: open.gateway.pid },
-      { name: 'postfix', port: postfix.port, pid: postfix.pid },
-    ] as const;
-    const small = await compare(systems, sink, '4 kB', quick);
-    return (await compare(systems, sink, '75 kB', quick)) && small;
-  } finally {
-    postfix.stop();
-    await close(open);
-  }
-}
-
-async function profile(sink: SmtpSink, folder: string): Promise<void> {
-  const open = await openGateway(sink, { flags: ['--cpu-prof', `--cpu-prof-dir=${folder}`] });
-  for (const shape of ['4 kB', '75 kB'] as const) {
-    const { rate, cpu } = await measure(
-      { name: 'gateway', port: open.files.port, pid: open.gateway.pid },
-      sink,
-      COUNTS.full[shape],
-      makeMessages(shape),
-    );
-    console.log(`${shape}: ${rate.toFixed(0)}/s, ${cpu.toFixed(2)} ms CPU a message, profiled`);
-  }
-  await close(open);
-}
-
-async function main(): Promise<number> {
+function readOptions() {
   const { values } = parseArgs({
     options: {
+      only: { type: 'string' },
+      full: { type: 'boolean', default: false },
+      tls: { type: 'boolean', default: false },
+      'slow-sync': { type: 'boolean', default: false },
+      'no-filter': { type: 'boolean', default: false },
+      'filter-check': { type: 'boolean', default: false },
+      rounds: { type: 'string', default: '3' },
       quick: { type: 'boolean', default: false },
       large: { type: 'boolean', default: false },
       way: { type: 'string', default: 'tls' },
       profile: { type: 'string' },
     },
   });
-  const missing = lacking(['postfix', 'smtp-sink']);
+  const asked = values.only?.split(',') ?? (values.full ? SHAPES : ['a', 'b', 'c']);
+  const shapes = SHAPES.filter((shape) => asked.includes(shape));
+  if (shapes.length !== asked.length) throw new Error(`--only takes some of ${SHAPES.join(',')}`);
+  const rounds = Number(values.rounds);
+  if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error('--rounds takes a whole number');
+  return { ...values, shapes, rounds };
+}
+
+function countOf(shape: Shape, options: Options): number {
+  return options.quick ? COUNTS[shape] / QUICK : COUNTS[shape];
+}
+
+/** One setting: opens all systems, and passes every shape through them. */
+async function runSetting(setting: Setting, names: readonly Name[], options: Options): Promise<Line[]> {
+  const slow = setting === 'slow syncs' ? makeSlowSync(SLOW_US) : null;
+  const tls = setting === 'STARTTLS';
+  const bed = await openBed({ names, tls, slow });
+  try {
+    const lines: Line[] = [];
+    for (const shape of options.shapes) {
+      const count = countOf(shape, options);
+      console.log(`\n${shape}: ${describe(shape)}; ${setting}; ${count} messages a round, ${SESSIONS} sessions`);
+      const results = await compare({ bed, shape, count, rounds: options.rounds, tls, slow }, printRound);
+      for (const [name, rounds] of results) printParts(name, rounds);
+      if (slow) checkSlow(bed, slow, results);
+      lines.push({ setting, shape, results });
+      printRatios(setting, shape, results);
+    }
+    return lines;
+  } finally {
+    await bed.close();
+    slow?.remove();
+  }
+}
+
+function describe(shape: Shape): string {
+  const messages = makeMessages(shape);
+  const size = messages.reduce((sum, { length }) => sum + length, 0) / messages.length / 1000;
+  return `${WORDS_OF[shape]} (${size.toFixed(1)} kB)`;
+}
+
+function printRound(name: Name, { rate, cpu }: Measured): void {
+  const load = loadavg()[0]!.toFixed(1);
+  console.log(
+    `  ${name.padEnd(20)}${rate.toFixed(0).padStart(6)}/s ${cpu.toFixed(2).padStart(6)} ms CPU a message  (load ${load})`,
+  );
+}
+
+function printParts(name: Name, rounds: readonly Measured[]): void {
+  const of = (pick: (one: Measured) => number) => median(rounds.map(pick));
+  const parts = rounds[0]!.parts
+    .map(([part]): [string, number] => [part, of((one) => one.parts.find(([other]) => other === part)?.[1] ?? 0)])
+    .filter(([, ms]) => ms >= 0.005)
+    .map(([part, ms]) => `${part} ${ms.toFixed(2)}`);
+  const around = `generator ${of((one) => one.generator).toFixed(2)}, sink ${of((one) => one.sink).toFixed(2)}`;
+  const memory = `${(of((one) => one.pss) / 1e6).toFixed(0)} MB`;
+  console.log(
+    `  ${name}: ${parts.join(', ')}; around it ${around}; ${memory}, ${of((one) => one.sessions)} connections out`,
+  );
+}
+
+/** Throws when a system did not sync at all under the shim: then it was not active there. */
+function checkSlow(bed: Bed, slow: SlowSync, results: Results): void {
+  for (const { name, roots } of bed.systems) {
+    const counts = [...slow.counts(name)].filter(([, calls]) => calls > 0);
+    if (counts.length === 0) throw new Error(`no sync of ${name} was slowed`);
+    const each = results
+      .get(name)!
+      .at(-1)!
+      .syncs.filter(([, calls]) => calls > 0);
+    const unaware = roots.filter(({ kind }) => kind !== 'filter').flatMap(({ pid }) => without(pid));
+    console.log(
+      `  syncs a message, each with ${SLOW_US / 1000} ms more: ${name}: ${each.map(([program, calls]) => `${program} ${calls.toFixed(2)}`).join(', ')}; processes without the shim: ${unaware.length}`,
+    );
+  }
+}
+
+function printRatios(setting: Setting, shape: Shape, results: Results): void {
+  for (const theirs of ['postfix', 'postfix+filter'] as const) {
+    const found = ratio(results, 'gateway', theirs);
+    if (found === null) continue;
+    const bound = boundsOf(setting, shape, theirs);
+    console.log(`  gateway ÷ ${theirs}: ${found.toFixed(2)} ${bound === null ? '' : verdict(found, bound)}`);
+  }
+}
+
+function verdict(found: number, { goal, floor }: Bound): string {
+  const word = found < floor ? 'BELOW THE FLOOR' : found < goal ? 'below the goal' : 'good';
+  return `(goal ${goal}, floor ${floor}): ${word}`;
+}
+
+/** Prints the table for README.md; gives what is below its floor. */
+function conclude(lines: readonly Line[]): string[] {
+  const below: string[] = [];
+  console.log(
+    '\n| | | gateway | ÷ postfix | ÷ postfix with filter | CPU ms: gateway, postfix, with filter | memory MB |',
+  );
+  console.log('|---|---|---|---|---|---|---|');
+  for (const { setting, shape, results } of lines) {
+    const each = (pick: (one: Measured) => number, digits: number) =>
+      SYSTEMS.map((name) => {
+        const rounds = results.get(name);
+        return rounds ? median(rounds.map(pick)).toFixed(digits) : '–';
+      });
+    const against = (['postfix', 'postfix+filter'] as const).map((theirs) => {
+      const found = ratio(results, 'gateway', theirs);
+      if (found === null) return '–';
+      const bound = boundsOf(setting, shape, theirs);
+      if (bound && found < bound.floor)
+        below.push(`${shape} ÷ ${theirs}, ${setting}: ${found.toFixed(2)} of ${bound.floor}`);
+      return bound ? `${found.toFixed(2)} (${bound.goal}; ${bound.floor})` : found.toFixed(2);
+    });
+    console.log(
+      `| ${shape}: ${WORDS_OF[shape]} | ${setting} | ${each((one) => one.rate, 0)[0]}/s | ${against.join(' | ')} | ${each((one) => one.cpu, 2).join(', ')} | ${each((one) => one.pss / 1e6, 0).join(', ')} |`,
+    );
+  }
+  console.log('In brackets: goal; floor.');
+  return below;
+}
+
+async function profile(folder: string, options: Options): Promise<void> {
+  const bed = await openBed({
+    names: ['gateway'],
+    tls: options.tls,
+    slow: null,
+    flags: ['--cpu-prof', `--cpu-prof-dir=${folder}`],
+  });
+  try {
+    for (const shape of options.shapes) {
+      const count = countOf(shape, options);
+      const results = await compare({ bed, shape, count, rounds: 1, tls: options.tls, slow: null }, printRound);
+      for (const [name, rounds] of results) printParts(name, rounds);
+    }
+  } finally {
+    await bed.close();
+  }
+}
+
+async function checkFilter(options: Options): Promise<boolean> {
+  const names: Name[] = ['postfix', 'postfix+idle filter'];
+  let good = true;
+  for (const { shape, results } of await runSetting(options.tls ? 'STARTTLS' : 'in clear', names, options)) {
+    const found = ratio(results, 'postfix+idle filter', 'postfix')!;
+    good &&= found >= LEAST_FILTER;
+    console.log(`${shape}: the filter without its scan ÷ postfix: ${found.toFixed(2)} (at least ${LEAST_FILTER})`);
+  }
+  return good;
+}
+
+async function rates(options: Options): Promise<boolean> {
+  const names = SYSTEMS.filter((name) => !(options['no-filter'] && name === 'postfix+filter'));
+  const one: Setting = options['slow-sync'] ? 'slow syncs' : options.tls ? 'STARTTLS' : 'in clear';
+  const settings: readonly Setting[] = options.full ? ['in clear', 'STARTTLS', 'slow syncs'] : [one];
+  const lines: Line[] = [];
+  for (const setting of settings) lines.push(...(await runSetting(setting, names, options)));
+  const below = conclude(lines);
+  for (const one of below) console.log(`BELOW THE FLOOR: ${one}`);
+  return below.length === 0;
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  const slow = options['slow-sync'] || options.full;
+  const missing = lacking(slow ? ['postfix', 'gcc'] : ['postfix']);
   if (missing.length > 0) {
     console.error(`needs: apt-get install ${missing.join(' ')}`);
     return 2;
   }
-  const sink = await startSmtpSink();
-  try {
-    if (values.profile !== undefined) await profile(sink, values.profile);
-    else if (values.large) return (await largeBy(values.way)) ? 0 : 1;
-    else return (await rates(sink, values.quick)) ? 0 : 1;
-    return 0;
-  } finally {
-    await sink.stop();
-  }
+  if (options.profile !== undefined) await profile(options.profile, options);
+  else if (options.large) return (await largeBy(options.way)) ? 0 : 1;
+  else if (options['filter-check']) return (await checkFilter(options)) ? 0 : 1;
+  else return (await rates(options)) ? 0 : 1;
+  return 0;
 }
 
 process.exitCode = await main();

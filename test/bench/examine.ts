@@ -2,7 +2,7 @@
 // 100 kB, which must cost about as much as any other. Run: node test/bench/examine.ts
 
 import { examine } from '../../src/dlp/examine.ts';
-import { makeMessages } from './messages.ts';
+import { makeMessages, SHAPES, WORDS_OF } from './messages.ts';
 
 const PIECE = 65_536;
 
@@ -26,7 +26,7 @@ function print(name: string, messages: readonly Buffer[], times: number): void {
   const each = milliseconds(messages, times);
   const octets = messages.reduce((sum, one) => sum + one.length, 0) / messages.length;
   const rate = octets / 1_000 / each;
-  console.log(`${name.padEnd(34)} ${each.toFixed(3).padStart(9)} ms CPU a message ${rate.toFixed(1).padStart(8)} MB/s`);
+  console.log(`${name.padEnd(52)} ${each.toFixed(3).padStart(9)} ms CPU a message ${rate.toFixed(1).padStart(8)} MB/s`);
 }
 
 function message(type: string, body: string): Buffer {
@@ -73,7 +73,7 @@ const CRAFTED = [
 ];
 
 console.log(`node ${process.version}, one core\n`);
-for (const shape of ['4 kB', '75 kB'] as const) print(`the bench's messages, ${shape}`, makeMessages(shape), 25);
+for (const shape of SHAPES) print(`the bench's messages, ${shape}: ${WORDS_OF[shape]}`, makeMessages(shape), 5);
 print('75 kB of clinical prose', [message('text/plain', PROSE.repeat(75_000 / PROSE.length))], 200);
 print('75 kB of the same as HTML', [message('text/html', `<p>${PROSE}</p>`.repeat(75_000 / PROSE.length))], 200);
 print('75 kB of CSV', [message('text/csv', `name,mrn,dob,ssn,dx,drug\r\n${ROW.repeat(75_000 / ROW.length)}`)], 200);

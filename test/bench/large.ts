@@ -57,7 +57,7 @@ async function measure(world: World, way: string): Promise<boolean> {
   const gateway = world.gateway();
   const { pid } = gateway;
   // The code that a first message compiles, and the workers that it starts, belong to the idle gateway.
-  await sendAll(world.port, 20, 100, makeMessages('75 kB'));
+  await sendAll({ port: world.port, sessions: 20, count: 100, messages: makeMessages('b') });
   await untilSent(world, 100);
   await sleep(3_000);
   await stall(gateway);

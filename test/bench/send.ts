@@ -2,46 +2,72 @@
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 
-const ENVELOPE = 'MAIL FROM:<lee@clinic.example>\r\nRCPT TO:<ann@partner.example>\r\nDATA\r\n';
+export type Sending = {
+  readonly port: number;
+  readonly sessions: number;
+  readonly count: number;
+  /** Mail data ready for the wire, sent in turn. */
+  readonly messages: readonly Buffer[];
+  /** Recipients of each message; one when left out. */
+  readonly recipients?: number;
+  /** STARTTLS before the first message. */
+  readonly tls?: boolean;
+};
 
 /** Sends `count` messages over `sessions` connections; rejects when one is refused. */
-export async function sendAll(
-  port: number,
-  sessions: number,
-  count: number,
-  messages: readonly Buffer[],
-): Promise<void> {
+export async function sendAll(sending: Sending): Promise<void> {
+  const { port, sessions, count, messages } = sending;
+  const envelope = envelopeOf(sending.recipients ?? 1);
   let next = 0;
   const one = async (): Promise<void> => {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    const replies = readReplies(socket);
-    await replies(1);
-    socket.write('EHLO client.test\r\n');
-    await replies(1);
+    const { socket, replies } = await open(port, sending.tls === true);
     while (next < count) {
       const message = messages[next % messages.length]!;
       next += 1;
-      socket.write(ENVELOPE);
-      await replies(3);
+      socket.write(envelope.text);
+      await replies(envelope.replies);
       socket.write(message);
       await replies(1);
     }
-    socket.end('QUIT\r\n');
-    await once(socket, 'close');
+    socket.write('QUIT\r\n');
+    await replies(1);
+    // Not the peer's to end: over TLS that may come as a reset.
+    socket.destroy();
   };
   await Promise.all(Array.from({ length: sessions }, one));
 }
 
+function envelopeOf(recipients: number): { readonly text: string; readonly replies: number } {
+  const to = Array.from({ length: recipients }, (_, i) => `RCPT TO:<ann${i || ''}@partner.example>\r\n`).join('');
+  return { text: `MAIL FROM:<lee@clinic.example>\r\n${to}DATA\r\n`, replies: recipients + 2 };
+}
+
+async function open(port: number, tls: boolean) {
+  const plain = connect({ port, host: '127.0.0.1', noDelay: true });
+  const replies = readReplies(plain);
+  await replies(1);
+  plain.write('EHLO client.test\r\n');
+  await replies(1);
+  if (!tls) return { socket: plain, replies };
+  plain.write('STARTTLS\r\n');
+  await replies(1);
+  plain.removeAllListeners('data');
+  const socket = tlsConnect({ socket: plain, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const secured = readReplies(socket);
+  socket.write('EHLO client.test\r\n');
+  await secured(1);
+  return { socket, replies: secured };
+}
+
 /** A message that is made while it is sent. */
 export async function sendLarge(port: number, octets: number): Promise<void> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  const replies = readReplies(socket);
-  await replies(1);
-  socket.write('EHLO client.test\r\n');
-  await replies(1);
-  socket.write(ENVELOPE);
-  await replies(3);
+  const { socket, replies } = await open(port, false);
+  const envelope = envelopeOf(1);
+  socket.write(envelope.text);
+  await replies(envelope.replies);
   socket.write(
     'From: lee@clinic.example\r\nSubject: large\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n',
   );
@@ -56,7 +82,7 @@ export async function sendLarge(port: number, octets: number): Promise<void> {
 }
 
 /** Gives a function that waits for so many replies and rejects when one of them is a refusal. */
-function readReplies(socket: NodeJS.ReadableStream): (count: number) => Promise<void> {
+export function readReplies(socket: NodeJS.ReadableStream): (count: number) => Promise<void> {
   let text = '';
   let open = 0;
   let failure: Error | null = null;

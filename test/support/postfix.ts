@@ -15,10 +15,18 @@ export type Postfix = {
   stop(): void;
 };
 
+export type PostfixOptions = {
+  /** Lines of master.cf after ours. */
+  readonly services?: string;
+  /** For its master; what daemons are to get too must be named in `import_environment`. */
+  readonly env?: Readonly<Record<string, string>>;
+};
+
 /** Relays everything from loopback to `127.0.0.1:relayPort`; `settings` are lines of main.cf that win over those here. */
 export async function startPostfix(
   relayPort: number,
   settings: Readonly<Record<string, string>> = {},
+  options: PostfixOptions = {},
 ): Promise<Postfix> {
   const folder = join(tmpdir(), `sealrelay-postfix-${process.pid}-${await freePort()}`);
   const config = join(folder, 'config');
@@ -28,14 +36,16 @@ export async function startPostfix(
   chownSync(data, Number(execFileSync('id', ['-u', 'postfix'])), 0);
   const port = await freePort();
   writeFileSync(join(config, 'main.cf'), mainCf(folder, relayPort, settings));
-  writeFileSync(join(config, 'master.cf'), masterCf(port));
+  writeFileSync(join(config, 'master.cf'), masterCf(port) + (options.services ?? ''));
   // Needed by `postfix start`, which checks the permissions that these name.
   for (const file of ['postfix-files', 'dynamicmaps.cf']) {
     writeFileSync(join(config, file), readFileSync(join('/etc/postfix', file)));
   }
   mkdirSync(join(config, 'postfix-files.d'));
   mkdirSync(join(config, 'dynamicmaps.cf.d'));
-  const postfix = (command: string) => execFileSync('/usr/sbin/postfix', ['-c', config, command], { stdio: 'ignore' });
+  const env = { ...process.env, ...options.env };
+  const postfix = (command: string) =>
+    execFileSync('/usr/sbin/postfix', ['-c', config, command], { stdio: 'ignore', env });
   postfix('start');
   await untilListening(port);
   return {
@@ -108,6 +118,7 @@ retry unix - - n - - error
 discard unix - - n - - discard
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
+tlsproxy unix - - n - 0 tlsproxy
 postlog unix-dgram n - n - 1 postlogd
 `;
 }

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 
 /** What is wanted → the Debian package that brings it. */
 const PACKAGES = {
+  gcc: 'gcc',
   postfix: 'postfix',
   'smtp-sink': 'postfix',
   strace: 'strace',

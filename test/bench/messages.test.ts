@@ -1,0 +1,15 @@
+import { examine } from '../../src/dlp/examine.ts';
+import { carriesPhi, makeMessages, SHAPES } from './messages.ts';
+
+const FINAL_DOT = 3;
+
+test.each(SHAPES)('shape %s: every fourth message carries PHI, the others none', (shape) => {
+  const found = makeMessages(shape).map(
+    (message) => examine([message.subarray(0, -FINAL_DOT)], { subjectTags: [] }).findings.phi,
+  );
+  expect(found).toEqual(found.map((_, i) => carriesPhi(i)));
+});
+
+test('they are the same octets each time', () => {
+  expect(Buffer.concat(makeMessages('c')).equals(Buffer.concat(makeMessages('c')))).toBe(true);
+});
