@@ -310,6 +310,9 @@ export type Outcome =
   /** The final dot was sent and no reply came: it may have been delivered. */
   | { readonly kind: 'in doubt'; readonly reason: string; readonly status: string; readonly evidence?: Evidence };
 
+/** A time in which nothing could go out through a fault of ours: no clock of a message runs. `until` null: it lasts. */
+export type Outage = { readonly from: Time; readonly until: Time | null };
+
 /** What becomes of a delivery after an attempt: the pure answer of `settle`. */
 export type Next =
   | { readonly state: 'delivered' }

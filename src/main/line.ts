@@ -11,6 +11,7 @@ import { createEscrow } from '../portal/escrow.ts';
 import { createJobs } from '../portal/jobs.ts';
 import { startPortalSweep } from '../portal/sweep.ts';
 import { type Line, verbId } from '../relay/line.ts';
+import { openOutages } from '../relay/outage.ts';
 import { createSchedule } from '../relay/schedule.ts';
 import { startSweep } from '../relay/sweep.ts';
 import { createWayOut } from '../relay/way-out.ts';
@@ -59,6 +60,10 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   closers.push(() => client.close());
   const schedule = createSchedule();
   const ids = nonces(random, ID);
+  // For queue ids and names of calls, no secrets: drawn many at once.
+  const often = { ...random, bytes: (n: number) => (n <= ID ? ids().subarray(0, n) : random.bytes(n)) };
+  const meter = meterOf(base);
+  const running = () => performance.now();
   const line: Line = {
     queue: store.queue,
     bodies,
@@ -74,13 +79,13 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
     resolve,
     send: client.send,
     settings,
+    outages: await openOutages({ queue: store.queue, settings, clock, running, random: often, log, meter }),
     load: { incoming: 0, examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
     owner: `${config.node} ${startedAt} ${process.pid}` as Owner,
     clock,
-    // For queue ids and names of calls, no secrets: drawn many at once.
-    random: { ...random, bytes: (n) => (n <= ID ? ids().subarray(0, n) : random.bytes(n)) },
+    random: often,
     log,
-    meter: meterOf(base),
+    meter,
     wake: schedule.wake,
     wakeAt: schedule.wakeAt,
     freed: schedule.freed,

@@ -127,7 +127,9 @@ function compose(
         ...(one.dsn.orcpt !== undefined && { originalRecipient: one.dsn.orcpt }),
         status: one.status,
         diagnostic: one.because,
-        ...(kind === 'delayed' && { willRetryUntil: one.expiresAt }),
+        ...(kind === 'delayed' && {
+          willRetryUntil: one.expiresAt + line.outages.stood(one.expiresAt - line.settings().lifetime),
+        }),
       })),
     });
   }

@@ -24,7 +24,7 @@ const RENEW_EVERY: Duration = LEASE / 4;
 
 /** Transactions that may still be begun. */
 export function roomToDeliver(line: Line): number {
-  return Math.max(0, line.settings().deliveriesInFlight - line.load.delivering);
+  return Math.max(0, line.outages.room(line.settings().deliveriesInFlight) - line.load.delivering);
 }
 
 /** Destinations at their bound of connections. */
@@ -104,7 +104,7 @@ type Sending = {
 
 async function deliverGroup(line: Line, sending: Sending): Promise<'settled' | 'corrupt'> {
   const { lease, message, group } = sending;
-  const { clocks, built } = line.settings();
+  const { clocks, built, lifetime } = line.settings();
   const outcomes = await attempt(line, sending);
   if (outcomes === 'corrupt') return 'corrupt';
   if (outcomes === 'escrowed') {
@@ -123,6 +123,7 @@ async function deliverGroup(line: Line, sending: Sending): Promise<'settled' | '
       now,
       clocks,
       built,
+      outage: { lifetime, stood: line.outages.stood, away: line.outages.away() },
       fraction: line.random.fraction(),
       passed,
       ...(using !== undefined && { using }),
@@ -157,6 +158,7 @@ async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[]
     case 'refused':
       return forAll({ kind: 'refused', reply: route.reply });
     case 'unreached':
+      line.outages.tried(first.destination, false);
       return forAll({ kind: 'unreached', reason: route.reason, status: route.status });
     case 'hops':
       break;
@@ -180,12 +182,22 @@ async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[]
       body: mail.open,
       beforeDot: held.enough,
     });
+    noteReached(line, first.destination, outcomes);
     over = outcomes.every(({ kind }) => kind === 'delivered');
     // A variant that was lost is made again at the next attempt; the message itself is not lost with it.
     return mail.broken() && way.kind === 'message' ? 'corrupt' : outcomes;
   } finally {
     await mail.release(over);
   }
+}
+
+/** Only what a hop said, or that none was reached: not what was left in doubt, or was unfit for any. */
+function noteReached(line: Line, destination: string, outcomes: readonly Outcome[]): void {
+  const answered = outcomes.some(
+    ({ kind, evidence }) =>
+      kind === 'delivered' || kind === 'lacking' || (kind === 'refused' && evidence !== undefined),
+  );
+  if (answered || outcomes.every(({ kind }) => kind === 'unreached')) line.outages.tried(destination, answered);
 }
 
 /** Into the portal; what kept it from that, as an outcome. */

@@ -21,6 +21,7 @@ import type { Send } from '../smtp/client.ts';
 import type { MadeBody } from '../store/bodies/made.ts';
 import type { Bodies, BodyHandle } from '../store/bodies/port.ts';
 import type { Queue } from '../store/queue/port.ts';
+import type { Outages } from './outage.ts';
 import type { Clocks } from './settle.ts';
 
 export type Settings = {
@@ -91,7 +92,10 @@ export type AlarmName =
   | 'stage failed'
   | 'checkpoint failed'
   | 'audit key lost'
-  | 'anchor failed';
+  | 'anchor failed'
+  | 'rotation failed'
+  | 'own outage'
+  | 'clock jumped';
 
 export type Load = {
   /** Octets of messages that are coming in. */
@@ -121,6 +125,7 @@ export type Line = {
   readonly resolve: (destination: string) => Promise<Route>;
   readonly send: (what: Send) => Promise<readonly Outcome[]>;
   readonly settings: () => Settings;
+  readonly outages: Outages;
   /** What is in memory now; compared with the bounds of the settings. */
   readonly load: Load;
   readonly owner: Owner;

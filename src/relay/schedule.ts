@@ -170,7 +170,7 @@ async function takeNotifications(line: Line): Promise<Taken> {
   const room = NOTIFICATIONS - line.load.notifying;
   if (room <= 0) return 'later';
   const now = line.clock.now();
-  const { warnAfter } = line.settings();
+  const warnAfter = line.outages.warnAfter();
   const notifications = await line.queue.toNotify(line.owner, room, now + LEASE, now, warnAfter);
   for (const notification of notifications) notifyInBackground(line, notification);
   // One message may have several.

@@ -16,6 +16,8 @@ export type SettleOptions = {
   readonly clocks: Clocks;
   /** Protections that this gateway can make. */
   readonly built: readonly ProtectionName[];
+  /** What an outage of our own means for clocks (outage.ts). */
+  readonly outage?: Standstill;
   /** 0 ≤ x < 1, for the jitter of the wait. */
   readonly fraction: number;
   /** Items of the list that could not be tried, each with why. */
@@ -24,9 +26,20 @@ export type SettleOptions = {
   readonly using?: string;
 };
 
+export type Standstill = {
+  /** How long a delivery is tried from when it was accepted. */
+  readonly lifetime: Duration;
+  /** Since `from`: how long clocks stood still. */
+  readonly stood: (from: Time) => Duration;
+  /** Nothing goes out now. */
+  readonly away: boolean;
+};
+
 const MINUTE = 60_000;
 /** Waits after the first, second … attempt; the last one repeats. RFC 5321 §4.5.4.1 asks for at least 30 minutes once
  *  the first tries have failed. */
+/** Index of the longest wait in an outage: the return must be seen. */
+const AWAY = 3;
 const WAITS: readonly Duration[] = [1, 2, 5, 10, 20, 30, 45, 60].map((minutes) => minutes * MINUTE);
 
 /** Time of the next attempt, ± 20 % so that what failed together does not return together. */
@@ -89,7 +102,10 @@ function replyText(reply: { code: number; enhanced: string; text: string }): str
 
 /** Tried again on the same step, or given up when the message's lifetime is over. */
 function later(delivery: Delivery, options: SettleOptions, because: string, status: string): Judgement {
-  if (options.now >= delivery.expiresAt) {
+  const { outage } = options;
+  const expiresAt = delivery.expiresAt + (outage?.stood(delivery.expiresAt - outage.lifetime) ?? 0);
+  const attempts = outage?.away ? Math.min(delivery.attempts, AWAY) : delivery.attempts;
+  if (options.now >= expiresAt) {
     return {
       next: { state: 'bounced' },
       because: `not delivered within its lifetime; last: ${because}`,
@@ -98,7 +114,7 @@ function later(delivery: Delivery, options: SettleOptions, because: string, stat
   }
   const next: Next = {
     state: 'ready',
-    notBefore: Math.min(nextAttempt(delivery.attempts, options.now, options.fraction), delivery.expiresAt),
+    notBefore: Math.min(nextAttempt(attempts, options.now, options.fraction), expiresAt),
     step: delivery.step,
     stepSince: delivery.stepSince,
     stepAttempts: delivery.stepAttempts,
@@ -109,7 +125,9 @@ function later(delivery: Delivery, options: SettleOptions, because: string, stat
 function lacking(delivery: Delivery, outcome: Outcome & { kind: 'lacking' }, options: SettleOptions): Judgement {
   const since = delivery.stepSince ?? options.now;
   const attempts = delivery.stepAttempts + 1;
-  const over = attempts >= options.clocks.attempts && options.now - since >= options.clocks.lacking;
+  const over =
+    attempts >= options.clocks.attempts &&
+    options.now - since - (options.outage?.stood(since) ?? 0) >= options.clocks.lacking;
   if (!outcome.atOnce && !over) {
     const again = later(delivery, options, outcome.reason, outcome.status);
     if (again.next.state !== 'ready') return again;

@@ -227,4 +227,18 @@ export function leasesContract(bench: () => Bench): void {
     b.pass(MINUTE);
     expect(await b.take(10)).toHaveLength(4);
   });
+
+  test('outages are kept over a restart, each change with an entry', async () => {
+    const b = bench();
+    expect(await b.queue.outages()).toEqual([]);
+    await b.queue.keepOutages(verb(), [{ from: 5, until: null }], 'outage.began');
+    await b.queue.keepOutages(verb(), [{ from: 5, until: 7 }], 'outage.ended');
+    await b.restart();
+    expect(await b.queue.outages()).toEqual([{ from: 5, until: 7 }]);
+    const entries = (await b.audit.read(null, 100)).filter(({ event }) => event.startsWith('outage.'));
+    expect(entries.map(({ event, detail }) => [event, detail])).toEqual([
+      ['outage.began', { from: 5, until: null }],
+      ['outage.ended', { from: 5, until: 7 }],
+    ]);
+  });
 }

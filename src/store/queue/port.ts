@@ -13,6 +13,7 @@ import type {
   Message,
   MessageLease,
   NewMessage,
+  Outage,
   Protection,
   Settlement,
   Stage,
@@ -148,6 +149,14 @@ export interface Queue {
     op: Operation,
     what: Selection,
     deliver?: Protection,
+  /** Times in which nothing could go out, in order, as they were kept last. */
+  outages(): Promise<readonly Outage[]>;
+  keepOutages(
+    verb: VerbId,
+    outages: readonly Outage[],
+    event: 'outage.began' | 'outage.ended' | 'clock.jumped',
+  ): Promise<void>;
+
     meets?: (delivery: Delivery, protection: Protection) => string | null,
   ): Promise<Changed>;
   /** What was rebuilt from the bodies: mail of ours ready under its decision, all else decided under the present policy. */

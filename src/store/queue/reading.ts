@@ -4,7 +4,7 @@
 import { type Vault, VaultError } from '../../crypto/vault.ts';
 import { type Address, deliveryId, type QueueId } from '../../domain/ids.ts';
 import { DELIVERY_STATES, STAGES } from '../../domain/states.ts';
-import type { BodyRef, Delivery, Message, Stage } from '../../domain/types.ts';
+import type { BodyRef, Delivery, Message, Outage, Stage } from '../../domain/types.ts';
 import { type Access, tagsOf } from '../sqlite/access.ts';
 import { DELIVERIES, type DeliveryRow, type MessageRow } from '../sqlite/calls/queue.ts';
 import type { Tally } from '../sqlite/protocol.ts';
@@ -13,7 +13,7 @@ import type { Whole } from '../sqlite/queries/queue.ts';
 import type { Queue, Selection } from './port.ts';
 import { deliveryFrom, type Fixed, fixedFrom, messageFrom } from './rows.ts';
 
-type Reading = Pick<Queue, 'message' | 'list' | 'counts' | 'lastDecided' | 'finished' | 'knownObjects'>;
+type Reading = Pick<Queue, 'message' | 'list' | 'counts' | 'lastDecided' | 'finished' | 'knownObjects' | 'outages'>;
 type Listed = Awaited<ReturnType<Queue['list']>>[number];
 
 const CLOSED = '(does not open)' as Address;
@@ -122,6 +122,7 @@ export function makeReading(access: Access): Reading {
         body: JSON.parse(body) as BodyRef,
       }));
     },
+    outages: () => access.read<Outage[]>('outages', null),
     async knownObjects(objects) {
       return new Set(await access.read<string[]>('knownObjects', objects));
     },

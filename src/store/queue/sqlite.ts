@@ -340,7 +340,7 @@ async function readWhole(access: Access, id: QueueId): Promise<Whole | undefined
 
 // ── verbs beside the line ──
 
-type SideVerbs = Pick<Queue, 'toNotify' | 'told' | 'bodiless' | 'corrupt' | 'nextDue' | 'clearLeases'>;
+type SideVerbs = Pick<Queue, 'toNotify' | 'told' | 'bodiless' | 'corrupt' | 'keepOutages' | 'nextDue' | 'clearLeases'>;
 
 function sideVerbs(access: Access, memory: Memory, open: Opener): SideVerbs {
   return {
@@ -370,6 +370,10 @@ function sideVerbs(access: Access, memory: Memory, open: Opener): SideVerbs {
       return access.write('corrupt', verb, [id, why, 'body']);
     },
     async nextDue() {
+    async keepOutages(verb, outages, event) {
+      const detail = JSON.stringify(outages.at(-1) ?? {});
+      await access.write('keepOutages', verb, [JSON.stringify(outages), event, detail]);
+    },
       const [examine, deliver, notify] = await access.write('nextDue', '', null);
       return { examine, deliver, notify };
     },

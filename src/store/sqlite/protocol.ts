@@ -72,6 +72,7 @@ export type WriterVerbs = {
   escrow: { args: EscrowCall; answer: null };
   challenge: { args: ChallengeCall; answer: 'made' | 'too many' };
   tryCode: { args: TryCall; answer: TriedAnswer };
+  keepOutages: { args: readonly [outages: string, event: string, detail: string]; answer: null };
   openSession: { args: SessionCall; answer: null };
   touchSession: { args: readonly [hash: Octets, seenAt: number]; answer: null };
   closeSession: { args: readonly [hash: Octets]; answer: null };

@@ -3,6 +3,7 @@
 import type { Delivery, MessageLease } from '../../../src/domain/types.ts';
 import { examineMessage } from '../../../src/relay/examine.ts';
 import type { Line } from '../../../src/relay/line.ts';
+import { NO_OUTAGES } from '../../support/outages.ts';
 
 async function decideWith(perDestination: Map<string, number>) {
   const taken: unknown[] = [];
@@ -16,6 +17,7 @@ async function decideWith(perDestination: Map<string, number>) {
     },
     decide: () => ({ action: { kind: 'deliver', protections: [] }, rule: 'r', because: '', policyVersion: 'v' }),
     settings: () => ({ deliveriesInFlight: 10, perDestination: 2 }),
+    outages: NO_OUTAGES,
     load: { delivering: 2, perDestination },
     owner: 'test',
     clock: { now: () => 0 },

@@ -2,6 +2,7 @@
 
 import type { Line } from '../../../src/relay/line.ts';
 import { createSchedule } from '../../../src/relay/schedule.ts';
+import { NO_OUTAGES } from '../../support/outages.ts';
 
 type Due = Awaited<ReturnType<Line['queue']['nextDue']>>;
 
@@ -19,6 +20,7 @@ function lineWith(full: boolean, due: () => Due) {
       },
       nextDue: async () => due(),
     },
+    outages: NO_OUTAGES,
     settings: () => ({
       ...{ deliveriesInFlight: 10, perDestination: 1, examineWaiting: 10, recipientsPerTransaction: 1, warnAfter: 1 },
     }),

@@ -135,6 +135,34 @@ test.each<[string, Partial<Delivery>, Outcome, object]>([
   expect(settle(delivery(more), outcome, options)).toMatchObject(expected);
 });
 
+describe('an outage of our own', () => {
+  const unreached: Outcome = { kind: 'unreached', reason: 'timed out', status: '4.4.1' };
+  const lifetime = 5 * 24 * HOUR;
+  /** Nothing went out in the six hours before now. */
+  const six = (away: boolean) => ({
+    ...options,
+    outage: { lifetime, away, stood: (from: number) => Math.min(6 * HOUR, NOW - from) },
+  });
+
+  test('does not count for the lifetime', () => {
+    const old = delivery({ expiresAt: NOW - 6 * HOUR + 1 });
+    expect(settle(old, unreached, options).next.state).toBe('bounced');
+    expect(settle(old, unreached, six(true)).next.state).toBe('ready');
+    expect(settle(delivery({ expiresAt: NOW - 6 * HOUR }), unreached, six(true)).next.state).toBe('bounced');
+  });
+
+  test('does not count for the clock of a step: no portal because of us', () => {
+    const since = { stepSince: NOW - 6 * HOUR - 1, stepAttempts: 2 };
+    expect(settle(delivery(since), lack(false), options).next).toMatchObject({ step: 2 });
+    expect(settle(delivery(since), lack(false), six(false)).next).toMatchObject({ step: 0, stepAttempts: 3 });
+  });
+
+  test('is looked for the end of: no wait of an hour', () => {
+    const { next } = settle(delivery({ attempts: 30 }), unreached, six(true));
+    expect(next).toMatchObject({ notBefore: NOW + 5 * 60_000 });
+  });
+});
+
 test('waits grow, stay within jitter, and never go backwards', () => {
   fc.assert(
     fc.property(fc.nat(50), fc.double({ min: 0, max: 0.999, noNaN: true }), (attempts, fraction) => {

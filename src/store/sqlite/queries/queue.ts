@@ -1,6 +1,7 @@
 // Reading the queue: one message, what is finished, counts. Pages of deliveries: list.ts.
 
 import type Database from 'better-sqlite3';
+import type { Outage } from '../../../domain/types.ts';
 import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow } from '../calls/queue.ts';
 import type { Tally } from '../protocol.ts';
 import { listQuery } from './list.ts';
@@ -73,6 +74,7 @@ export function queueQueries(db: Database.Database) {
   function whole(message: MessageRow | undefined): Whole | null {
     return message ? { message, deliveries: deliveriesOf(message.n) } : null;
   }
+  const outages = db.prepare<[], string>("SELECT value FROM tally WHERE name = 'outages'").pluck();
 
   return {
     message: ([id]: readonly [string]) => whole(byId.get(id)),
@@ -89,3 +91,4 @@ export function queueQueries(db: Database.Database) {
     }),
   };
 }
+    outages: () => JSON.parse(outages.get() ?? '[]') as Outage[],

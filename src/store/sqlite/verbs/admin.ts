@@ -27,6 +27,8 @@ export function makeAdmin(w: Workbench) {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
 
+  const keepOutages = db.prepare("INSERT OR REPLACE INTO tally (name, value) VALUES ('outages', ?)");
+
   function record(at: number, organization: string, actor: string, event: string, detail: string, reason: Octets) {
     ledger.append(at, organization, null, null, actor, event, detail, fromOctets(reason));
   }
@@ -37,6 +39,11 @@ export function makeAdmin(w: Workbench) {
         const box = boxed === null ? null : fromOctets(boxed);
         ledger.append(at, organization, message, delivery, actor, event, detail, box);
       }
+      return null;
+    },
+    keepOutages([outages, event, detail]: readonly [string, string, string], at: number): null {
+      keepOutages.run(outages);
+      ledger.append(at, GATEWAY, null, null, 'gateway', event, detail, null);
       return null;
     },
     /** No entry tells of it: it would be one more to sign. */

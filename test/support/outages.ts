@@ -1,0 +1,11 @@
+// What a line of a test is given for outages: there are none.
+
+import type { Outages } from '../../src/relay/outage.ts';
+
+export const NO_OUTAGES: Outages = {
+  tried: () => {},
+  stood: () => 0,
+  away: () => false,
+  warnAfter: () => 1,
+  room: (most) => most,
+};
