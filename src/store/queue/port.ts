@@ -141,14 +141,6 @@ export interface Queue {
   /** Clears the leases of other owners of this node (its dead processes); their open attempts are `in doubt`. */
   clearLeases(verb: VerbId, owner: Owner): Promise<{ messages: number; deliveries: number }>;
 
-  // ── operators ──
-  hold(op: Operation, what: Selection): Promise<Changed>;
-  /** Ready again under its decision's list, clocks at zero; `deliver` names the protection where the decision is hold.
-   *  `meets` judges whether a protection meets the floors of that delivery. */
-  release(
-    op: Operation,
-    what: Selection,
-    deliver?: Protection,
   /** Times in which nothing could go out, in order, as they were kept last. */
   outages(): Promise<readonly Outage[]>;
   keepOutages(
@@ -157,6 +149,14 @@ export interface Queue {
     event: 'outage.began' | 'outage.ended' | 'clock.jumped',
   ): Promise<void>;
 
+  // ── operators ──
+  hold(op: Operation, what: Selection): Promise<Changed>;
+  /** Ready again under its decision's list, clocks at zero; `deliver` names the protection where the decision is hold.
+   *  `meets` judges whether a protection meets the floors of that delivery. */
+  release(
+    op: Operation,
+    what: Selection,
+    deliver?: Protection,
     meets?: (delivery: Delivery, protection: Protection) => string | null,
   ): Promise<Changed>;
   /** What was rebuilt from the bodies: mail of ours ready under its decision, all else decided under the present policy. */

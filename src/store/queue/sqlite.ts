@@ -369,11 +369,11 @@ function sideVerbs(access: Access, memory: Memory, open: Opener): SideVerbs {
       memory.forget(id);
       return access.write('corrupt', verb, [id, why, 'body']);
     },
-    async nextDue() {
     async keepOutages(verb, outages, event) {
       const detail = JSON.stringify(outages.at(-1) ?? {});
       await access.write('keepOutages', verb, [JSON.stringify(outages), event, detail]);
     },
+    async nextDue() {
       const [examine, deliver, notify] = await access.write('nextDue', '', null);
       return { examine, deliver, notify };
     },

@@ -54,6 +54,7 @@ export type WriterVerbs = {
   clearLeases: { args: readonly [owner: string]; answer: readonly [messages: number, deliveries: number] };
   operate: { args: OperateCall; answer: OperateAnswer };
   recall: { args: readonly [verb: string]; answer: { complete: boolean; answers: OperateAnswer[] } };
+  keepOutages: { args: readonly [outages: string, event: string, detail: string]; answer: null };
   append: { args: readonly EntryCall[]; answer: null };
   checkpoint: { args: CheckpointCall; answer: null };
   addKey: { args: KeyRowCall; answer: StoredKey };
@@ -72,7 +73,6 @@ export type WriterVerbs = {
   escrow: { args: EscrowCall; answer: null };
   challenge: { args: ChallengeCall; answer: 'made' | 'too many' };
   tryCode: { args: TryCall; answer: TriedAnswer };
-  keepOutages: { args: readonly [outages: string, event: string, detail: string]; answer: null };
   openSession: { args: SessionCall; answer: null };
   touchSession: { args: readonly [hash: Octets, seenAt: number]; answer: null };
   closeSession: { args: readonly [hash: Octets]; answer: null };

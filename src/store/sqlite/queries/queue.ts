@@ -54,6 +54,7 @@ export function queueQueries(db: Database.Database) {
      WHERE waiting + leased > 0 GROUP BY organization, destination`,
   );
   const tally = db.prepare<[], string>("SELECT value FROM tally WHERE name = 'queue'").pluck();
+  const outages = db.prepare<[], string>("SELECT value FROM tally WHERE name = 'outages'").pluck();
   const organizations = db.prepare<[], string>('SELECT name FROM organization').pluck();
 
   const deliveriesOf = (n: number) => range.all(n * DELIVERIES, (n + 1) * DELIVERIES);
@@ -74,7 +75,6 @@ export function queueQueries(db: Database.Database) {
   function whole(message: MessageRow | undefined): Whole | null {
     return message ? { message, deliveries: deliveriesOf(message.n) } : null;
   }
-  const outages = db.prepare<[], string>("SELECT value FROM tally WHERE name = 'outages'").pluck();
 
   return {
     message: ([id]: readonly [string]) => whole(byId.get(id)),
@@ -83,6 +83,7 @@ export function queueQueries(db: Database.Database) {
     lastDecided: ([limit]: readonly [number]) => lastDecided.all(limit).map(whole),
     knownObjects,
     recoveryCounts: () => [recovered.get() ?? 0, allUnclaimed.get() ?? 0],
+    outages: () => JSON.parse(outages.get() ?? '[]') as Outage[],
     organizations: () => organizations.all(),
     counts: () => ({
       tally: JSON.parse(tally.get() ?? '{"stages":{},"states":{}}') as Tally,
@@ -91,4 +92,3 @@ export function queueQueries(db: Database.Database) {
     }),
   };
 }
-    outages: () => JSON.parse(outages.get() ?? '[]') as Outage[],
