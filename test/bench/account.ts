@@ -10,7 +10,13 @@ export type Root = { readonly pid: number; readonly kind: string };
 
 // Linux: USER_HZ is 100 on every architecture that Node runs on.
 const TICK = 10;
-const THREADS: Readonly<Record<string, string>> = { MainThread: 'main', 'store writer': 'writer' };
+const THREADS: Readonly<Record<string, string>> = {
+  MainThread: 'main',
+  'store writer': 'writer',
+  'store reader': 'reader',
+  'libuv-worker': 'libuv pool',
+  V8Worker: 'V8 helpers',
+};
 
 export function accountOf(roots: readonly Root[]): Account {
   const sums = new Map<string, number>();

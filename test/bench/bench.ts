@@ -128,7 +128,8 @@ function printRatios(setting: Setting, shape: Shape, results: Results): void {
     const found = ratio(results, 'gateway', theirs);
     if (found === null) continue;
     const bound = boundsOf(setting, shape, theirs);
-    console.log(`  gateway ÷ ${theirs}: ${found.toFixed(2)} ${bound === null ? '' : verdict(found, bound)}`);
+    const byCpu = ratio(results, 'gateway', theirs, true)!.toFixed(2);
+    console.log(`  gateway ÷ ${theirs}: ${found.toFixed(2)}, by CPU ${byCpu} ${bound ? verdict(found, bound) : ''}`);
   }
 }
 

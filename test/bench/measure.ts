@@ -97,9 +97,10 @@ export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
-/** Of the ratios of each round. */
-export function ratio(results: Results, ours: Name, theirs: Name): number | null {
+/** Of the ratios of each round; `byCpu`: what it would be if all processors were always busy, which other load changes less. */
+export function ratio(results: Results, ours: Name, theirs: Name, byCpu = false): number | null {
   const [a, b] = [results.get(ours), results.get(theirs)];
   if (!a || !b) return null;
-  return median(a.map((one, round) => one.rate / b[round]!.rate));
+  const speed = ({ rate, cpu, generator, sink }: Measured) => (byCpu ? 1 / (cpu + generator + sink) : rate);
+  return median(a.map((one, round) => speed(one) / speed(b[round]!)));
 }
