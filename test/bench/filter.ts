@@ -15,9 +15,16 @@ type Start = { readonly backPort: number; readonly scan: boolean };
 const SELF = fileURLToPath(import.meta.url);
 const FINAL_DOT = 3;
 
-/** `backPort`: where Postfix takes back what was looked at. Without `scan` it only passes everything on. */
-export async function startFilter(backPort: number, scan: boolean): Promise<Filter> {
-  const child: ChildProcess = fork(SELF, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+/** `backPort`: where Postfix takes back what was looked at. Without `scan` it only passes everything on. `env`: besides ours. */
+export async function startFilter(
+  backPort: number,
+  scan: boolean,
+  env: Readonly<Record<string, string>>,
+): Promise<Filter> {
+  const child: ChildProcess = fork(SELF, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   child.send({ backPort, scan } satisfies Start);
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   return { port, pid: child.pid!, stop: () => void child.kill('SIGKILL') };

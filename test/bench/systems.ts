@@ -106,7 +106,7 @@ async function openPostfix({ sink, env, tls }: Around): Promise<System> {
 
 async function openFiltered(name: Name, { sink, env, tls }: Around): Promise<System> {
   const backPort = await freePort();
-  const filter = await startFilter(backPort, name === 'postfix+filter');
+  const filter = await startFilter(backPort, name === 'postfix+filter', env);
   const postfix = await startPostfix(
     sink.port,
     { ...settingsOf(env, tls), content_filter: `scan:[127.0.0.1]:${filter.port}` },
