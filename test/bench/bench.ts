@@ -113,7 +113,8 @@ function printParts(name: Name, rounds: readonly Measured[]): void {
 function checkSlow(bed: Bed, slow: SlowSync, results: Results): void {
   for (const { name, roots } of bed.systems) {
     const unaware = roots.flatMap(({ pid }) => without(pid)).filter((one) => !WITHOUT_ENVIRONMENT.test(one));
-    if (unaware.length > 0) throw new Error(`syncs of ${name} are not slowed in: ${unaware.join('; ')}`);
+    const programs = [...new Set(unaware.map((one) => one.split(' ')[0]))];
+    if (programs.length > 0) throw new Error(`syncs of ${name} are not slowed in: ${programs.join(', ')}`);
     if ([...slow.counts(name).values()].every((calls) => calls === 0)) throw new Error(`no sync of ${name} was slowed`);
     const each = results
       .get(name)!
@@ -209,7 +210,13 @@ async function rates(options: Options): Promise<boolean> {
 }
 
 async function main(): Promise<number> {
-  const options = readOptions();
+  let options: Options;
+  try {
+    options = readOptions();
+  } catch (error) {
+    console.error((error as Error).message);
+    return 2;
+  }
   const slow = options['slow-sync'] || options.full;
   const missing = lacking(slow ? ['postfix', 'gcc'] : ['postfix']);
   if (missing.length > 0) {

@@ -66,6 +66,7 @@ function findsPhi(data: readonly Buffer[]): boolean {
 }
 
 async function serve(): Promise<void> {
+  process.once('disconnect', () => process.exit());
   const [{ backPort, scan }] = (await once(process, 'message')) as [Start];
   const handBack = createBack(backPort);
   const port = await listen({

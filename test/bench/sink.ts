@@ -51,6 +51,7 @@ async function ask(child: ChildProcess, until: number): Promise<Taken> {
 }
 
 async function serve(): Promise<void> {
+  process.once('disconnect', () => process.exit());
   let taken: Taken = { recipients: 0, octets: 0, sessions: 0, secured: 0 };
   let wanted: number | null = null;
   const look = (): void => {

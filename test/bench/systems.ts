@@ -31,6 +31,9 @@ export type BedOptions = {
   readonly flags?: readonly string[];
 };
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const INTERRUPTED = 130;
+
 type Around = {
   readonly sink: Sink;
   readonly env: Readonly<Record<string, string>>;
@@ -49,7 +52,10 @@ export async function openBed(options: BedOptions): Promise<Bed> {
   writeFileSync(tls.ca, ca.cert);
   const sink = await startSink(options.tls ? { cert: pair.chain, key: pair.key } : undefined);
   const systems: System[] = [];
+  const interrupted = () => void close().then(() => process.exit(INTERRUPTED));
+  for (const signal of SIGNALS) process.once(signal, interrupted);
   const close = async (): Promise<void> => {
+    for (const signal of SIGNALS) process.off(signal, interrupted);
     for (const system of systems) await system.stop();
     sink.stop();
     rmSync(folder, { recursive: true, force: true });
