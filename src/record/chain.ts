@@ -71,8 +71,7 @@ export function serialize(entry: ChainEntry): Buffer {
 
 /** SHA-256(0 ‖ entry), 32 octets: stands for the entry in a proof that must not show it. */
 export function digest(entry: ChainEntry): Buffer {
-  const into = roomFor(entry);
-  return hash('sha256', into.subarray(0, write(into, entry)), 'buffer');
+  return Buffer.from(digestHex(entry), 'hex');
 }
 
 /** SHA-256(1 ‖ previous ‖ digest): the head after this entry. */
@@ -80,4 +79,17 @@ export function link(previous: Uint8Array, entryDigest: Uint8Array): Buffer {
   pair.set(previous, 1);
   pair.set(entryDigest, 33);
   return hash('sha256', pair, 'buffer');
+}
+
+// Hashes as 64 lower-case hex digits: a Buffer for each would take longer than the hashing.
+
+export function digestHex(entry: ChainEntry): string {
+  const into = roomFor(entry);
+  return hash('sha256', into.subarray(0, write(into, entry)), 'hex');
+}
+
+export function linkHex(previous: string, entryDigest: string): string {
+  pair.write(previous, 1, 'hex');
+  pair.write(entryDigest, 33, 'hex');
+  return hash('sha256', pair, 'hex');
 }

@@ -1,9 +1,12 @@
 // Checks a chain of audit entries, in order, and names the first that does not fit. Pure: it reads what it is handed and
 // keeps no entry. What it cannot see: a chain rewritten whole together with the head it is compared with.
 
-import { type ChainEntry, digest, GENESIS, link } from './chain.ts';
+import { type ChainEntry, digestHex, GENESIS, linkHex } from './chain.ts';
 
 export type StoredEntry = ChainEntry & { readonly digest: Uint8Array; readonly hash: Uint8Array };
+
+/** An entry with its hashes in lower-case hex, which is how a verification reads a million of them. */
+export type HexEntry = ChainEntry & { readonly digest: string; readonly hash: string };
 
 /** Where a verification stands: the last entry that fitted. */
 export type Head = {
@@ -13,6 +16,9 @@ export type Head = {
   readonly hash: Uint8Array;
 };
 
+/** The same with its hash in lower-case hex. */
+export type HexHead = Omit<Head, 'hash'> & { readonly hash: string };
+
 export type Bad = { readonly node: string; readonly epoch: number; readonly seq: number; readonly what: string };
 
 /** Start of an epoch. */
@@ -21,7 +27,7 @@ export function start(node: string, epoch: number): Head {
 }
 
 /** What is wrong with `entry` behind `head`, or the new head. */
-export function check(head: Head, entry: StoredEntry): Head | Bad {
+export function check(head: HexHead, entry: HexEntry): HexHead | Bad {
   const { node, epoch, seq } = entry;
   const bad = (what: string): Bad => ({ node, epoch, seq, what });
   if (node !== head.node || epoch !== head.epoch) return bad('belongs to another node or epoch');
@@ -31,15 +37,28 @@ export function check(head: Head, entry: StoredEntry): Head | Bad {
     return bad(what);
   }
   if (seq < wanted) return bad(`stands out of order: entry ${wanted} was expected`);
-  const computed = digest(entry);
-  if (!computed.equals(entry.digest)) return bad('was edited: its digest does not match');
-  const hash = link(head.hash, computed);
-  if (!hash.equals(entry.hash)) return bad('does not continue the chain: its hash does not match');
+  const computed = digestHex(entry);
+  if (computed !== entry.digest) return bad('was edited: its digest does not match');
+  const hash = linkHex(head.hash, computed);
+  if (hash !== entry.hash) return bad('does not continue the chain: its hash does not match');
   return { node, epoch, seq, hash };
 }
 
-export function isBad(result: Head | Bad): result is Bad {
+export function isBad(result: HexHead | Bad): result is Bad {
   return 'what' in result;
+}
+
+export function hexHead(head: Head): HexHead {
+  return { ...head, hash: Buffer.from(head.hash).toString('hex') };
+}
+
+export function headOf(head: HexHead): Head {
+  return { ...head, hash: Buffer.from(head.hash, 'hex') };
+}
+
+function hexEntry(entry: StoredEntry): HexEntry {
+  const hex = (octets: Uint8Array) => Buffer.from(octets).toString('hex');
+  return { ...entry, digest: hex(entry.digest), hash: hex(entry.hash) };
 }
 
 /** Compares where a chain ended with the head that was kept elsewhere: null when they agree. */
@@ -77,9 +96,9 @@ export function verifyChain(
       const { node, epoch, seq } = entry;
       return { entries: count, bad: { node, epoch, seq, what: 'belongs to no known epoch' } };
     }
-    const next = check(head, entry);
+    const next = check(hexHead(head), hexEntry(entry));
     if (isBad(next)) return { entries: count, bad: next };
-    head = next;
+    head = headOf(next);
     count += 1;
   }
   while (expected && head) {

@@ -15,8 +15,10 @@ export type EntryCall = readonly [
 
 export type AuditRow = StoredEntry;
 
-export const AUDIT_ROW =
-  'node, epoch, seq, at, organization, message, delivery, actor, event, detail, boxed, digest, hash';
+const ENTRY = 'node, epoch, seq, at, organization, message, delivery, actor, event, detail, boxed';
+export const AUDIT_ROW = `${ENTRY}, digest, hash`;
+/** A HexEntry. */
+export const HEX_ROW = `${ENTRY}, lower(hex(digest)) AS digest, lower(hex(hash)) AS hash`;
 
 export type CheckpointRow = {
   readonly no: number;

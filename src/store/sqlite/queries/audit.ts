@@ -1,8 +1,8 @@
 // Reading the audit chain: a message's entries, pages for export, and verification a slice at a time.
 
 import type Database from 'better-sqlite3';
-import { type Bad, check, type Head, isBad } from '../../../record/verify.ts';
-import { AUDIT_ROW, type AuditRow } from '../calls/audit.ts';
+import { type Bad, check, type Head, type HexEntry, headOf, hexHead, isBad } from '../../../record/verify.ts';
+import { AUDIT_ROW, type AuditRow, HEX_ROW } from '../calls/audit.ts';
 import { DELIVERIES } from '../calls/queue.ts';
 
 /** An epoch's head as it was kept beside the entries; `base` is the number of the row before its first entry. */
@@ -16,8 +16,8 @@ export function auditQueries(db: Database.Database) {
   const ofMessage = db.prepare<[string], AuditRow>(`SELECT ${AUDIT_ROW} FROM audit WHERE message = ? ORDER BY n`);
   const base = db.prepare<[number], number>('SELECT base FROM chain WHERE epoch = ?').pluck();
   const after = db.prepare<[number, number], AuditRow>(`SELECT ${AUDIT_ROW} FROM audit WHERE n > ? ORDER BY n LIMIT ?`);
-  const between = db.prepare<[number, number], AuditRow>(
-    `SELECT ${AUDIT_ROW} FROM audit WHERE n > ? AND n <= ? ORDER BY n`,
+  const between = db.prepare<[number, number], HexEntry>(
+    `SELECT ${HEX_ROW} FROM audit WHERE n > ? AND n <= ? ORDER BY n`,
   );
   const heads = db.prepare<[], KeptHead>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY node, epoch');
   const lacking = db.prepare<[number, number], { message: string; detail: string }>(
@@ -54,15 +54,15 @@ export function auditQueries(db: Database.Database) {
       }))(),
     /** Checks entries numbered `from` < n ≤ `to` behind `head`. */
     verifySlice([head, from, to]: readonly [Head, number, number]): VerifySlice {
-      let at = head;
+      let at = hexHead(head);
       let checked = 0;
       for (const row of between.all(from, to)) {
         const next = check(at, row);
-        if (isBad(next)) return { head: at, bad: next, checked, lost: [] };
+        if (isBad(next)) return { head: headOf(at), bad: next, checked, lost: [] };
         at = next;
         checked += 1;
       }
-      return { head: at, bad: null, checked, lost: lostOf(from, to) };
+      return { head: headOf(at), bad: null, checked, lost: lostOf(from, to) };
     },
   };
 }
