@@ -41,6 +41,16 @@ const COMMANDS: readonly Entry[] = [
     summary: 'rebuild the queue from the bodies when the database is lost',
     load: () => import('./recover/recover.ts'),
   },
+  {
+    name: 'backup',
+    summary: 'copy a running gateway into a folder',
+    load: () => import('./backup/backup.ts'),
+  },
+  {
+    name: 'restore',
+    summary: 'bring a backup back on an empty machine',
+    load: () => import('./backup/restore.ts'),
+  },
   { name: 'keys', summary: 'keys of correspondents, own keys, the master key', load: () => import('./keys.ts') },
 ];
 

@@ -5,6 +5,7 @@
 
 import type { z } from 'zod';
 import { QueueError } from '../store/queue/port.ts';
+import { backupCommands } from './backup.ts';
 import { type Command, ControlError, type Page } from './command.ts';
 import type { Caller, ControlDeps } from './deps.ts';
 import { gatewayCommands } from './gateway.ts';
@@ -33,6 +34,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     ...operatorCommands,
     ...keyCommands,
     ...recoverCommands,
+    ...backupCommands,
     ...gatewayCommands,
   ].map((one) => [one.name, one]),
 );

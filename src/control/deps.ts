@@ -7,6 +7,7 @@ import type { ReadKeys } from '../keys/import.ts';
 import type { Judge } from '../keys/lookup.ts';
 import type { Accounts, Role } from '../store/accounts/port.ts';
 import type { Audit } from '../store/audit/port.ts';
+import type { Backups } from '../store/backup/make.ts';
 import type { Parcels } from '../store/parcels/port.ts';
 import type { Queue } from '../store/queue/port.ts';
 import type { Recovery } from '../store/recovery/port.ts';
@@ -71,6 +72,9 @@ export type ControlDeps = {
   readonly queue: Queue;
   readonly parcels: Pick<Parcels, 'list' | 'parcel' | 'ofDelivery' | 'extend' | 'retract'>;
   readonly recovery: Pick<Recovery, 'counts' | 'discard'>;
+  readonly backups: Backups;
+  /** Where the master key is kept, in words; never the key. */
+  readonly masterKey: string;
   readonly audit: Audit;
   readonly accounts: Accounts;
   /** Without the private part of a key, which nobody gets out. */

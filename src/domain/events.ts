@@ -27,6 +27,8 @@ export const EVENTS = [
   'gateway.stopped',
   'gateway.recovered',
   'gateway.discarded',
+  'gateway.restored',
+  'backup.made',
   'outage.began',
   'outage.ended',
   'clock.jumped',

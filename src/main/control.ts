@@ -9,6 +9,7 @@ import { floorProblem } from '../policy/floors.ts';
 import { obstacles } from '../relay/intake.ts';
 import type { Line } from '../relay/line.ts';
 import { prospectsFor } from '../relay/ways.ts';
+import { createBackups } from '../store/backup/make.ts';
 import type { SegmentBodies } from '../store/bodies/segments.ts';
 import { hashSecret } from '../trust/login.ts';
 import { type Base, clock, random } from './base.ts';
@@ -49,6 +50,11 @@ export function controlDeps(
     queue: store.queue,
     parcels: store.parcels,
     recovery: store.recovery,
+    backups: createBackups({
+      ...{ storage: inForce.current.config.storage.path, version: packageVersion() },
+      ...{ snapshot: store.snapshot, bodies: state.bodies, clock },
+    }),
+    masterKey: masterPlace(inForce.current.config),
     audit: store.audit,
     accounts: store.accounts,
     ...keys,
@@ -75,6 +81,12 @@ export function controlDeps(
     random,
     log,
   };
+}
+
+/** Where the operator keeps the master key, in words. */
+function masterPlace({ keys: { master }, storage }: Config): string {
+  if (master === undefined) return `${storage.path}/evaluation-master.key`;
+  return 'file' in master ? master.file : `the environment variable ${master.env}`;
 }
 
 function packageVersion(): string {

@@ -77,7 +77,9 @@ export function follow(before: Signed, one: SignedCheckpoint, firsts: readonly U
   if (one.no !== before.no + 1) return `checkpoint ${before.no + 1} is missing`;
   const begins = one.next !== null && isSame(one.next, one.key);
   if (begins) {
-    const isKept = firsts === null ? one.no === 1 : firsts.some((first) => isSame(first, one.key));
+    // A restored gateway begins an epoch and a series of keys: the last private half was never in a backup.
+    const isRestored = before.last !== null && one.node === before.last.node && one.epoch > before.last.epoch;
+    const isKept = firsts === null ? one.no === 1 || isRestored : firsts.some((first) => isSame(first, one.key));
     if (!isKept) {
       const whose = firsts === null ? 'that the one before did not endorse' : 'that is none of those kept elsewhere';
       return `checkpoint ${one.no} begins anew with a key ${whose}`;

@@ -1,17 +1,15 @@
 // `sealrelay recover`: the queue out of the bodies when the database is lost, without a running gateway; and with one, the
 // word that lets recovered mail go.
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ChangedView } from '../../control/queue.ts';
 import type { Survey } from '../../store/recovery/survey.ts';
-import { ask, isNotRunning } from '../client.ts';
-import { CliError, EXIT, usage } from '../errors.ts';
+import { ask } from '../client.ts';
+import { EXIT, usage } from '../errors.ts';
 import { example, withDaemon, withJson } from '../help.ts';
 import { mark, plain, print, printJson, say, sizeText } from '../output.ts';
-import { configFile } from '../place.ts';
 import { type SelectOptions, select, selection } from '../queue.ts';
+import { count, offlineDeps, refuseBesideGateway, withNext } from './offline.ts';
 
 type Options = SelectOptions & {
   readonly yes?: boolean;
@@ -61,7 +59,7 @@ async function run(ids: readonly string[], options: Options): Promise<void> {
 
 async function recover(options: Options): Promise<void> {
   await refuseBesideGateway(options);
-  const deps = await depsOf(options);
+  const deps = { ...(await offlineDeps(options)), progress };
   const { lookAt, rebuild } = await import('../../store/recovery/rebuild.ts');
   const done: Report = options.yes
     ? { dryRun: false, ...(await withNext(rebuild(deps))) }
@@ -72,65 +70,9 @@ async function recover(options: Options): Promise<void> {
   await show(done);
 }
 
-async function refuseBesideGateway(options: Options): Promise<void> {
-  try {
-    await ask(options, 'read', 'status', {});
-  } catch (error) {
-    if (isNotRunning(error)) return;
-  }
-  throw new CliError('a gateway is running on this folder', 'stop it first: systemctl stop sealrelay');
-}
-
-async function depsOf({ config: given, master: file }: Options) {
-  const { loadConfig } = await import('../../config/load.ts');
-  const { machineDeps } = await import('../../config/files.ts');
-  const { createSecrets } = await import('../../config/secrets.ts');
-  const { problemText } = await import('../../config/problem.ts');
-  const { openMaster } = await import('../../keys/open.ts');
-  const { readMasterFile } = await import('../../keys/master.ts');
-  const { randomBytes } = await import('node:crypto');
-  const machine = machineDeps();
-  const secrets = createSecrets(machine);
-  const path = configFile(given);
-  const loaded = await loadConfig(path, { ...machine, secrets });
-  if ('problems' in loaded) {
-    const [first] = loaded.problems;
-    throw new CliError(first ? problemText(first) : `${path} is refused`, `sealrelay config check --config ${path}`);
-  }
-  const { config } = loaded;
-  const random = { bytes: (n: number) => randomBytes(n), fraction: Math.random };
-  const credentials = process.env.CREDENTIALS_DIRECTORY;
-  if (file === undefined && config.keys.master === undefined) refuseNewMaster(config.storage.path);
-  return {
-    path: config.storage.path,
-    node: config.node,
-    master: file !== undefined ? readMasterFile(file) : await openMaster(config, { secrets, random, credentials }),
-    clock: { now: Date.now, sleep: () => Promise.resolve() },
-    random,
-    progress,
-  };
-}
-
-/** Evaluation mode would make a new key, which opens nothing. */
-function refuseNewMaster(storage: string): void {
-  const file = join(storage, 'evaluation-master.key');
-  if (!existsSync(file)) throw new CliError(`the master key (${file}) is lost: nothing opens without it`);
-}
-
 function progress(stage: string, records: number): void {
   if (process.stderr.isTTY && records % 64 === 0) process.stderr.write(`\r${stage}: ${records} bodies\u001b[K`);
 }
-
-async function withNext<T>(working: Promise<T>): Promise<T> {
-  try {
-    return await working;
-  } catch (error) {
-    const { message, next } = error as Error & { next?: string };
-    throw next === undefined ? error : new CliError(message, next);
-  }
-}
-
-const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
 
 async function show(done: Report): Promise<void> {
   const { messages, deliveries, octets, dropped, repeated, parcels, lost, dryRun } = done;

@@ -24,6 +24,9 @@ export class Removal {
   readonly #deps: RemovalDeps;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  /** What is being removed just now. */
+  #batch: Promise<void> | undefined;
+  #pause: Promise<void> | undefined;
 
   constructor(deps: RemovalDeps) {
     this.#deps = deps;
@@ -32,9 +35,7 @@ export class Removal {
   add(gone: Gone): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...gone, resolve, reject });
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined;
-      });
+      this.#running ??= this.#run();
     });
   }
 
@@ -42,15 +43,37 @@ export class Removal {
     while (this.#running) await this.#running;
   }
 
+  /** Nothing is removed while `work` runs; who asks for it waits. */
+  async paused<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#pause) await this.#pause;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#pause = promise;
+    try {
+      await this.#batch;
+      return await work();
+    } finally {
+      this.#pause = undefined;
+      resolve();
+    }
+  }
+
   async #run(): Promise<void> {
     // Those that are asked for in the same turn of the event loop go together.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
+      while (this.#pause) await this.#pause;
       const batch = this.#waiting;
       this.#waiting = [];
-      const groups = Map.groupBy(batch, (gone) => gone.segment);
-      for (const [segment, group] of groups) await this.#remove(segment, group);
+      this.#batch = this.#removeAll(batch);
+      await this.#batch;
     }
+    // In the turn that saw nothing waiting: what is asked for from now on begins anew.
+    this.#running = undefined;
+  }
+
+  async #removeAll(batch: readonly Waiting[]): Promise<void> {
+    const groups = Map.groupBy(batch, (gone) => gone.segment);
+    for (const [segment, group] of groups) await this.#remove(segment, group);
   }
 
   /** Settles every one of the group; never throws. */

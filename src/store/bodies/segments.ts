@@ -267,6 +267,14 @@ export class SegmentBodies implements Bodies {
     return { removed };
   }
 
+  /** While `work` runs no body is removed; `written` resolves when what was ended before the call is durable. */
+  still<T>(work: (written: () => Promise<void>) => Promise<T>): Promise<T> {
+    const written = async () => {
+      await Promise.all([...this.#writers.values()].map((writer) => writer.settled));
+    };
+    return this.#removal.paused(() => work(written));
+  }
+
   async space(): Promise<{ free: number; reserved: number }> {
     await this.#space.refresh();
     return { free: this.#space.free, reserved: this.#space.reserved };

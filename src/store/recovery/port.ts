@@ -15,6 +15,18 @@ export type Unclaimed = {
   readonly createdAt: Time;
 };
 
+export type Voided = { readonly sessions: number; readonly codes: number; readonly operators: number };
+
+/** Deliveries of a restored database that have not ended. */
+export type Unfinished = {
+  /** Held by the restore. */
+  readonly held: number;
+  /** Held by a decision or an operator before the backup, and so still. */
+  readonly heldBefore: number;
+  /** Whose notice has not ended: it is held instead of them. */
+  readonly noticing: number;
+};
+
 export interface Recovery {
   /** Begins the epoch of a database without entries: its first entry says what was found (`detail`), and the keys stand. */
   begin(
@@ -25,6 +37,11 @@ export interface Recovery {
   ): Promise<void>;
   /** All its deliveries held and in doubt, until `Queue.releaseRecovered`. `repeated`: its cause was consumed by another. */
   put(message: NewMessage): Promise<'held' | 'repeated'>;
+  /** Begins a later epoch of a database that was brought back from a backup, and makes void what opened it: login
+   *  sessions, pick-up codes, operators with their tokens. `detail`: of the first entry. */
+  beginRestored(epoch: number, detail: Readonly<Record<string, unknown>>): Promise<Voided>;
+  /** Holds all that is not finished, in doubt, until `Queue.releaseRecovered`. */
+  holdUnfinished(): Promise<Unfinished>;
   /** Deliveries that wait for release, and objects kept from the sweep. */
   counts(): Promise<{ readonly deliveries: number; readonly unclaimed: number }>;
   /** Lets go of the unclaimed objects: the next sweep of orphans removes them. Gives how many. */

@@ -1,13 +1,23 @@
 // The recovery on SQLite: boxes are made here, on the main thread, and the rows by one verb a message.
 
-import { deliveryId, GATEWAY } from '../../domain/ids.ts';
-import type { Cause, NewMessage } from '../../domain/types.ts';
+import { type DeliveryId, deliveryId, GATEWAY, type OrganizationName } from '../../domain/ids.ts';
+import type { Cause, DeliveryState, NewMessage } from '../../domain/types.ts';
 import { acceptCall, boxJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 import type { Recovery } from './port.ts';
 
 const HELD = { because: 'recovered from its body: whether it was delivered before is not known' };
+const RESTORED = { because: 'restored from a backup: whether it was delivered since is not known' };
+/** Deliveries of one commit. */
+const PAGE = 500;
+type UnfinishedRow = {
+  readonly n: number;
+  readonly delivery: DeliveryId;
+  readonly organization: OrganizationName;
+  readonly state: DeliveryState;
+};
+
 function verbId(access: Access): string {
   return Buffer.from(access.random.bytes(16)).toString('hex');
 }
@@ -34,6 +44,24 @@ export function openRecovery(access: Access): Recovery {
       const boxes = deliveries.map((_, i) => boxJson(vault, place.because(organization, deliveryId(id, i)), HELD, at));
       const call = acceptCall(vault, { ...message, cause: causeOf(message) }, undefined, undefined, at, 0);
       return access.write('recover', verbId(access), [call, boxes]);
+    },
+    beginRestored: (epoch, detail) => access.write('beginRestore', verbId(access), [epoch, JSON.stringify(detail)]),
+    async holdUnfinished() {
+      const at = access.clock.now();
+      const sum = { held: 0, heldBefore: 0, noticing: 0 };
+      for (let after = 0; ; ) {
+        const page = await access.read<UnfinishedRow[]>('unfinished', [after, PAGE]);
+        const boxes: [string, string][] = [];
+        for (const { delivery, organization, state } of page) {
+          sum[state === 'held' ? 'heldBefore' : state === 'noticing' ? 'noticing' : 'held'] += 1;
+          if (state === 'noticing') continue;
+          const vault = await readyVault(access, organization, at);
+          boxes.push([delivery, boxJson(vault, place.because(organization, delivery), RESTORED, at)]);
+        }
+        if (boxes.length > 0) await access.write('holdRestored', verbId(access), boxes);
+        if (page.length < PAGE) return sum;
+        after = page.at(-1)!.n;
+      }
     },
     async counts() {
       const [deliveries, unclaimed] = await access.read<[number, number]>('recoveryCounts', null);

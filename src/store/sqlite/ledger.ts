@@ -19,6 +19,8 @@ export type Ledger = {
   readonly count: () => number;
   /** The chain that has no entry yet begins with this epoch. */
   begin(epoch: number): void;
+  /** Entries from now on are of this epoch, which must be a later one; those of before stay. */
+  open(epoch: number): void;
   /** Writes the head; before each commit. */
   flush(): void;
   /** Reads the head again, after a roll-back. */
@@ -42,6 +44,10 @@ export function openLedger(db: Database.Database, node: string): Ledger {
        SELECT ?, 1, coalesce((SELECT max(n) FROM audit), 0), 0, ?`,
     ).run(node, GENESIS);
   }
+  const insertChain = db.prepare(
+    `INSERT INTO chain (node, epoch, base, seq, hash)
+     SELECT ?, ?, max(coalesce((SELECT max(n) FROM audit), 0), coalesce((SELECT max(base + seq) FROM chain), 0)), 0, ?`,
+  );
   let head: ChainRow;
   let dirty = false;
   const reload = () => {
@@ -80,6 +86,12 @@ export function openLedger(db: Database.Database, node: string): Ledger {
     begin(epoch) {
       if (head.seq > 0) throw new Error('the chain has begun already');
       db.prepare('UPDATE chain SET epoch = ? WHERE node = ? AND seq = 0').run(epoch, node);
+      reload();
+    },
+    open(epoch) {
+      if (dirty) throw new Error('the head is not written');
+      if (epoch <= head.epoch) throw new Error('the epoch is not a later one');
+      insertChain.run(node, epoch, GENESIS);
       reload();
     },
     flush() {

@@ -22,6 +22,7 @@ import type { Recovery } from '../recovery/port.ts';
 import { openRecovery } from '../recovery/sqlite.ts';
 import { accessOf } from './access.ts';
 import { walPath } from './database.ts';
+import { openSnapshot, type Snapshot } from './snapshot.ts';
 import { type Faults, startThread } from './thread.ts';
 
 export type StoreDeps = {
@@ -62,6 +63,7 @@ export type Store = {
   readonly parcels: Parcels;
   readonly book: KeyBook;
   readonly recovery: Recovery;
+  readonly snapshot: Snapshot;
   stats(): StoreStats;
   /** Octets of the write-ahead log. */
   wal(): number;
@@ -94,6 +96,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     parcels: openParcels(access),
     book: cachedBook(openBook(access)),
     recovery: openRecovery(access),
+    snapshot: openSnapshot(access),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
     async close() {

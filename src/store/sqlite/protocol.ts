@@ -16,7 +16,15 @@ import type {
   OperateCall,
   SettleCall,
 } from './calls/queue.ts';
-import type { BeginRecoveryCall, RecoverAnswer, RecoverCall } from './calls/recovery.ts';
+import type {
+  BeginRecoveryCall,
+  BeginRestoreCall,
+  HoldRestoredCall,
+  RecoverAnswer,
+  RecoverCall,
+  RestoreAnswer,
+} from './calls/recovery.ts';
+import type { SnapshotHead, SnapshotState } from './calls/snapshot.ts';
 
 /** Verbs of the writer thread: argument and answer of each. */
 export type WriterVerbs = {
@@ -88,7 +96,13 @@ export type WriterVerbs = {
   beginRecovery: { args: BeginRecoveryCall; answer: null };
   recover: { args: RecoverCall; answer: RecoverAnswer };
   discardUnclaimed: { args: readonly [actor: string, reason: Octets]; answer: number };
+  beginRestore: { args: BeginRestoreCall; answer: RestoreAnswer };
+  holdRestored: { args: HoldRestoredCall; answer: null };
   tally: { args: null; answer: Tally };
+  snapshot: { args: readonly [path: string]; answer: SnapshotHead };
+  snapshotState: { args: null; answer: SnapshotState | null };
+  snapshotFinish: { args: null; answer: null };
+  snapshotCancel: { args: null; answer: null };
   /** Only with fault injection: the next commit fails with this SQLite code. */
   fault: { args: readonly [code: string]; answer: null };
 };

@@ -8,6 +8,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { type BatchRunner, checkpoint, makeRunner, type Verb, WAL_BOUND } from './batch.ts';
 import { migrate, openWriting, takeLock, walPath } from './database.ts';
 import type { Call } from './protocol.ts';
+import { makeSnapshots } from './snapshot.ts';
 import { makeAccept } from './verbs/accept.ts';
 import { makeAdmin } from './verbs/admin.ts';
 import { makeCodes } from './verbs/codes.ts';
@@ -21,6 +22,7 @@ import { makeOperate } from './verbs/operate.ts';
 import { openParcelRows } from './verbs/parcel-rows.ts';
 import { makeParcels } from './verbs/parcels.ts';
 import { makeRecover } from './verbs/recover.ts';
+import { makeRestore } from './verbs/restore.ts';
 import { openRows } from './verbs/rows.ts';
 import { makeSettle } from './verbs/settle.ts';
 import { makeTell } from './verbs/tell.ts';
@@ -62,6 +64,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeCodes(w, parcels, accept),
     ...telling,
     ...makeRecover(w, rows, accept),
+    ...makeRestore(w, rows),
     ...makeAdmin(w),
     ...makeKeys(w),
   };
@@ -77,7 +80,8 @@ function octetsOf(value: unknown): number {
 }
 
 function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: WriterData): void {
-  const { path, faults, batch } = data;
+  const { path, faults, batch, node } = data;
+  const snapshots = makeSnapshots(w.db, node, (answers) => port.postMessage(answers));
   let batches = 0;
   let written = false;
   let told = false;
@@ -109,7 +113,8 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
     if (batches % 16 === 0 && failed === null && walSize(path) > WAL_BOUND) checkpoint(w.db, false);
   };
 
-  const runAll = (waiting: Call[]) => {
+  const runAll = (taken: readonly Call[]) => {
+    const waiting = taken.filter((call) => !snapshots.take(call));
     if (faults) {
       for (const [, verb, , , args] of waiting) {
         if (verb !== 'fault') continue;
@@ -118,6 +123,7 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
         runner.failNext(code);
       }
     }
+    if (waiting.length === 0) return;
     while (waiting.length > 0) runSome(takeBatch(waiting, batch));
     if (timer === null) timer = setTimeout(idle, IDLE);
     else timer.refresh();

@@ -134,6 +134,8 @@ const ASKING: Record<string, string[]> = {
   'keys pin': ['a'],
   'keys revoke': ['a', '--reason', 'x'],
   recover: ['--release'],
+  backup: ['/somewhere'],
+  restore: ['--release'],
   'portal show': ['a'],
   'portal extend': ['a', '--days', '30'],
   'portal retract': ['a', '--reason', 'x'],

@@ -97,6 +97,8 @@ export async function openDesk(): Promise<Desk> {
     judge: createJudge({ chain: createChain(() => roots), clock }),
     readKeys: createReadKeys(readKeysHere, clock),
     explain: async () => [],
+    backups: { make: () => Promise.reject(new Error('not here')) },
+    masterKey: 'somewhere',
     reload: async (options) => {
       reloads.push(options);
       return { applied: true, problems: [], changes: [], needsRestart: [], weaker: [] };

@@ -72,7 +72,7 @@ describe('operators', () => {
 
   const WRITES = ['queue.hold', 'queue.release', 'queue.retry', 'queue.bounce', 'queue.drop', 'redecide', 'reload'];
   const KEYS = ['keys.import', 'keys.pin', 'keys.revoke'];
-  const PORTAL = ['portal.extend', 'portal.retract', 'recover.release', 'recover.discard'];
+  const PORTAL = ['portal.extend', 'portal.retract', 'recover.release', 'recover.discard', 'backup'];
   const CHANGES = [...WRITES, ...KEYS, ...PORTAL, 'user.add', 'user.remove', 'submission.add', 'submission.remove'];
 
   test.each(CHANGES)('%s: not by the read socket, not by an auditor', async (command) => {

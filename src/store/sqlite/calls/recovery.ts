@@ -16,3 +16,12 @@ export type BeginRecoveryCall = readonly [
 export type RecoverCall = readonly [message: AcceptCall, boxes: readonly Octets[]];
 
 export type RecoverAnswer = 'held' | 'repeated';
+
+/** Begins the epoch of a restored database; `detail`: clear audit detail, JSON. */
+export type BeginRestoreCall = readonly [epoch: number, detail: string];
+
+/** What was made void. */
+export type RestoreAnswer = { readonly sessions: number; readonly codes: number; readonly operators: number };
+
+/** Unfinished deliveries, each with the box of its `because`. */
+export type HoldRestoredCall = readonly (readonly [delivery: string, box: Octets])[];

@@ -41,6 +41,13 @@ export function queueQueries(db: Database.Database) {
   const recovered = db
     .prepare<[], number>("SELECT count(*) FROM delivery WHERE recovered = 1 AND state = 'held'")
     .pluck();
+  const unfinished = db.prepare<
+    [number, number],
+    { n: number; state: string; id: string; organization: string }
+  >(
+    `SELECT d.n, d.state, m.id, m.organization FROM delivery d JOIN message m ON m.n = d.n / ${DELIVERIES}
+     WHERE d.n > ? AND d.state IN ('undecided', 'ready', 'leased', 'noticing', 'held') ORDER BY d.n LIMIT ?`,
+  );
   const allUnclaimed = db.prepare<[], number>('SELECT count(*) FROM unclaimed').pluck();
   const bodies = db
     .prepare<[number, number], string>(
@@ -84,6 +91,9 @@ export function queueQueries(db: Database.Database) {
     knownObjects,
     recoveryCounts: () => [recovered.get() ?? 0, allUnclaimed.get() ?? 0],
     outages: () => JSON.parse(outages.get() ?? '[]') as Outage[],
+    /** Deliveries that have not ended, behind the one numbered so. */
+    unfinished: ([after, limit]: readonly [number, number]) =>
+      unfinished.all(after, limit).map(({ n, id, ...one }) => ({ n, delivery: `${id}.${n % DELIVERIES}`, ...one })),
     organizations: () => organizations.all(),
     counts: () => ({
       tally: JSON.parse(tally.get() ?? '{"stages":{},"states":{}}') as Tally,

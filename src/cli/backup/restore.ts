@@ -1,0 +1,117 @@
+// `sealrelay restore`: a backup on an empty machine, without a running gateway; and with one, the word that lets go what the
+// backup knew as unfinished.
+
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Manifest } from '../../store/backup/manifest.ts';
+import type { Restored } from '../../store/backup/restore.ts';
+import { CliError, usage } from '../errors.ts';
+import { example, withDaemon, withJson } from '../help.ts';
+import { mark, plain, print, printJson, say, sizeText, timeText } from '../output.ts';
+import { select } from '../queue.ts';
+import { count, offlineDeps, refuseBesideGateway, withNext } from '../recover/offline.ts';
+import { type Options, release } from './release.ts';
+
+type Report = Omit<Manifest, 'files' | 'format' | 'sha256'> & {
+  readonly dryRun: boolean;
+  readonly to: string;
+  readonly files: number;
+  readonly octets: number;
+  readonly restored: Restored | null;
+};
+
+export function register(program: Command): void {
+  const command = select(
+    program
+      .command('restore')
+      .argument('[backup-or-id...]', 'folder of the backup; with --release: queue or delivery ids'),
+  )
+    .description(
+      'Puts a backup into an empty storage folder. Only checks it, until --yes is given. The gateway then starts closed: what was unfinished is held and in doubt until it is released.',
+    )
+    .option('--yes', 'do it')
+    .option('--to <FOLDER>', 'instead of the storage folder of the configuration')
+    .option('--master <FILE>', 'the master key file, where that of the configuration is there only for the service')
+    .option('--release', 'let restored deliveries of the running gateway go')
+    .option('--all', 'with --release: all of them')
+    .option(
+      '--delivered <FILE>',
+      'with --release: what is known as delivered, and stays held: queue ids, delivery ids or Message-IDs, one a line, or the output of log search --csv or --json; - is stdin',
+    )
+    .option('--reason <TEXT>', 'why; stands in the audit (required with --release --yes)')
+    .action(run);
+  example(
+    withJson(withDaemon(command)),
+    [
+      'sealrelay restore /mnt/backup/2026-11-24 --config /etc/sealrelay/gateway.yaml',
+      'sealrelay restore /mnt/backup/2026-11-24 --yes --master /etc/sealrelay/master.key',
+      'sealrelay restore --release --all --delivered sent.csv --yes --reason "disk lost on Tuesday"',
+    ],
+    'Exit code 1: refused, and why; nothing is overwritten. The whole way: systemd/README.md.',
+  );
+}
+
+async function run(given: readonly string[], options: Options): Promise<void> {
+  if (options.release) return release(given, options);
+  const [from, ...more] = given;
+  if (from === undefined || more.length > 0) throw usage('one folder of a backup is wanted');
+  if (options.all || options.delivered !== undefined || options.reason !== undefined) {
+    throw usage('--all, --delivered and --reason go with --release');
+  }
+  await refuseBesideGateway(options).catch(() => {
+    throw new CliError(
+      'a gateway is running with this configuration',
+      'stop it for good first: two nodes that go on from one backup deliver mail twice',
+    );
+  });
+  const { path, ...offline } = await offlineDeps(options);
+  const to = resolve(options.to ?? path);
+  const deps = { ...offline, from: resolve(from), to, progress };
+  const { checkBackup, restoreBackup } = await import('../../store/backup/restore.ts');
+  const done = options.yes
+    ? await withNext(restoreBackup(deps))
+    : { ...(await withNext(checkBackup(deps))), restored: null };
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  const { files, format: _, sha256: __, ...manifest } = done;
+  const octets = files.reduce((sum, { size }) => sum + size, 0);
+  const report: Report = { dryRun: options.yes !== true, to, ...manifest, files: files.length, octets };
+  if (options.json) return printJson(report);
+  await show(report);
+}
+
+let shown = 0;
+
+function progress(stage: string, done: number, of: number): void {
+  const now = Date.now();
+  if (!process.stderr.isTTY || now - shown < 100) return;
+  shown = now;
+  process.stderr.write(`\r${stage}: ${sizeText(done)} of ${sizeText(of)}\u001b[K`);
+}
+
+async function show(report: Report): Promise<void> {
+  const { version, node, storage, at, audit, files, octets, restored, to } = report;
+  await print(
+    `${mark('ok')} whole: ${files} files, ${sizeText(octets)}, of ${timeText(at)}, node ${plain(node)}, Sealrelay ${plain(version)}, audit up to entry ${audit.seq} of epoch ${audit.epoch}`,
+  );
+  if (restored === null) {
+    await print(`${mark('warning')} Is the gateway that it was made of stopped for good, wherever it ran?`);
+    await print(`  It worked on ${plain(storage)}. If it goes on beside this one, mail is delivered twice.`);
+    say(`nothing was changed; if it is stopped: the same with --yes restores into ${plain(to)}`);
+    return;
+  }
+  const { held, heldBefore, noticing, epoch, void: gone } = restored;
+  await print(`${mark('ok')} restored into ${plain(to)}; the audit goes on in epoch ${epoch}`);
+  await print(
+    `  ${count(held, 'delivery was', 'deliveries were')} unfinished: held and in doubt until they are released`,
+  );
+  if (noticing > 0) await print(`  ${count(noticing, 'delivery waits', 'deliveries wait')} for a notice that is held`);
+  if (heldBefore > 0) await print(`  ${count(heldBefore, 'delivery was', 'deliveries were')} held before, and still`);
+  await print(
+    `  void: ${count(gone.sessions, 'login session')}, ${count(gone.codes, 'pick-up code')}, the tokens of ${count(gone.operators, 'operator')}`,
+  );
+  await print('  in force again as the backup has them: submission logins, keys of correspondents, links of parcels;');
+  await print('  what was removed or retracted since must be so again');
+  say(
+    'next: start the gateway; sealrelay user add NAME --role admin --write; keep the new first key (sealrelay log key); sealrelay restore --release',
+  );
+}

@@ -1,0 +1,254 @@
+// `sealrelay restore`: a backup put into an empty storage folder, and made ready to start closed. Every file is checked
+// against the manifest before anything is written, and again as it is copied; the database is prepared in a folder of its own
+// and put in its place last, so that a crash leaves a folder without a database, over which a restore may begin again. Logs
+// nothing; its errors are words for operators. It cannot see a gateway on another machine.
+
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { GATEWAY } from '../../domain/ids.ts';
+import type { Clock, Random } from '../../domain/types.ts';
+import type { MasterKeys } from '../../keys/master.ts';
+import { openRing, type Ring } from '../../keys/ring.ts';
+import { readKeysFile, writeKeysFile } from '../bodies/keys-file.ts';
+import type { Unfinished, Voided } from '../recovery/port.ts';
+import { RecoverError } from '../recovery/rebuild.ts';
+import { STEPS } from '../schema/steps.ts';
+import { takeLock } from '../sqlite/database.ts';
+import { openStore } from '../sqlite/open.ts';
+import { BODIES, DATABASE } from './contents.ts';
+import { copying, filesBelow, sizeOf, syncFolders, syncPath } from './files.ts';
+import { type BackupFile, MANIFEST, type Manifest, readManifest, UNFINISHED } from './manifest.ts';
+
+export type RestoreDeps = {
+  /** The backup's folder. */
+  readonly from: string;
+  /** Storage folder: empty or missing. */
+  readonly to: string;
+  /** Name of this node, which must be that of the backup. */
+  readonly node: string;
+  readonly master: MasterKeys;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly progress?: (stage: 'checking' | 'copying' | 'holding', done: number, of: number) => void;
+};
+
+export type Restored = Unfinished & {
+  readonly epoch: number;
+  readonly void: Voided;
+};
+
+/** Where the database is prepared. */
+const PREPARING = 'restoring';
+/** May be there before: the operator puts it there, and a backup never holds it. */
+const ALLOWED = new Set(['evaluation-master.key', 'lock.db', 'lock.db-journal', PREPARING]);
+const SPARE = 32 << 20;
+
+/** The manifest, when the backup is whole and this machine may take it. Changes nothing. Throws RecoverError, MasterKeyError. */
+export async function checkBackup(deps: RestoreDeps): Promise<Manifest> {
+  const manifest = manifestOf(deps.from);
+  refuseOther(deps, manifest);
+  refuseUsed(deps.to);
+  refuseOldNode(deps.to, manifest);
+  checkFiles(deps, manifest);
+  await openKeys(deps);
+  return manifest;
+}
+
+/** Restores what `checkBackup` let pass. The epoch of the audit is the time in seconds: above all that were before. */
+export async function restoreBackup(deps: RestoreDeps): Promise<Manifest & { readonly restored: Restored }> {
+  const manifest = await checkBackup(deps);
+  const { from, to } = deps;
+  refuseWithoutSpace(to, manifest);
+  mkdirSync(to, { recursive: true, mode: 0o700 });
+  const lock = takeLock(join(to, 'lock.db'));
+  try {
+    const preparing = join(to, PREPARING);
+    for (const name of leftOf(to)) rmSync(join(to, name), { recursive: true, force: true });
+    mkdirSync(preparing, { mode: 0o700 });
+    syncPath(to);
+    copyFiles(from, manifest.files, deps.progress, ({ path }) =>
+      path === DATABASE ? join(preparing, DATABASE) : join(to, path),
+    );
+    const restored = await prepare(deps, preparing, manifest);
+    syncFolders(to);
+    renameSync(join(preparing, DATABASE), join(to, DATABASE));
+    rmSync(preparing, { recursive: true });
+    syncPath(to);
+    return { ...manifest, restored };
+  } finally {
+    lock.close();
+    ownAsFolder(to);
+  }
+}
+
+// ── what is refused ──
+
+function manifestOf(from: string): Manifest {
+  const path = join(from, MANIFEST);
+  if (!existsSync(path)) {
+    const wrong = !existsSync(from)
+      ? `there is no ${from}`
+      : existsSync(join(from, UNFINISHED))
+        ? `the backup in ${from} was interrupted: it is not whole`
+        : `${from} is no backup: it has no ${MANIFEST}`;
+    throw new RecoverError(wrong, 'name the folder of a whole backup');
+  }
+  const manifest = readManifest(readFileSync(path, 'utf8'));
+  if (typeof manifest === 'string') throw new RecoverError(`${path} ${manifest}`, 'take another backup');
+  return manifest;
+}
+
+function refuseOther({ node, clock }: RestoreDeps, manifest: Manifest): void {
+  if (manifest.schema > STEPS.length) {
+    const { schema, version } = manifest;
+    const wrong = `the backup has schema ${schema}, this gateway knows ${STEPS.length}`;
+    throw new RecoverError(wrong, `restore it with Sealrelay ${version} or a later one`);
+  }
+  if (manifest.node !== node) {
+    const wrong = `the backup is of node ${manifest.node}, and the configuration names this one ${node}`;
+    throw new RecoverError(wrong, 'restore with the configuration of that node');
+  }
+  // Queue ids and the epoch begin with the time: they must be later than all that the backup knows.
+  if (Date.parse(manifest.at) > clock.now()) {
+    throw new RecoverError(
+      `the clock of this machine is behind the backup, which is of ${manifest.at}`,
+      'set the clock',
+    );
+  }
+}
+
+/** Names that a restore which was ended amid its work left; none when the folder is as good as empty. */
+function leftOf(to: string): string[] {
+  return existsSync(to) ? readdirSync(to).filter((name) => name === PREPARING || !ALLOWED.has(name)) : [];
+}
+
+function refuseUsed(to: string): void {
+  const names = leftOf(to);
+  // Its database comes last: without one, and with the folder where it was prepared, nothing of another is here.
+  if (names.length === 0 || (names.includes(PREPARING) && !names.includes(DATABASE))) return;
+  const wrong = `${to} is not empty (${names.slice(0, 3).join(', ')}): a restore never overwrites`;
+  throw new RecoverError(wrong, 'move what is there away, or name another folder with --to');
+}
+
+function refuseOldNode(to: string, { storage }: Manifest): void {
+  for (const folder of new Set([to, storage])) {
+    const lock = join(folder, 'lock.db');
+    if (!existsSync(lock)) continue;
+    try {
+      takeLock(lock).close();
+    } catch (error) {
+      const { message } = error as Error;
+      throw new RecoverError(
+        `a gateway is running on ${folder} (${message})`,
+        'stop it for good first: two nodes that go on from one backup deliver mail twice',
+      );
+    }
+  }
+}
+
+/** Throws RecoverError that names the first file that is not as the manifest says. */
+function checkFiles({ from, progress }: RestoreDeps, { files }: Manifest): void {
+  const there = new Set(filesBelow(from).files);
+  for (const { path, size } of files) {
+    if (!there.has(path)) throw damaged(from, path, 'is missing');
+    if (sizeOf(join(from, path)) !== size) throw damaged(from, path, 'has another size than the manifest says');
+  }
+  const of = files.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  for (const file of files) {
+    const work = copying(join(from, file.path), null);
+    for (let step = work.next(); ; step = work.next()) {
+      if (step.done) {
+        if (step.value.sha256 !== file.sha256) throw damaged(from, file.path, 'is damaged');
+        break;
+      }
+      done += step.value;
+      progress?.('checking', done, of);
+    }
+  }
+}
+
+function damaged(from: string, path: string, what: string): RecoverError {
+  return new RecoverError(`${join(from, path)} ${what}: the backup is not whole`, 'take another backup');
+}
+
+function refuseWithoutSpace(to: string, { files }: Manifest): void {
+  let there = to;
+  while (!existsSync(there)) there = dirname(there);
+  const { bavail, bsize } = statfsSync(there);
+  const octets = files.reduce((sum, { size }) => sum + size, 0);
+  if (bavail * bsize >= octets + SPARE) return;
+  const mega = (n: number) => `${Math.ceil(n / 1e6)} MB`;
+  throw new RecoverError(
+    `the backup has ${mega(octets)}, and ${mega(bavail * bsize)} are free in ${there}`,
+    'make room',
+  );
+}
+
+/** Throws MasterKeyError when the master key is not that of the backup. */
+async function openKeys({ from, master, random }: RestoreDeps): Promise<void> {
+  const rows = await readKeysFile(join(from, BODIES));
+  const add = () => Promise.reject(new Error('nothing is written here'));
+  await openRing({ master, keyring: { all: async () => rows, add }, random });
+}
+
+// ── doing it ──
+
+function copyFiles(
+  from: string,
+  files: readonly BackupFile[],
+  progress: RestoreDeps['progress'],
+  placeOf: (file: BackupFile) => string,
+): void {
+  const of = files.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  for (const file of files) {
+    const work = copying(join(from, file.path), placeOf(file));
+    for (let step = work.next(); ; step = work.next()) {
+      if (step.done) {
+        // It was whole when it was checked: the disk, or somebody, changed it since.
+        if (step.value.sha256 !== file.sha256) throw damaged(from, file.path, 'changed while it was read');
+        break;
+      }
+      done += step.value;
+      progress?.('copying', done, of);
+    }
+  }
+}
+
+async function prepare(deps: RestoreDeps, path: string, manifest: Manifest): Promise<Restored> {
+  const { node, master, clock, random, to } = deps;
+  const { at, audit, version, schema } = manifest;
+  const epoch = Math.max(Math.floor(clock.now() / 1000), audit.epoch + 1);
+  let ring: Ring | null = null;
+  const store = await openStore({ path, node, vault: () => ring!, clock, random });
+  try {
+    const detail = { backup: at, seq: audit.seq, hash: audit.hash, version, schema };
+    const gone = await store.recovery.beginRestored(epoch, detail);
+    const copy = (rows: Parameters<typeof writeKeysFile>[1]) => writeKeysFile(join(to, BODIES), rows);
+    const vault = await openRing({ master, keyring: store.keyring, random, copy });
+    ring = vault;
+    await vault.ready(GATEWAY, clock.now());
+    const unfinished = await store.recovery.holdUnfinished();
+    return { ...unfinished, epoch, void: gone };
+  } finally {
+    await store.close();
+  }
+}
+
+/** An operator runs this as root; the service has a user of its own. */
+function ownAsFolder(path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(path);
+  for (const name of readdirSync(path, { recursive: true })) chownSync(join(path, name as string), uid, gid);
+}

@@ -1,0 +1,57 @@
+// beginRestore, holdRestored: a backup's database made ready to start closed. What was unfinished may have been finished by
+// the gateway that was lost: nothing of it moves before an operator says so. What was held before stays held as it was.
+
+import { fromOctets } from '../calls/octets.ts';
+import type { BeginRestoreCall, HoldRestoredCall, RestoreAnswer } from '../calls/recovery.ts';
+import type { Workbench } from '../workbench.ts';
+import type { MessageCore, Rows } from './rows.ts';
+
+const GATEWAY = '-';
+
+export function makeRestore(w: Workbench, rows: Rows) {
+  const { db, ledger } = w;
+  const voidSessions = db.prepare('DELETE FROM portal_session');
+  const voidCodes = db.prepare('DELETE FROM challenge');
+  const voidOperators = db.prepare('DELETE FROM operator');
+  const doubtAttempt = db.prepare(
+    "UPDATE attempt SET ended_at = ?, outcome = 'in doubt' WHERE delivery = ? AND no = ? AND ended_at IS NULL",
+  );
+  const mark = db.prepare('UPDATE delivery SET recovered = 1 WHERE n = ?');
+
+  function beginRestore([epoch, detail]: BeginRestoreCall, at: number): RestoreAnswer {
+    ledger.open(epoch);
+    const gone: RestoreAnswer = {
+      sessions: voidSessions.run().changes,
+      codes: voidCodes.run().changes,
+      operators: voidOperators.run().changes,
+    };
+    const all = JSON.stringify({ ...(JSON.parse(detail) as object), void: gone });
+    ledger.append(at, GATEWAY, null, null, 'gateway', 'gateway.restored', all, null);
+    return gone;
+  }
+
+  function holdRestored(call: HoldRestoredCall, at: number): null {
+    const seen = new Map<string, MessageCore>();
+    for (const [id, octets] of call) {
+      const { m, d } = rows.find(id, seen);
+      if (d.state === 'leased') doubtAttempt.run(at, d.n, d.attempts);
+      d.in_doubt = 1;
+      d.lease_owner = null;
+      const box = d.state === 'held' ? null : fromOctets(octets);
+      if (box !== null) {
+        rows.move(m, d, 'held', d.not_before);
+        rows.settleTell(d);
+        mark.run(d.n);
+        ledger.append(at, m.organization, m.id, id, 'gateway', 'delivery.held', '{"why":"restored"}', box);
+      }
+      rows.keepDelivery(d, at, box);
+      if (m.due === null) continue;
+      m.due = null;
+      m.lease_owner = null;
+      rows.keepMessage(m, null);
+    }
+    return null;
+  }
+
+  return { beginRestore, holdRestored };
+}
