@@ -62,5 +62,11 @@ export const EVENTS = [
   'log.verified',
   'message.viewed',
 ] as const;
+  'log.archived',
+  'log.pruned',
+  'log.erased',
+  'log.hold_added',
+  'log.hold_removed',
+  'retention.destroyed',
 
 export type AuditEvent = (typeof EVENTS)[number];

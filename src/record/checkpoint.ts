@@ -72,9 +72,17 @@ export type Signed = {
 export const UNSIGNED: Signed = { no: 0, key: null, last: null };
 
 /** Why `one` does not follow, in words, or what is known after it. `firsts`: public keys kept elsewhere, each of which may
- *  begin a series; null: the very first is believed. */
-export function follow(before: Signed, one: SignedCheckpoint, firsts: readonly Uint8Array[] | null): Signed | string {
-  if (one.no !== before.no + 1) return `checkpoint ${before.no + 1} is missing`;
+ *  begin a series; null: the very first is believed, and that
+ *  of a later epoch. `mayLack`: whether checkpoints of those numbers were pruned. */
+export function follow(
+  before: Signed,
+  one: SignedCheckpoint,
+  firsts: readonly Uint8Array[] | null,
+  mayLack: (from: number, to: number) => boolean = () => false,
+): Signed | string {
+  if (one.no !== before.no + 1 && !(one.no > before.no && mayLack(before.no + 1, one.no - 1))) {
+    return `checkpoint ${before.no + 1} is missing`;
+  }
   const begins = one.next !== null && isSame(one.next, one.key);
   if (begins) {
     // A restored gateway begins an epoch and a series of keys: the last private half was never in a backup.

@@ -26,8 +26,9 @@ export function start(node: string, epoch: number): Head {
   return { node, epoch, seq: 0, hash: GENESIS };
 }
 
-/** What is wrong with `entry` behind `head`, or the new head. */
-export function check(head: HexHead, entry: HexEntry): HexHead | Bad {
+/** What is wrong with `entry` behind `head`, or the new head. `erased`: its boxed detail was destroyed, so that its digest is
+ *  believed; what is left of it another entry must bind. */
+export function check(head: HexHead, entry: HexEntry, erased = false): HexHead | Bad {
   const { node, epoch, seq } = entry;
   const bad = (what: string): Bad => ({ node, epoch, seq, what });
   if (node !== head.node || epoch !== head.epoch) return bad('belongs to another node or epoch');
@@ -37,7 +38,7 @@ export function check(head: HexHead, entry: HexEntry): HexHead | Bad {
     return bad(what);
   }
   if (seq < wanted) return bad(`stands out of order: entry ${wanted} was expected`);
-  const computed = digestHex(entry);
+  const computed = erased && entry.boxed === null ? entry.digest : digestHex(entry);
   if (computed !== entry.digest) return bad('was edited: its digest does not match');
   const hash = linkHex(head.hash, computed);
   if (hash !== entry.hash) return bad('does not continue the chain: its hash does not match');

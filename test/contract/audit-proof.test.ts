@@ -11,8 +11,10 @@ import { isSame, type SignedCheckpoint, signCheckpoint, signingKey } from '../..
 import { openDayKeys } from '../../src/store/audit/day-keys.ts';
 import { proofOf } from '../../src/store/audit/sqlite.ts';
 import type { AuditRow, CheckpointRow } from '../../src/store/sqlite/calls/audit.ts';
+import { archiveQueries } from '../../src/store/sqlite/queries/archive.ts';
 import { auditQueries } from '../../src/store/sqlite/queries/audit.ts';
 import { fromRow, proofQueries } from '../../src/store/sqlite/queries/proof.ts';
+import { openSources } from '../../src/store/sqlite/sources.ts';
 import { startCheckpoints } from '../../src/watch/checkpoints.ts';
 import { testClock } from '../support/clock.ts';
 import { random } from '../support/vault.ts';
@@ -82,7 +84,11 @@ function open(): Database.Database {
 }
 
 async function look(db: Database.Database, given = anchors) {
-  const queries: Record<string, (args: never) => unknown> = { ...auditQueries(db), ...proofQueries(db) };
+  const queries: Record<string, (args: never) => unknown> = {
+    ...auditQueries(db),
+    ...archiveQueries(openSources(db)),
+    ...proofQueries(db),
+  };
   const audit = proofOf({ read: async (name, args) => structuredClone(queries[name]!(args as never)) as never });
   const source = { ...audit, verify: (keys: readonly Buffer[] | null) => audit.verify(undefined, keys) };
   return prove(source, given, [firstKey]);

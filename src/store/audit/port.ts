@@ -71,6 +71,10 @@ export type Verification = {
   /** Deliveries that were accepted and have neither an end nor a row: how many, and the first. */
   readonly lost: { readonly count: number; readonly first?: string };
   readonly head: { readonly node: string; readonly epoch: number; readonly seq: number; readonly hash: string } | null;
+  /** Entries that were pruned with their months, which `entries` does not count: named by an entry, not checked. */
+  readonly pruned?: { readonly segments: number; readonly entries: number; readonly since: Time; readonly until: Time };
+  /** Entries whose boxed detail was erased; the rest of them is checked. */
+  readonly erased?: number;
 };
 
 /** What the next checkpoint is made of, of one moment. */

@@ -5,6 +5,7 @@ import type Database from 'better-sqlite3';
 import { digest, GENESIS, link } from '../../record/chain.ts';
 
 export type Ledger = {
+  /** Gives back the entry's number. */
   append(
     at: number,
     organization: string,
@@ -14,7 +15,7 @@ export type Ledger = {
     event: string,
     detail: string,
     boxed: Uint8Array | null,
-  ): void;
+  ): number;
   /** Entries of this epoch so far, those of the open transaction too. */
   readonly count: () => number;
   /** The chain that has no entry yet begins with this epoch. */
@@ -41,7 +42,7 @@ export function openLedger(db: Database.Database, node: string): Ledger {
   if (!last.get(node)) {
     db.prepare(
       `INSERT INTO chain (node, epoch, base, seq, hash)
-       SELECT ?, 1, coalesce((SELECT max(n) FROM audit), 0), 0, ?`,
+       SELECT ?, 1, coalesce((SELECT max(base + seq) FROM chain), 0), 0, ?`,
     ).run(node, GENESIS);
   }
   const insertChain = db.prepare(
@@ -81,6 +82,7 @@ export function openLedger(db: Database.Database, node: string): Ledger {
       head.seq = seq;
       head.hash = hash;
       dirty = true;
+      return head.base + seq;
     },
     count: () => head.seq,
     begin(epoch) {

@@ -10,6 +10,8 @@ import { cachedBook } from '../../keys/cache.ts';
 import type { Keyring } from '../../keys/port.ts';
 import type { Accounts } from '../accounts/port.ts';
 import { openAccounts } from '../accounts/sqlite.ts';
+import { openArchive } from '../audit/archive.ts';
+import type { Archive } from '../audit/archive-port.ts';
 import type { Audit } from '../audit/port.ts';
 import { openAudit } from '../audit/sqlite.ts';
 import { openBook } from '../keyring/book.ts';
@@ -63,6 +65,7 @@ export type Store = {
   readonly parcels: Parcels;
   readonly book: KeyBook;
   readonly recovery: Recovery;
+  readonly archive: Archive;
   readonly snapshot: Snapshot;
   stats(): StoreStats;
   /** Octets of the write-ahead log. */
@@ -98,6 +101,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     recovery: openRecovery(access),
     snapshot: openSnapshot(access),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
+    archive: openArchive(access, database),
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
     async close() {
       await reader.close();

@@ -1,6 +1,7 @@
 // What the adapters on the main thread and the two store threads say to each other: the verbs, and how calls and answers are
 // posted. Shapes of arguments, answers and rows: calls/. Threads see boxes, tags and clear columns, never what is in a box.
 
+import type { Copied, HoldCall, MoveAnswer, MoveCall } from './calls/archive.ts';
 import type { CheckpointCall, EntryCall } from './calls/audit.ts';
 import type { AddAddressKeyCall, ChangeAddressKeyCall, KeyRowCall, StoredKey } from './calls/keys.ts';
 import type { Octets } from './calls/octets.ts';
@@ -74,6 +75,13 @@ export type WriterVerbs = {
   };
   removeOperator: { args: readonly [name: string, actor: string, reason: Octets]; answer: null };
   addLogin: {
+  closeSegment: { args: readonly [Copied]; answer: null };
+  moveOut: { args: MoveCall; answer: MoveAnswer };
+  segmentMoved: { args: readonly [name: string]; answer: null };
+  pruneSegment: { args: readonly [name: string, keep: number]; answer: null };
+  recordDestroyed: { args: readonly [detail: string]; answer: null };
+  addHold: { args: HoldCall; answer: null };
+  removeHold: { args: readonly [id: string, actor: string, detail: string, reason: Octets]; answer: null };
     args: readonly [name: string, organization: string, box: Octets, actor: string, detail: string, reason: Octets];
     answer: null;
   };

@@ -6,6 +6,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
 import { openReading } from './database.ts';
 import type { Call } from './protocol.ts';
+import { archiveQueries } from './queries/archive.ts';
 import { auditQueries } from './queries/audit.ts';
 import { keyQueries } from './queries/keys.ts';
 import { parcelQueries } from './queries/parcels.ts';
@@ -13,6 +14,7 @@ import { proofQueries } from './queries/proof.ts';
 import { queueQueries } from './queries/queue.ts';
 import { searchQueries } from './queries/search.ts';
 
+import { openSources } from './sources.ts';
 export type ReaderData = { readonly path: string };
 
 type Query = (args: never) => unknown;
@@ -26,10 +28,12 @@ function accountQueries(db: Database.Database): Record<string, Query> {
 
 function serve(port: MessagePort, db: Database.Database): void {
   const queries: Record<string, Query> = {
+  const sources = openSources(db);
     ...queueQueries(db),
     ...searchQueries(db),
     ...auditQueries(db),
-    ...proofQueries(db),
+    ...archiveQueries(sources),
+    ...proofQueries(db, sources),
     ...parcelQueries(db),
     ...accountQueries(db),
     ...keyQueries(db),
@@ -39,6 +43,7 @@ function serve(port: MessagePort, db: Database.Database): void {
       db.close();
       port.close();
       return;
+      sources.close();
     }
     const answers: unknown[] = [];
     for (const [no, name, , , args] of message) {

@@ -11,6 +11,7 @@ import type { Call } from './protocol.ts';
 import { makeSnapshots } from './snapshot.ts';
 import { makeAccept } from './verbs/accept.ts';
 import { makeAdmin } from './verbs/admin.ts';
+import { makeArchive } from './verbs/archive.ts';
 import { makeCodes } from './verbs/codes.ts';
 import { makeDecider } from './verbs/decide.ts';
 import { makeExamine } from './verbs/examine.ts';
@@ -68,6 +69,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeAdmin(w),
     ...makeKeys(w),
   };
+    ...makeArchive(w),
 }
 
 /** Rough size of a call: its strings, two levels deep in arrays. */

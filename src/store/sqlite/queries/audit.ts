@@ -1,25 +1,38 @@
 // Reading the audit chain: a message's entries, pages for export, and verification a slice at a time.
 
 import type Database from 'better-sqlite3';
+import { restOf } from '../../../record/gone.ts';
 import { type Bad, check, type Head, type HexEntry, headOf, hexHead, isBad } from '../../../record/verify.ts';
 import { AUDIT_ROW, type AuditRow, HEX_ROW } from '../calls/audit.ts';
 import { DELIVERIES } from '../calls/queue.ts';
 
 /** An epoch's head as it was kept beside the entries; `base` is the number of the row before its first entry. */
 export type KeptHead = Head & { readonly base: number };
-/** `lost`: deliveries that were accepted and have neither an end in the chain nor a row. */
-export type VerifySlice = { head: Head; bad: Bad | null; checked: number; lost: readonly string[] };
+export type VerifySlice = {
+  readonly head: Head;
+  readonly bad: Bad | null;
+  readonly checked: number;
+  /** Deliveries that were accepted and have neither an end nor a row in the same place. */
+  readonly lost: readonly string[];
+  /** Entries without their boxed detail, and what is left of each. */
+  readonly erased: readonly Rest[];
+  /** Entries that tell of prunings and erasures. */
+  readonly told: readonly { readonly event: string; readonly detail: string }[];
+};
+type Rest = { readonly node: string; readonly epoch: number; readonly seq: number; readonly rest: string };
+/** `erased`: numbers of entries whose boxed detail was to be destroyed. */
+export type VerifySliceCall = readonly [head: Head, from: number, to: number, erased?: readonly number[]];
 
+const TELLING = new Set(['log.pruned', 'log.erased']);
 const ENDS = ['delivered', 'noticed', 'bounced', 'dropped'].map((state) => `delivery.${state}`);
 
 export function auditQueries(db: Database.Database) {
   const ofMessage = db.prepare<[string], AuditRow>(`SELECT ${AUDIT_ROW} FROM audit WHERE message = ? ORDER BY n`);
-  const base = db.prepare<[number], number>('SELECT base FROM chain WHERE epoch = ?').pluck();
   const after = db.prepare<[number, number], AuditRow>(`SELECT ${AUDIT_ROW} FROM audit WHERE n > ? ORDER BY n LIMIT ?`);
-  const between = db.prepare<[number, number], HexEntry>(
-    `SELECT ${HEX_ROW} FROM audit WHERE n > ? AND n <= ? ORDER BY n`,
+  const between = db.prepare<[number, number], HexEntry & { n: number }>(
+    `SELECT n, ${HEX_ROW} FROM audit WHERE n > ? AND n <= ? ORDER BY n`,
   );
-  const heads = db.prepare<[], KeptHead>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY node, epoch');
+  const heads = db.prepare<[], KeptHead>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY base, epoch');
   const lacking = db.prepare<[number, number], { message: string; detail: string }>(
     `SELECT a.message, a.detail FROM audit a LEFT JOIN message m ON m.id = a.message
      WHERE a.n > ? AND a.n <= ? AND a.event IN ('message.accepted', 'message.recovered') AND (m.n IS NULL OR json_extract(a.detail, '$.recipients') >
@@ -43,9 +56,15 @@ export function auditQueries(db: Database.Database) {
   }
 
   return {
+    /** Entries numbered n and up. */
+    readAfter: ([n, limit]: readonly [number, number]) => after.all(n, limit),
+    /** Whether a delivery has a row or an end here. */
+    accounts([message, delivery]: readonly [string, string]): boolean {
+      const n = number.get(message);
+      if (n !== undefined && hasRow.get(n * DELIVERIES + Number(delivery.slice(message.length + 1))) === 1) return true;
+      return ofMessage.all(message).some((one) => one.delivery === delivery && ENDS.includes(one.event));
+    },
     trace: ([id]: readonly [string]) => ofMessage.all(id),
-    read: ([epoch, seq, limit]: readonly [number, number, number]) =>
-      after.all(epoch === 0 ? 0 : (base.get(epoch) ?? 0) + seq, limit),
     /** Heads, and the numbers of the first and last entry and of the last checkpoint, in one snapshot. */
     heads: () =>
       db.transaction(() => ({
@@ -53,16 +72,22 @@ export function auditQueries(db: Database.Database) {
         checkpoints: lastCheckpoint.get() ?? 0,
       }))(),
     /** Checks entries numbered `from` < n ≤ `to` behind `head`. */
-    verifySlice([head, from, to]: readonly [Head, number, number]): VerifySlice {
+    verifySlice([head, from, to, erased = []]: VerifySliceCall): VerifySlice {
       let at = hexHead(head);
       let checked = 0;
+      const gone: Rest[] = [];
+      const told: VerifySlice['told'][number][] = [];
+      const numbers = new Set(erased);
       for (const row of between.all(from, to)) {
-        const next = check(at, row);
-        if (isBad(next)) return { head: headOf(at), bad: next, checked, lost: [] };
+        const isErased = numbers.size > 0 && row.boxed === null && numbers.has(row.n);
+        const next = check(at, row, isErased);
+        if (isBad(next)) return { head: headOf(at), bad: next, checked, lost: [], erased: gone, told };
+        if (isErased) gone.push({ node: row.node, epoch: row.epoch, seq: row.seq, rest: restOf(row) });
+        if (TELLING.has(row.event)) told.push({ event: row.event, detail: row.detail });
         at = next;
         checked += 1;
       }
-      return { head: headOf(at), bad: null, checked, lost: lostOf(from, to) };
+      return { head: headOf(at), bad: null, checked, lost: lostOf(from, to), erased: gone, told };
     },
   };
 }

@@ -14,7 +14,9 @@ import {
 } from '../../../record/checkpoint.ts';
 import type { Bad, Head } from '../../../record/verify.ts';
 import type { AnchorCheck, Anchored, ProofState } from '../../audit/port.ts';
+import type { SegmentRow } from '../calls/archive.ts';
 import type { CheckpointRow } from '../calls/audit.ts';
+import { openSources, perFile, type Sources } from '../sources.ts';
 
 /** `before`: number of the row that entries to look at come before. */
 export type CheckpointSliceCall = readonly [
@@ -34,15 +36,8 @@ export function fromRow(row: CheckpointRow): SignedCheckpoint {
   return { ...row, others: (JSON.parse(row.others) as ReturnType<typeof headText>[]).map(readHead) };
 }
 
-export function proofQueries(db: Database.Database) {
-  const chains = db.prepare<[], ChainRow>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY base, epoch');
-  const lastRow = db.prepare<[], CheckpointRow>('SELECT * FROM checkpoint ORDER BY no DESC LIMIT 1');
-  const standingRow = db.prepare<[], CheckpointRow>(
-    'SELECT * FROM checkpoint WHERE next IS NOT NULL ORDER BY no DESC LIMIT 1',
-  );
-  const firstRows = db.prepare<[], CheckpointRow>(
-    'SELECT * FROM checkpoint WHERE next IS NOT NULL AND next = key ORDER BY no',
-  );
+/** What one place holds. */
+function placeQueries(db: Database.Database) {
   const after = db.prepare<[number, number, number], CheckpointRow>(
     'SELECT * FROM checkpoint WHERE no > ? AND no <= ? ORDER BY no LIMIT ?',
   );
@@ -52,6 +47,20 @@ export function proofQueries(db: Database.Database) {
       'SELECT hash FROM audit WHERE n = ? AND node = ? AND epoch = ? AND seq = ?',
     )
     .pluck();
+  return { after, byNo, hashAt };
+}
+
+export function proofQueries(db: Database.Database, sources: Sources = openSources(db)) {
+  const chains = db.prepare<[], ChainRow>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY base, epoch');
+  const lastRow = db.prepare<[], CheckpointRow>('SELECT * FROM checkpoint ORDER BY no DESC LIMIT 1');
+  const standingRow = db.prepare<[], CheckpointRow>(
+    'SELECT * FROM checkpoint WHERE next IS NOT NULL ORDER BY no DESC LIMIT 1',
+  );
+  const firstRows = db.prepare<[], CheckpointRow>(
+    'SELECT * FROM checkpoint WHERE next IS NOT NULL AND next = key ORDER BY no',
+  );
+  const places = perFile(sources, placeQueries);
+  const live = placeQueries(db);
   const lastBefore = db
     .prepare<[number, string, number], number>(
       'SELECT seq FROM audit WHERE n <= ? AND node = ? AND epoch = ? ORDER BY n DESC LIMIT 1',
@@ -63,11 +72,48 @@ export function proofQueries(db: Database.Database) {
     return chain === undefined ? null : chain.base + seq;
   }
 
-  /** Why the chain does not hold `head`, null when it does. `from`: entries up to it are known to be right. */
+  const segmentOf = ({ node, epoch, seq }: Head): SegmentRow | undefined =>
+    sources.segments().find((one) => one.node === node && one.epoch === epoch && seq >= one.first && seq <= one.last);
+
+  /** Null: it was pruned. */
+  function hashOf(at: number, head: Head): Uint8Array | undefined | null {
+    const { node, epoch, seq } = head;
+    const one = segmentOf(head);
+    if (one === undefined) return live.hashAt.get(at, node, epoch, seq);
+    if (one.state === 'pruned') return seq === one.last ? one.hash : null;
+    return places(one)!.hashAt.get(at, node, epoch, seq);
+  }
+
+  /** Checkpoints from number `no` up, of one place; of a pruned segment only those that name a key are left. */
+  function checkpointsAfter(no: number, upTo: number): readonly CheckpointRow[] {
+    const closed = sources.segments().filter((one) => one.state !== 'pruned' && one.last_checkpoint > no);
+    const here = closed.find((one) => one.first_checkpoint <= no + 1 && one.first_checkpoint > 0);
+    if (here) return places(here)!.after.all(no, Math.min(upTo, here.last_checkpoint), SLICE);
+    const next = Math.min(...closed.map((one) => one.first_checkpoint - 1).filter((before) => before > no), upTo);
+    const found = live.after.all(no, next, SLICE);
+    return found.length === 0 && next < upTo ? checkpointsAfter(next, upTo) : found;
+  }
+
+  /** Whether all of those checkpoints went with pruned segments. */
+  function arePruned(from: number, to: number): boolean {
+    const pruned = sources.segments().filter((one) => one.state === 'pruned' && one.first_checkpoint > 0);
+    for (let no = from; no <= to; ) {
+      const one = pruned.find(
+        ({ first_checkpoint, last_checkpoint }) => no >= first_checkpoint && no <= last_checkpoint,
+      );
+      if (!one) return false;
+      no = one.last_checkpoint + 1;
+    }
+    return true;
+  }
+
+  /** Why the chain does not hold `head`, null when it does, or was pruned there. `from`: entries up to it are known to be
+   *  right. */
   function wrongHead(all: readonly ChainRow[], head: Head, from: number, by: string): Bad | null {
     const { node, epoch, seq } = head;
     const at = placed(all, head);
-    const stands = at === null ? undefined : seq === 0 ? GENESIS : hashAt.get(at, node, epoch, seq);
+    const stands = at === null ? undefined : seq === 0 ? GENESIS : hashOf(at, head);
+    if (stands === null) return null;
     if (stands === undefined) {
       const end = (at === null ? undefined : lastBefore.get(at, node, epoch)) ?? 0;
       const what = `is missing: ${by} reaches entry ${seq}, and the chain ends at ${end}`;
@@ -82,7 +128,7 @@ export function proofQueries(db: Database.Database) {
 
   function checkpointSlice([signed, firsts, upTo, before]: CheckpointSliceCall): CheckpointSlice {
     const all = chains.all();
-    const rows = after.all(signed.no, upTo, SLICE);
+    const rows = checkpointsAfter(signed.no, upTo);
     let at = signed;
     const bad = (one: Head, what: string): Bad => {
       const { node, epoch } = one;
@@ -91,7 +137,7 @@ export function proofQueries(db: Database.Database) {
     };
     for (const row of rows) {
       const one = fromRow(row);
-      const next = follow(at, one, firsts);
+      const next = follow(at, one, firsts, arePruned);
       if (typeof next === 'string') return { signed: at, bad: bad(one, next), done: true };
       // What stands behind a break of the chain is not looked at.
       if ((placed(all, one) ?? 0) >= before) return { signed: at, bad: null, done: true };
@@ -102,7 +148,7 @@ export function proofQueries(db: Database.Database) {
       if (wrong) return { signed: at, bad: wrong, done: true };
       at = next;
     }
-    return { signed: at, bad: null, done: rows.length < SLICE };
+    return { signed: at, bad: null, done: rows.length === 0 };
   }
 
   /** Anchors, in order of their numbers, as lines of JSON. Those of other gateways do not fit. */
@@ -113,6 +159,7 @@ export function proofQueries(db: Database.Database) {
     for (const line of lines) {
       const one = readCheckpoint(line);
       if (one === null) continue;
+      if (segmentOf(one)?.state === 'pruned') continue;
       const last = fitted.find(isOf(one))?.seq ?? 0;
       const wrong = wrongHead(all, one, last, `anchor ${one.no}`) ?? wrongRow(one);
       if (wrong) return { fitted, bad: wrong };
@@ -126,7 +173,10 @@ export function proofQueries(db: Database.Database) {
   /** The checkpoint that was sent off must be the one that stands: by its signature it then is one of ours. */
   function wrongRow(anchor: SignedCheckpoint): Bad | null {
     const { node, epoch, seq, no } = anchor;
-    const row = byNo.get(no);
+    const held = sources
+      .segments()
+      .find((one) => one.state !== 'pruned' && no >= one.first_checkpoint && no <= one.last_checkpoint);
+    const row = (held ? places(held)! : live).byNo.get(no);
     if (row && isSame(row.signature, anchor.signature) && isSame(row.key, anchor.key)) return null;
     const what = row ? 'was replaced' : 'is missing';
     return { node, epoch, seq, what: `agrees with its anchor, but checkpoint ${no} ${what}` };

@@ -11,8 +11,17 @@ export type Whole = { message: MessageRow; deliveries: DeliveryRow[] };
 /** Rows looked at by one statement. */
 const SLICE = 2_000;
 
-export function queueQueries(db: Database.Database) {
+/** A message by its id. */
+export function messageQuery(db: Database.Database) {
   const byId = db.prepare<[string], MessageRow>(`SELECT ${MESSAGE_ROW} FROM message WHERE id = ?`);
+  const deliveriesOf = deliveriesQuery(db);
+  return (id: string): Whole | null => {
+    const message = byId.get(id);
+    return message ? { message, deliveries: deliveriesOf(message.n) } : null;
+  };
+}
+
+function deliveriesQuery(db: Database.Database) {
   const range = db.prepare<[number, number], DeliveryRow>(
     `SELECT ${deliveryRow('d')} FROM delivery d WHERE n >= ? AND n < ? ORDER BY n`,
   );
@@ -64,7 +73,7 @@ export function queueQueries(db: Database.Database) {
   const outages = db.prepare<[], string>("SELECT value FROM tally WHERE name = 'outages'").pluck();
   const organizations = db.prepare<[], string>('SELECT name FROM organization').pluck();
 
-  const deliveriesOf = (n: number) => range.all(n * DELIVERIES, (n + 1) * DELIVERIES);
+  const deliveriesOf = deliveriesQuery(db);
 
   /** Which of the object ids a message or a parcel owns, or is kept though nothing does. */
   function knownObjects(wanted: readonly string[]): string[] {
@@ -79,15 +88,11 @@ export function queueQueries(db: Database.Database) {
     return found;
   }
 
-  function whole(message: MessageRow | undefined): Whole | null {
-    return message ? { message, deliveries: deliveriesOf(message.n) } : null;
-  }
-
   return {
-    message: ([id]: readonly [string]) => whole(byId.get(id)),
     list: listQuery(db),
     finished: ([limit]: readonly [number]) => finished.all(limit),
-    lastDecided: ([limit]: readonly [number]) => lastDecided.all(limit).map(whole),
+    lastDecided: ([limit]: readonly [number]) =>
+      lastDecided.all(limit).map((message) => ({ message, deliveries: deliveriesOf(message.n) })),
     knownObjects,
     recoveryCounts: () => [recovered.get() ?? 0, allUnclaimed.get() ?? 0],
     outages: () => JSON.parse(outages.get() ?? '[]') as Outage[],

@@ -16,8 +16,10 @@ export type SearchCall = {
   readonly senderTags?: readonly Uint8Array[];
   readonly recipientTags?: readonly Uint8Array[];
   readonly limit: number;
-  /** Id of the last delivery seen, or the `next` of the page before. */
-  readonly before?: string | number;
+  /** The last delivery seen: its number, and the day on which its message was accepted. */
+  readonly cursor?: { readonly n: number; readonly day: number };
+  /** The `next` of the page before. */
+  readonly before?: number;
 };
 export type SearchRow = DeliveryRow & { message: MessageRow };
 /** `next` null: nothing older can match. */
@@ -50,11 +52,6 @@ export function searchQueries(db: Database.Database) {
       else high = middle;
     }
     return low;
-  }
-
-  function deliveryNumber(id: string): number {
-    const n = idToNumber.get(id.slice(0, id.lastIndexOf('.'))) ?? 0;
-    return n * DELIVERIES + Number(id.slice(id.lastIndexOf('.') + 1));
   }
 
   function conditions(call: SearchCall): { sql: string; values: unknown[] } {
@@ -120,10 +117,9 @@ export function searchQueries(db: Database.Database) {
     const newest = call.until === undefined ? (lastDay.get() ?? 0) : Math.floor(call.until / DAY);
     const bottom = Math.max(firstDay.get() ?? 0, call.since === undefined ? 0 : Math.floor(call.since / DAY));
     // The order is day, then number: behind a cursor only the rest of its own day is bounded by its number.
-    const cursor = typeof call.before === 'string' ? deliveryNumber(call.before) : null;
-    const cursorDay =
-      cursor === null ? null : Math.floor(byNumber.get(Math.floor(cursor / DELIVERIES))!.accepted_at / DAY);
-    let day = Math.min(newest, cursorDay ?? (typeof call.before === 'number' ? call.before : newest));
+    const cursor = call.cursor?.n ?? null;
+    const cursorDay = call.cursor?.day ?? null;
+    let day = Math.min(newest, cursorDay ?? call.before ?? newest);
     for (let looked = 0; day >= bottom && looked < DAYS; day--, looked++) {
       const high = day === cursorDay ? cursor! : Number.MAX_SAFE_INTEGER;
       const scale = byRecipient ? 1 : DELIVERIES;
@@ -146,7 +142,7 @@ export function searchQueries(db: Database.Database) {
 
   return {
     search(call: SearchCall): SearchPage {
-      if (typeof call.before === 'string' && deliveryNumber(call.before) < DELIVERIES) return { rows: [], next: null };
+      if (call.cursor !== undefined && call.cursor.n < DELIVERIES) return { rows: [], next: null };
       const tagged = (call.recipientTags ?? call.senderTags) !== undefined;
       if (call.message === undefined && tagged) return days(call);
       let low = call.since === undefined ? 0 : numberAt(call.since - DISORDER) * DELIVERIES;
@@ -158,9 +154,7 @@ export function searchQueries(db: Database.Database) {
         low = n * DELIVERIES;
         high = low + DELIVERIES;
       }
-      if (call.before !== undefined) {
-        high = Math.min(high, typeof call.before === 'number' ? call.before : deliveryNumber(call.before));
-      }
+      high = Math.min(high, call.before ?? high, call.cursor?.n ?? high);
       return high <= low ? { rows: [], next: null } : slices(call, low, high);
     },
   };

@@ -1,0 +1,54 @@
+// What happens to the audit as it grows old: months are closed into segments, pruned, kept by legal holds, and the detail of one
+// person is erased.
+
+import type { OrganizationName, QueueId, Time } from '../../domain/ids.ts';
+import type { Actor } from '../../domain/types.ts';
+import type { AuditEntry } from './port.ts';
+
+/** A closed month, or a part of one. */
+export type Segment = {
+  readonly name: string;
+  /** YYYY-MM */
+  readonly month: string;
+  readonly node: string;
+  readonly epoch: number;
+  readonly first: number;
+  readonly last: number;
+  readonly since: Time;
+  readonly until: Time;
+  readonly messages: number;
+  readonly state: 'copied' | 'moved' | 'pruned';
+};
+
+/** Between two of these a crash may come. */
+export type Step = 'copied' | 'recorded' | 'some moved' | 'moved' | 'pruned' | 'named';
+export type AtStep = (step: Step) => unknown;
+
+export type Hold = {
+  readonly id: string;
+  readonly organization: OrganizationName;
+  /** Null: of everyone; also when the box does not open. */
+  readonly address: string | null;
+  readonly message: QueueId | null;
+  readonly since: Time | null;
+  readonly until: Time | null;
+  readonly addedAt: Time;
+  readonly reason: string;
+};
+export type NewHold = Omit<Hold, 'addedAt'>;
+
+export type Erased = { readonly entries: number; readonly messages: number; readonly waiting: number };
+
+export interface Archive {
+  segments(): Promise<readonly Segment[]>;
+  /** Goes on with what an earlier process left, and closes the next month that is over for two days; null: none is. */
+  closeNext(now: Time, at?: AtStep): Promise<Segment | null>;
+  /** Destroys the oldest segments whose month ended before `before` and that no legal hold covers; how many. `keep`: what
+   *  the entry says of the term, in ms. */
+  prune(before: Time, keep: number, at?: AtStep): Promise<number>;
+  holds(): Promise<readonly Hold[]>;
+  addHold(hold: NewHold, actor: Actor): Promise<void>;
+  removeHold(id: string, actor: Actor, reason: string): Promise<void>;
+  /** Entries that tell what was destroyed, oldest first. */
+  destroyed(): Promise<readonly AuditEntry[]>;
+}

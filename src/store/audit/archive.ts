@@ -1,0 +1,178 @@
+// Segments of the audit on SQLite: copied by a thread of its own, recorded and emptied out of the queue's database by the
+// writer, read by the reader. Each step may be made again: what a crash leaves is gone on with, or made anew.
+
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { VaultError } from '../../crypto/vault.ts';
+import type { QueueId, Time } from '../../domain/ids.ts';
+import { boxJson, openJson, place } from '../queue/rows.ts';
+import { type Access, readyVault } from '../sqlite/access.ts';
+import type { ArchivistData } from '../sqlite/archivist.ts';
+import { type Copied, type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
+import type { AuditRow } from '../sqlite/calls/audit.ts';
+import { toOctets } from '../sqlite/calls/octets.ts';
+import type { Pending } from '../sqlite/queries/archive.ts';
+import { segmentFolder, segmentPath, syncPath } from '../sqlite/segment-file.ts';
+import type { Archive, AtStep, Hold, NewHold, Segment } from './archive-port.ts';
+import { monthEnd, monthOf } from './months.ts';
+import { entryFrom } from './sqlite.ts';
+
+const DAY = 86_400_000;
+/** A month is closed so long after its end: what ended in its last minutes may still be settled late. */
+const GRACE = 2 * DAY;
+
+export function openArchive(access: Access, database: string): Archive {
+  const segments = () => access.read<SegmentRow[]>('segments', null);
+  return {
+    segments: async () => (await segments()).map(segmentOf),
+    closeNext: (now, at = () => {}) => closeNext(access, database, now, at),
+    prune: (before, keep, at = () => {}) => prune(access, database, before, keep, at),
+    ...holding(access),
+    async destroyed() {
+      const vault = access.vault();
+      return (await access.read<AuditRow[]>('destroyed', null)).map((row) => entryFrom(vault, row));
+    },
+  };
+}
+
+function segmentOf({ name, month, node, epoch, first, last, first_at, last_at, messages, state }: SegmentRow): Segment {
+  return { name, month, node, epoch, first, last, since: first_at, until: last_at, messages, state };
+}
+
+function newVerb(access: Access): string {
+  return Buffer.from(access.random.bytes(16)).toString('hex');
+}
+
+// ── closing ──
+
+async function closeNext(access: Access, database: string, now: Time, at: AtStep): Promise<Segment | null> {
+  const all = await access.read<SegmentRow[]>('segments', null);
+  for (const one of all) if (one.state === 'copied') await moveOut(access, one.name, at);
+  const pending = await access.read<Pending | null>('pending', null);
+  if (pending === null) return null;
+  // An entry of the future, of a clock that was wrong, is of this month.
+  const month = monthOf(Math.min(pending.at, now));
+  const end = monthEnd(month);
+  if (now < end + GRACE) return null;
+  const { node, epoch, base, after, seq } = pending;
+  const copied = await copy({
+    ...{ database, now, cutoff: now - GRACE },
+    what: { node, epoch, base, after, until: seq, month, end },
+  });
+  if (copied === null) return null;
+  await at('copied');
+  await access.write('closeSegment', newVerb(access), [copied]);
+  await at('recorded');
+  await moveOut(access, copied.name, at);
+  return segmentOf((await access.read<SegmentRow[]>('segments', null)).find((one) => one.name === copied.name)!);
+}
+
+/** In a thread of its own; rejects with what went wrong. */
+async function copy(data: ArchivistData): Promise<Copied | null> {
+  const worker = new Worker(new URL('../sqlite/archivist.ts', import.meta.url), {
+    workerData: data,
+    name: 'store archivist',
+  });
+  type Said = { readonly copied: Copied | null } | { readonly refused: string };
+  const said = await new Promise<Said>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new Error('the archivist ended')));
+  });
+  if ('refused' in said)
+    throw Object.assign(new Error(`a month was not closed: ${said.refused}`), { code: said.refused });
+  return said.copied;
+}
+
+async function moveOut(access: Access, name: string, at: AtStep): Promise<void> {
+  for (const table of MOVED_TABLES) {
+    for (let after: MoveAnswer = []; after !== null; ) {
+      after = await access.write('moveOut', newVerb(access), [name, table, after]);
+      await at('some moved');
+    }
+  }
+  await at('moved');
+  await access.write('segmentMoved', newVerb(access), [name]);
+}
+
+// ── pruning ──
+
+async function prune(access: Access, database: string, before: Time, keep: number, at: AtStep): Promise<number> {
+  const all = await access.read<SegmentRow[]>('segments', null);
+  sweep(database, all);
+  const holds = await access.read<HoldRow[]>('holds', null);
+  const due = all.filter((one) => one.state === 'moved' && monthEnd(one.month) <= before && !isHeld(one, holds));
+  for (const { name } of due) {
+    await access.write('pruneSegment', newVerb(access), [name, keep]);
+    await at('pruned');
+    removeFile(database, name);
+  }
+  return due.length;
+}
+
+/** A hold covers a month whole, since a segment is pruned whole: whose hold it is does not matter, only its time. */
+function isHeld({ first_at, last_at }: SegmentRow, holds: readonly HoldRow[]): boolean {
+  return holds.some(({ since, until }) => (since ?? 0) <= last_at && (until ?? Number.MAX_SAFE_INTEGER) > first_at);
+}
+
+function removeFile(database: string, name: string): void {
+  rmSync(segmentPath(database, name), { force: true });
+  syncPath(segmentFolder(database));
+}
+
+/** Files that a crash left: of segments that were pruned, and half-made ones. */
+function sweep(database: string, all: readonly SegmentRow[]): void {
+  for (const { name, state } of all) if (state === 'pruned') rmSync(segmentPath(database, name), { force: true });
+  const folder = segmentFolder(database);
+  let files: string[] = [];
+  try {
+    files = readdirSync(folder);
+  } catch {
+    return;
+  }
+  for (const file of files) if (file.endsWith('.part')) rmSync(join(folder, file), { force: true });
+}
+
+// ── legal holds ──
+
+type Boxed = { readonly address: string | null; readonly reason: string };
+
+function holding(access: Access): Pick<Archive, 'holds' | 'addHold' | 'removeHold'> {
+  const where = (organization: string) => place.entry(organization, '-', 'log.hold_added');
+  return {
+    async holds() {
+      const vault = access.vault();
+      return (await access.read<HoldRow[]>('holds', null)).map((row): Hold => {
+        let boxed: Boxed = { address: null, reason: '' };
+        try {
+          boxed = openJson<Boxed>(vault, where(row.organization), row.box);
+        } catch (error) {
+          if (!(error instanceof VaultError)) throw error;
+        }
+        const { id, organization, message, since, until, added_at: addedAt } = row;
+        return { id, organization, message: message as QueueId | null, since, until, addedAt, ...boxed };
+      });
+    },
+    async addHold(hold: NewHold, actor) {
+      const { id, organization, address, message, since, until, reason } = hold;
+      const at = access.clock.now();
+      const vault = await readyVault(access, organization, at);
+      const tag = (column: string) =>
+        address === null ? null : toOctets(vault.tag(organization, column, address.toLowerCase()));
+      const detail = JSON.stringify({ hold: id, queueId: message, since, until, one: address !== null });
+      const box = boxJson(vault, where(organization), { address, reason } satisfies Boxed, at);
+      await access.write('addHold', newVerb(access), [
+        ...([id, organization, tag('sender'), tag('recipient'), message, since, until, box, actor, detail] as const),
+      ]);
+    },
+    async removeHold(id, actor, reason) {
+      const hold = (await access.read<HoldRow[]>('holds', null)).find((one) => one.id === id);
+      const organization = hold?.organization ?? '-';
+      const at = access.clock.now();
+      const vault = await readyVault(access, organization, at);
+      const box = boxJson(vault, place.entry(organization, '-', 'log.hold_removed'), { reason }, at);
+      await access.write('removeHold', newVerb(access), [id, actor, JSON.stringify({ hold: id }), box]);
+    },
+  };
+}

@@ -1,0 +1,169 @@
+// Verification of the audit over all places where entries stand: segments in order, then the queue's database. Needs no key:
+// what is boxed was hashed boxed. A pruned segment is passed over from its last hash, which an entry must name.
+
+import { type Signed, UNSIGNED } from '../../record/checkpoint.ts';
+import { type ErasedDetail, goneDigest } from '../../record/gone.ts';
+import { type Bad, compareHead, type Head, start } from '../../record/verify.ts';
+import type { Access } from '../sqlite/access.ts';
+import type { SegmentRow } from '../sqlite/calls/archive.ts';
+import type { KeptHead, VerifySlice } from '../sqlite/queries/audit.ts';
+import type { CheckpointSlice, CheckpointSliceCall } from '../sqlite/queries/proof.ts';
+import type { Audit, Verification } from './port.ts';
+
+/** Entries checked by one call on the reader. */
+const SLICE = 2_000;
+
+type Reading = Pick<Access, 'read'>;
+type Progress = Parameters<Audit['verify']>[0];
+type Stored = { heads: KeptHead[]; first: number; last: number; checkpoints: number };
+type Seen = {
+  entries: number;
+  readonly lost: string[];
+  readonly erased: VerifySlice['erased'][number][];
+  readonly told: VerifySlice['told'][number][];
+  bad?: Bad;
+};
+
+export async function verify(
+  access: Reading,
+  progress: Progress,
+  keys: readonly Uint8Array[] | null = null,
+): Promise<Verification> {
+  const stored = await access.read<Stored>('heads', null);
+  const segments = await access.read<SegmentRow[]>('segments', null);
+  const chain = await verifyEntries(access, stored, segments, progress);
+  const place = ({ node, epoch, seq }: Bad): number => {
+    const base = stored.heads.find((one) => one.node === node && one.epoch === epoch)?.base;
+    return base === undefined ? Number.MAX_SAFE_INTEGER : base + seq;
+  };
+  const gone = segments.filter((one) => one.state === 'pruned');
+  const found = [chain.bad, unnamedPruning(gone, chain), unnamedErasure(chain)].filter((one) => one !== undefined);
+  const [first] = found.sort((a, b) => place(a) - place(b));
+  const before = first ? place(first) : Number.MAX_SAFE_INTEGER;
+  const { signed, bad: unsigned } = await verifySigned(access, stored, keys, before);
+  const bad = unsigned && place(unsigned) < before ? unsigned : first;
+  const { last } = signed;
+  const newest = stored.heads.at(-1);
+  const lost = chain.lost.length === 0 ? [] : await access.read<string[]>('nowhere', chain.lost);
+  return {
+    entries: chain.entries,
+    intact: !bad,
+    ...(bad && { bad }),
+    head: newest ? named(newest) : null,
+    signed: last && { no: last.no, seq: last.seq, at: last.at },
+    lost: { count: lost.length, ...(lost[0] !== undefined && { first: lost[0] }) },
+    ...(gone.length > 0 && { pruned: prunedOf(gone) }),
+    ...(chain.erased.length > 0 && { erased: chain.erased.length }),
+  };
+}
+
+function prunedOf(gone: readonly SegmentRow[]): NonNullable<Verification['pruned']> {
+  const entries = gone.reduce((sum, one) => sum + one.last - one.first + 1, 0);
+  const [since, until] = [gone.map((one) => one.first_at), gone.map((one) => one.last_at)];
+  return { segments: gone.length, entries, since: Math.min(...since), until: Math.max(...until) };
+}
+
+/** The last entry about a pruning must name all that is gone. */
+function unnamedPruning(gone: readonly SegmentRow[], { told, bad }: Seen): Bad | undefined {
+  const [one] = gone;
+  if (one === undefined || bad) return undefined;
+  const last = told.filter(({ event }) => event === 'log.pruned').at(-1);
+  const said = last && (JSON.parse(last.detail) as { pruned?: { digest?: string } }).pruned?.digest;
+  if (said === goneDigest(gone)) return undefined;
+  const { node, epoch, first } = one;
+  return { node, epoch, seq: first, what: 'is gone, and what says which entries were pruned says otherwise' };
+}
+
+function unnamedErasure({ told, erased, bad }: Seen): Bad | undefined {
+  if (erased.length === 0 || bad) return undefined;
+  const rest = new Map<string, string>();
+  for (const { event, detail } of told) {
+    if (event !== 'log.erased') continue;
+    const { node, epoch, entries } = JSON.parse(detail) as ErasedDetail;
+    for (const [seq, left] of entries) rest.set(`${node} ${epoch} ${seq}`, left);
+  }
+  const wrong = erased.find((one) => rest.get(`${one.node} ${one.epoch} ${one.seq}`) !== one.rest);
+  if (!wrong) return undefined;
+  const { node, epoch, seq } = wrong;
+  return { node, epoch, seq, what: 'lacks its detail, and no entry says that it was erased so' };
+}
+
+async function verifySigned(
+  access: Reading,
+  { heads, checkpoints }: Stored,
+  keys: readonly Uint8Array[] | null,
+  before: number,
+): Promise<{ signed: Signed; bad: Bad | null }> {
+  const [oldest] = heads;
+  if (keys !== null && checkpoints === 0 && oldest) {
+    const { node, epoch } = oldest;
+    return { signed: UNSIGNED, bad: { node, epoch, seq: 1, what: 'is not proven: there is no checkpoint' } };
+  }
+  let signed = UNSIGNED;
+  for (;;) {
+    const call: CheckpointSliceCall = [signed, keys, checkpoints, before];
+    const slice = await access.read<CheckpointSlice>('checkpointSlice', call);
+    signed = slice.signed;
+    if (slice.done) return slice;
+  }
+}
+
+/** A run of entry numbers, from < n ≤ to, in a segment or (null) the queue's database. */
+type Piece = { readonly segment: SegmentRow | null; readonly from: number; readonly to: number };
+
+function piecesOf({ heads, first, last }: Stored, i: number, segments: readonly SegmentRow[]): Piece[] {
+  const { node, epoch, base, seq } = heads[i]!;
+  const closed = segments.filter((one) => one.node === node && one.epoch === epoch);
+  const pieces: Piece[] = closed.map((segment) => ({
+    segment,
+    from: base + segment.first - 1,
+    to: base + segment.last,
+  }));
+  // Rows before the first epoch, between two, and behind the last are looked at too: none may stand there.
+  const begin = i === 0 ? Math.min(base, first - 1) : base;
+  const from = pieces.at(-1)?.to ?? begin;
+  return [...pieces, { segment: null, from, to: heads[i + 1]?.base ?? Math.max(last, base + seq) }];
+}
+
+async function verifyEntries(
+  access: Reading,
+  stored: Stored,
+  segments: readonly SegmentRow[],
+  progress: Progress,
+): Promise<Seen> {
+  const { heads } = stored;
+  const total = heads.reduce((sum, one) => sum + one.seq, 0);
+  const seen: Seen = { entries: 0, lost: [], erased: [], told: [] };
+  let passed = 0;
+  for (const [i, kept] of heads.entries()) {
+    let at: Head = start(kept.node, kept.epoch);
+    for (const { segment, from, to } of piecesOf(stored, i, segments)) {
+      if (segment?.state === 'pruned') {
+        const { node, epoch, last: seq, hash } = segment;
+        at = { node, epoch, seq, hash };
+        passed += to - from;
+        continue;
+      }
+      for (let low = from; low < to; low += SLICE) {
+        const args = [at, low, Math.min(low + SLICE, to)] as const;
+        const slice = await (segment === null
+          ? access.read<VerifySlice>('verifySlice', args)
+          : access.read<VerifySlice>('verifySegment', [segment.name, args]));
+        seen.entries += slice.checked;
+        if (slice.bad) return { ...seen, bad: slice.bad };
+        seen.lost.push(...slice.lost);
+        seen.erased.push(...slice.erased);
+        seen.told.push(...slice.told);
+        at = slice.head;
+        progress?.(seen.entries + passed, total);
+      }
+    }
+    const bad = compareHead(at, kept);
+    if (bad) return { ...seen, bad };
+  }
+  return seen;
+}
+
+function named({ node, epoch, seq, hash }: KeptHead): Verification['head'] {
+  return { node, epoch, seq, hash: Buffer.from(hash).toString('hex') };
+}

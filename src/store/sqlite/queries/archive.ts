@@ -1,0 +1,109 @@
+// Reading across segments: what has to be closed, a message's entries and rows wherever they stand, legal holds, and what was
+// destroyed.
+
+import type { HoldRow, SegmentRow } from '../calls/archive.ts';
+import { AUDIT_ROW, type AuditRow } from '../calls/audit.ts';
+import { DAY, DELIVERIES } from '../calls/queue.ts';
+import { perFile, type Sources } from '../sources.ts';
+import { auditQueries, type VerifySliceCall } from './audit.ts';
+import { messageQuery, type Whole } from './queue.ts';
+import { type SearchCall, searchQueries } from './search.ts';
+
+type ChainRow = { readonly node: string; readonly epoch: number; readonly base: number; readonly seq: number };
+/** The first epoch with entries that stand in no segment; `at` of the first of them. */
+export type Pending = ChainRow & { readonly after: number; readonly at: number };
+
+export function archiveQueries(sources: Sources) {
+  const { live } = sources;
+  const chains = live.prepare<[], ChainRow>('SELECT node, epoch, base, seq FROM chain ORDER BY base, epoch');
+  const atOf = live.prepare<[number], number>('SELECT at FROM audit WHERE n = ?').pluck();
+  const liveAudit = auditQueries(live);
+  const liveMessage = messageQuery(live);
+  const audit = perFile(sources, auditQueries);
+  const search = perFile(sources, searchQueries);
+  const whole = perFile(sources, messageQuery);
+  const holds = live.prepare<[], HoldRow>('SELECT * FROM legal_hold ORDER BY added_at');
+  const erased = live.prepare<[number, number], number>('SELECT n FROM erased WHERE n > ? AND n <= ?').pluck();
+  const destroyed = live.prepare<[], number>('SELECT n FROM destruction ORDER BY n').pluck();
+  const liveEntry = live.prepare<[number], AuditRow>(`SELECT ${AUDIT_ROW} FROM audit WHERE n = ?`);
+
+  function pending(): Pending | null {
+    const closed = sources.segments();
+    for (const chain of chains.all()) {
+      const last = closed.filter((one) => one.node === chain.node && one.epoch === chain.epoch).at(-1)?.last ?? 0;
+      if (last >= chain.seq) continue;
+      return { ...chain, after: last, at: atOf.get(chain.base + last + 1) ?? 0 };
+    }
+    return null;
+  }
+
+  function trace([id]: readonly [string]): AuditRow[] {
+    const found = sources.segments().flatMap((one) => audit(one)?.trace([id]) ?? []);
+    const seen = new Set(found.map(({ epoch, seq, node }) => `${node} ${epoch} ${seq}`));
+    const rest = liveAudit.trace([id]).filter(({ epoch, seq, node }) => !seen.has(`${node} ${epoch} ${seq}`));
+    return [...found, ...rest];
+  }
+
+  /** Entries numbered from n on: of one place after the other. */
+  function read([epoch, seq, limit]: readonly [number, number, number]): AuditRow[] {
+    let after = epoch === 0 ? 0 : (chains.all().find((one) => one.epoch === epoch)?.base ?? 0) + seq;
+    const found: AuditRow[] = [];
+    for (const one of sources.segments()) {
+      const end = one.base + one.last;
+      if (end <= after || found.length >= limit) continue;
+      found.push(...(audit(one)?.readAfter([after, limit - found.length]) ?? []));
+      if (found.length < limit) after = end;
+    }
+    return found.length >= limit ? found : [...found, ...liveAudit.readAfter([after, limit - found.length])];
+  }
+
+  function message([id]: readonly [string]): Whole | null {
+    const found = liveMessage(id);
+    if (found) return found;
+    for (const one of [...sources.segments()].reverse()) {
+      const there = whole(one)?.(id);
+      if (there) return there;
+    }
+    return null;
+  }
+
+  /** Deliveries of these, which one place does not account for, that no other does either. */
+  function nowhere(ids: readonly string[]): string[] {
+    const all = sources.segments();
+    return ids.filter((id) => {
+      const of = id.slice(0, id.lastIndexOf('.'));
+      if (liveAudit.accounts([of, id])) return false;
+      return !all.some((one) => audit(one)?.accounts([of, id]));
+    });
+  }
+
+  function entryAt(n: number): AuditRow | null {
+    const one = sources.segments().find(({ base, first, last }) => n >= base + first && n <= base + last);
+    if (one === undefined) return liveEntry.get(n) ?? null;
+    return audit(one)?.readAfter([n - 1, 1])[0] ?? null;
+  }
+
+  const named = (name: string): SegmentRow => sources.segments().find((one) => one.name === name)!;
+
+  return {
+    segments: () => sources.segments(),
+    pending,
+    trace,
+    read,
+    message,
+    nowhere,
+    holds: () => holds.all(),
+    destroyed: () => destroyed.all().flatMap((n) => entryAt(n) ?? []),
+    verifySlice: ([head, from, to]: VerifySliceCall) => liveAudit.verifySlice([head, from, to, erased.all(from, to)]),
+    verifySegment: ([name, [head, from, to]]: readonly [string, VerifySliceCall]) =>
+      audit(named(name))!.verifySlice([head, from, to, erased.all(from, to)]),
+    searchSegment: ([name, call]: readonly [string, SearchCall]) => search(named(name))!.search(call),
+    /** Where a page of a search goes on behind this delivery. */
+    cursorOf: ([id]: readonly [string]): SearchCall['cursor'] => {
+      const dot = id.lastIndexOf('.');
+      const found = message([id.slice(0, dot)])?.message;
+      if (!found) return { n: 0, day: 0 };
+      return { n: found.n * DELIVERIES + Number(id.slice(dot + 1)), day: Math.floor(found.accepted_at / DAY) };
+    },
+  };
+}

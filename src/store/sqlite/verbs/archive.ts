@@ -1,0 +1,190 @@
+// closeSegment, moveOut, segmentMoved, pruneSegment, recordDestroyed, addHold, removeHold, erase, erasedIn: closed months of the
+// audit, what keeps them, and what is destroyed. What is deleted here stands in a synced segment, or is named by an entry.
+
+import Database from 'better-sqlite3';
+import { goneDigest } from '../../../record/gone.ts';
+import type { Copied, HoldCall, HoldRow, MoveAnswer, MoveCall, SegmentRow } from '../calls/archive.ts';
+import { fromOctets, type Octets, toOctets } from '../calls/octets.ts';
+import { DELIVERIES } from '../calls/queue.ts';
+import { segmentPath } from '../segment-file.ts';
+import { Refusal, type Workbench } from '../workbench.ts';
+
+const GATEWAY = '-';
+const KEEPER = 'gateway retention';
+/** Rows that one call deletes: the commits of the line wait no longer than they do for a large batch. */
+const ENTRIES = 1_000;
+const MESSAGES = 200;
+const CHECKPOINTS = 1_000;
+const TAGS = 1_000;
+
+/** What the entry about a segment says of it. */
+function named({ name, month, node, epoch, first, last, hash, first_at, last_at, messages }: Copied): object {
+  const count = last - first + 1;
+  const range = { segment: name, month, node, epoch, from: first, to: last, entries: count, messages };
+  return { ...range, hash: Buffer.from(hash).toString('hex'), since: first_at, until: last_at };
+}
+
+export function makeArchive(w: Workbench) {
+  return { ...makeSegments(w), ...makeMoving(w), ...makeHolds(w) };
+}
+
+function makeSegments(w: Workbench) {
+  const { db, ledger } = w;
+  const byName = db.prepare<[string], SegmentRow>('SELECT * FROM segment WHERE name = ?');
+  const insert = db.prepare(
+    `INSERT INTO segment (name, month, node, epoch, base, first, last, hash, first_at, last_at, messages, first_message,
+       last_message, first_checkpoint, last_checkpoint, state, closed_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'copied', ?)`,
+  );
+  const moved = db.prepare("UPDATE segment SET state = 'moved' WHERE name = ? AND state = 'copied'");
+  const prune = db.prepare("UPDATE segment SET state = 'pruned', pruned_at = ? WHERE name = ?");
+  const allPruned = db.prepare<[], SegmentRow>("SELECT * FROM segment WHERE state = 'pruned' ORDER BY no");
+  const forgetErased = db.prepare('DELETE FROM erased WHERE n >= ? AND n <= ?');
+  const destruction = db.prepare('INSERT INTO destruction (n) VALUES (?)');
+
+  return {
+    /** What was copied and synced is a segment from now on. */
+    closeSegment([one]: readonly [Copied], at: number): null {
+      if (byName.get(one.name)) return null;
+      insert.run(
+        ...([one.name, one.month, one.node, one.epoch, one.base, one.first, one.last, one.hash] as const),
+        ...([one.first_at, one.last_at, one.messages, one.first_message, one.last_message] as const),
+        ...([one.first_checkpoint, one.last_checkpoint, at] as const),
+      );
+      ledger.append(at, GATEWAY, null, null, KEEPER, 'log.archived', JSON.stringify(named(one)), null);
+      return null;
+    },
+    segmentMoved([name]: readonly [string]): null {
+      moved.run(name);
+      return null;
+    },
+    /** The file is removed after it: what is missing then is named. */
+    pruneSegment([name, keep]: readonly [string, number], at: number): null {
+      const one = byName.get(name);
+      if (!one) throw new Refusal('not found', `no segment ${name}`);
+      if (one.state === 'pruned') return null;
+      if (one.state !== 'moved') throw new Refusal('wrong state', `segment ${name} is not moved yet`);
+      prune.run(at, name);
+      forgetErased.run(one.base + one.first, one.base + one.last);
+      const gone = allPruned.all();
+      const entries = gone.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+      const pruned = { segments: gone.length, entries, digest: goneDigest(gone) };
+      const detail = JSON.stringify({ ...named(one), keep, pruned });
+      destruction.run(ledger.append(at, GATEWAY, null, null, KEEPER, 'log.pruned', detail, null));
+      return null;
+    },
+    /** What retention destroyed since it was recorded last. */
+    recordDestroyed([detail]: readonly [string], at: number): null {
+      destruction.run(ledger.append(at, GATEWAY, null, null, KEEPER, 'retention.destroyed', detail, null));
+      return null;
+    },
+  };
+}
+
+/** Deletes rows that a segment holds: each call some, and says where the next one goes on. */
+function makeMoving(w: Workbench) {
+  const { db } = w;
+  const byName = db.prepare<[string], SegmentRow>('SELECT * FROM segment WHERE name = ?');
+  const deleteEntries = db.prepare('DELETE FROM audit WHERE n > ? AND n <= ?');
+  // The newest gives the next one its number; those that name a key lead from the first key to the last.
+  const deleteCheckpoints = db.prepare(
+    'DELETE FROM checkpoint WHERE no > ? AND no <= ? AND next IS NULL AND no < (SELECT max(no) FROM checkpoint)',
+  );
+  const deleteTag = db.prepare('DELETE FROM sought WHERE day = ? AND tag = ? AND n = ?');
+  const deleteMessage = db.prepare("DELETE FROM message WHERE n = ? AND stage = 'bodiless' AND finished_at = ?");
+  const deleteDeliveries = db.prepare('DELETE FROM delivery WHERE n >= ? AND n < ?');
+  const deleteAttempts = db.prepare('DELETE FROM attempt WHERE delivery >= ? AND delivery < ?');
+  let open: { readonly name: string; readonly file: Database.Database } | null = null;
+
+  function fileOf(name: string): Database.Database {
+    if (open?.name === name) return open.file;
+    open?.file.close();
+    open = { name, file: new Database(segmentPath(db.name, name), { readonly: true, fileMustExist: true }) };
+    return open.file;
+  }
+
+  function tags(name: string, [day = 0, tag = '', n = -1]: MoveCall[2]): MoveAnswer {
+    const rows = fileOf(name)
+      .prepare<[unknown, Uint8Array, unknown, number], { day: number; tag: Uint8Array; n: number }>(
+        'SELECT day, tag, n FROM sought WHERE (day, tag, n) > (?, ?, ?) ORDER BY day, tag, n LIMIT ?',
+      )
+      .all(day, fromOctets(tag as Octets), n, TAGS);
+    for (const row of rows) deleteTag.run(row.day, row.tag, row.n);
+    const last = rows.at(-1);
+    return rows.length < TAGS || !last ? null : [last.day, toOctets(last.tag), last.n];
+  }
+
+  function messages(name: string, [after = 0]: MoveCall[2]): MoveAnswer {
+    const rows = fileOf(name)
+      .prepare<[unknown, number], { n: number; finished_at: number }>(
+        'SELECT n, finished_at FROM message WHERE n > ? ORDER BY n LIMIT ?',
+      )
+      .all(after, MESSAGES);
+    for (const { n, finished_at } of rows) {
+      if (deleteMessage.run(n, finished_at).changes === 0) continue;
+      deleteDeliveries.run(n * DELIVERIES, (n + 1) * DELIVERIES);
+      deleteAttempts.run(n * DELIVERIES, (n + 1) * DELIVERIES);
+    }
+    return rows.length < MESSAGES ? null : [rows.at(-1)!.n];
+  }
+
+  function range(
+    statement: Database.Statement,
+    [after]: MoveCall[2],
+    first: number,
+    last: number,
+    slice: number,
+  ): MoveAnswer {
+    const from = Math.max(first - 1, Number(after ?? 0));
+    const to = Math.min(from + slice, last);
+    if (from >= last) return null;
+    statement.run(from, to);
+    return to < last ? [to] : null;
+  }
+
+  return {
+    moveOut([name, table, after]: MoveCall): MoveAnswer {
+      const one = byName.get(name);
+      if (!one) throw new Refusal('not found', `no segment ${name}`);
+      if (one.state !== 'copied') return null;
+      if (table === 'sought') return tags(name, after);
+      if (table === 'message') return messages(name, after);
+      if (table === 'checkpoint') {
+        return range(deleteCheckpoints, after, one.first_checkpoint, one.last_checkpoint, CHECKPOINTS);
+      }
+      const end = range(deleteEntries, after, one.base + one.first, one.base + one.last, ENTRIES);
+      if (end === null) {
+        open?.file.close();
+        open = null;
+      }
+      return end;
+    },
+  };
+}
+
+function makeHolds(w: Workbench) {
+  const { db, ledger } = w;
+  const insert = db.prepare(
+    `INSERT INTO legal_hold (id, organization, sender_tag, recipient_tag, message, since, until, added_at, box)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+  );
+  const byId = db.prepare<[string], HoldRow>('SELECT * FROM legal_hold WHERE id = ?');
+  const remove = db.prepare('DELETE FROM legal_hold WHERE id = ?');
+
+  return {
+    addHold(call: HoldCall, at: number): null {
+      const [id, organization, sender, recipient, message, since, until, box, actor, detail] = call;
+      const tags = [sender, recipient].map((one) => (one === null ? null : fromOctets(one)));
+      const { changes } = insert.run(id, organization, ...tags, message, since, until, at, fromOctets(box));
+      if (changes > 0) ledger.append(at, organization, null, null, actor, 'log.hold_added', detail, fromOctets(box));
+      return null;
+    },
+    removeHold([id, actor, detail, reason]: readonly [string, string, string, Octets], at: number): null {
+      const hold = byId.get(id);
+      if (!hold) throw new Refusal('not found', `no legal hold ${id}`);
+      remove.run(id);
+      ledger.append(at, hold.organization, null, null, actor, 'log.hold_removed', detail, fromOctets(reason));
+      return null;
+    },
+  };
+}

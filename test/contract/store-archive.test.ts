@@ -1,0 +1,300 @@
+// Closed months of the audit: copied, recorded, moved, whatever is broken off in between; read as if nothing had moved; pruned
+// by the term and named; kept by legal holds.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import type { QueueId } from '../../src/domain/ids.ts';
+import type { Archive, Step } from '../../src/store/audit/archive-port.ts';
+import { openDayKeys } from '../../src/store/audit/day-keys.ts';
+import type { LogQuery } from '../../src/store/audit/port.ts';
+import { startCheckpoints } from '../../src/watch/checkpoints.ts';
+import { testClock } from '../support/clock.ts';
+import { random } from '../support/vault.ts';
+import { Bench, BOUNCE, DAY, HOLD, settlement, verb } from './store-bench.ts';
+import { type Place, setUp } from './store-place.ts';
+
+const MARCH = Date.UTC(2026, 2, 20);
+const YEAR = 365 * DAY;
+
+let place: Place;
+let bench: Bench;
+const archive = (): Archive => place.store().archive;
+
+beforeEach(async () => {
+  place = setUp();
+  place.clock.at = MARCH;
+  bench = new Bench(place, await place.open());
+});
+
+afterEach(async () => {
+  await bench.opened.close();
+  place.remove();
+  expect(place.failures).toEqual([]);
+});
+
+async function checkpoint(): Promise<void> {
+  const dayKeys = await openDayKeys(place.path, { vault: bench.opened.vault, random });
+  const log = { warn: () => {}, error: (fields: unknown) => expect(fields).toBe('no error') };
+  const clock = { now: () => place.clock.at, sleep: testClock().sleep };
+  const deps = { node: 'gw', audit: bench.audit, dayKeys, clock, log, alarm: () => {} };
+  await (await startCheckpoints(deps)).stop();
+}
+
+/** Delivered, its body gone. */
+async function delivered(to: string): Promise<QueueId> {
+  const id = await bench.decided({ to: [to] });
+  for (const one of await bench.take()) await bench.settle(one.lease, settlement(one.deliveries[0]!.id, 'delivered'));
+  for (const one of await bench.queue.finished(100)) await bench.queue.bodiless(verb(), one.id);
+  return id;
+}
+
+type Filled = { readonly ids: readonly QueueId[]; readonly held: QueueId };
+
+/** Ten days from the 20th of March, twice; a message of the first is held into the third month. */
+async function fill(): Promise<Filled> {
+  const ids: QueueId[] = [];
+  const held = await bench.decided({ to: ['held@a.test'] }, HOLD);
+  for (let day = 0; day < 36; day++) {
+    ids.push(await delivered(day % 3 === 0 ? 'kim@a.test' : `other${day}@b.test`));
+    if (day % 5 === 0) await checkpoint();
+    bench.pass(DAY);
+  }
+  return { ids, held };
+}
+
+async function closeAll(): Promise<string[]> {
+  const months: string[] = [];
+  for (;;) {
+    const one = await archive().closeNext(place.clock.at);
+    if (one === null) return months;
+    months.push(one.month);
+  }
+}
+
+/** All that can be read. */
+async function everything(ids: readonly QueueId[]) {
+  const search = (query: Omit<LogQuery, 'limit'>) => bench.audit.search({ ...query, limit: 1_000 });
+  const { head, ...verified } = await bench.audit.verify();
+  return {
+    ...{ head, verified },
+    entries: await bench.audit.read(null, 10_000),
+    traces: await Promise.all(ids.map((id) => bench.audit.trace(id))),
+    messages: await Promise.all(ids.map((id) => bench.queue.message(id))),
+    kim: await search({ recipient: 'kim@a.test' }),
+    march: await search({ until: Date.UTC(2026, 3, 1) }),
+    all: await search({}),
+    lee: await search({ sender: 'lee@clinic.test', since: Date.UTC(2026, 2, 28), until: Date.UTC(2026, 3, 5) }),
+  };
+}
+
+function rows(table: string): number {
+  const db = new Database(join(place.path, 'queue.db'), { readonly: true });
+  try {
+    return db.prepare<[], number>(`SELECT count(*) FROM ${table}`).pluck().get()!;
+  } finally {
+    db.close();
+  }
+}
+
+test('a closed month is read as if it had not moved, and the table of entries is small', async () => {
+  const { ids, held } = await fill();
+  const all = [...ids, held];
+  const before = await everything(all);
+  expect(before.kim).toHaveLength(12);
+  expect(await closeAll()).toEqual(['2026-03']);
+  const after = await everything(all);
+  const added = after.entries.slice(before.entries.length);
+  expect(added.map(({ event }) => event)).toEqual(['log.archived']);
+  expect(after).toEqual({
+    ...before,
+    entries: [...before.entries, ...added],
+    head: { ...after.head, seq: before.entries.length + 1 },
+    verified: { ...before.verified, entries: before.entries.length + 1 },
+  });
+  const march = ids.filter((_, day) => day < 12).length;
+  expect(added[0]!.detail).toMatchObject({ month: '2026-03', from: 1, messages: march });
+  expect(rows('message')).toBe(all.length - march);
+  expect(rows('delivery')).toBe(all.length - march);
+  expect(rows('audit')).toBe(before.entries.length + 1 - (added[0]!.detail.entries as number));
+  expect(rows('sought')).toBeLessThan(60);
+  await bench.restart();
+  expect((await everything(all)).kim).toEqual(before.kim);
+});
+
+test('searches across the end of a month come in pages of any size, nothing twice and nothing missing', async () => {
+  await fill();
+  bench.pass(12 * DAY);
+  expect(await closeAll()).toEqual(['2026-03', '2026-04']);
+  await delivered('kim@a.test');
+  for (const query of [{}, { recipient: 'kim@a.test' }, { states: ['delivered', 'held'] as const }]) {
+    const whole = await bench.audit.search({ ...query, limit: 1_000 });
+    expect(whole.length).toBeGreaterThan(12);
+    for (const limit of [1, 7]) {
+      const paged: (typeof whole)[number][] = [];
+      for (;;) {
+        const last = paged.at(-1)?.delivery;
+        const page = await bench.audit.search({ ...query, limit, ...(last && { before: last }) });
+        paged.push(...page);
+        if (page.length < limit) break;
+      }
+      expect(paged).toEqual(whole);
+    }
+  }
+});
+
+test('broken off after each step, it is gone on with; nothing is lost, nothing stands twice', async () => {
+  const { ids, held } = await fill();
+  const all = [...ids, held];
+  const before = await everything(all);
+  const seen: Step[] = [];
+  for (let stopAt = 1; ; stopAt++) {
+    let steps = 0;
+    const closed = archive().closeNext(place.clock.at, (step) => {
+      steps += 1;
+      if (steps !== stopAt || stopAt > 40) return;
+      seen.push(step);
+      throw new Error('broken off');
+    });
+    const done = await closed.then(
+      () => true,
+      () => false,
+    );
+    const now = await everything(all);
+    expect({ kim: now.kim, all: now.all, traces: now.traces }).toEqual({
+      kim: before.kim,
+      all: before.all,
+      traces: before.traces,
+    });
+    expect(now.verified).toMatchObject({ intact: true, lost: { count: 0 } });
+    expect(now.entries.slice(0, before.entries.length)).toEqual(before.entries);
+    if (done) break;
+    if (stopAt % 3 === 0) await bench.restart();
+  }
+  expect(new Set(seen)).toEqual(new Set(['copied', 'recorded', 'some moved', 'moved']));
+  expect((await archive().segments()).map(({ state }) => state)).toEqual(['moved']);
+  expect(rows('message')).toBeLessThan(all.length);
+});
+
+test('a month is closed two days after its end, and what is not over stays', async () => {
+  const held = await bench.decided({ to: ['held@a.test'] }, HOLD);
+  await delivered('kim@a.test');
+  await delivered('kim@a.test');
+  place.clock.at = Date.UTC(2026, 3, 3) - 1;
+  await delivered('kim@a.test');
+  expect(await closeAll()).toEqual([]);
+  bench.pass(1);
+  expect(await closeAll()).toEqual(['2026-03']);
+  expect(rows('message')).toBe(2);
+  // What is held may still be let go, and its end is found.
+  expect(
+    (await bench.queue.drop({ verb: verb(), actor: 'ann', reason: 'no' }, { messages: [held] })).changed,
+  ).toHaveLength(1);
+  expect(await bench.audit.verify()).toMatchObject({ intact: true, lost: { count: 0 } });
+});
+
+test('an entry from the future does not keep a month open', async () => {
+  await delivered('kim@a.test');
+  bench.pass(YEAR);
+  await bench.decided({ to: ['late@a.test'] }, BOUNCE);
+  bench.pass(-YEAR);
+  await delivered('kim@a.test');
+  bench.pass(20 * DAY);
+  await delivered('kim@a.test');
+  expect(await closeAll()).toEqual(['2026-03']);
+  expect(await bench.audit.verify()).toMatchObject({ intact: true });
+});
+
+describe('pruning', () => {
+  async function threeMonths(): Promise<Filled> {
+    const filled = await fill();
+    bench.pass(40 * DAY);
+    await delivered('last@a.test');
+    await checkpoint();
+    expect(await closeAll()).toEqual(['2026-03', '2026-04', '2026-05'].slice(0, (await archive().segments()).length));
+    return filled;
+  }
+
+  test('whole months by the term; the chain goes on, and verifying says what is gone', async () => {
+    const { ids } = await threeMonths();
+    const before = await bench.audit.verify();
+    const [march] = await archive().segments();
+    expect(await archive().prune(Date.UTC(2026, 3, 1) - 1, YEAR)).toBe(0);
+    expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(1);
+    expect(readdirSync(join(place.path, 'audit')).filter((name) => name.startsWith('2026-03'))).toEqual([]);
+    const gone = march!.last - march!.first + 1;
+    const after = await bench.audit.verify();
+    expect(after).toMatchObject({
+      ...{ intact: true, entries: before.entries - gone + 1, lost: { count: 0 }, signed: before.signed },
+      pruned: { segments: 1, entries: gone, since: march!.since, until: march!.until },
+    });
+    expect((await bench.audit.verify(undefined, [Buffer.from((await bench.audit.firstKeys())[0]!.key)])).intact).toBe(
+      true,
+    );
+    expect(await bench.audit.trace(ids[0]!)).toEqual([]);
+    expect((await bench.audit.search({ recipient: 'kim@a.test', limit: 100 })).length).toBe(8);
+    const [told] = await archive().destroyed();
+    expect(told).toMatchObject({ event: 'log.pruned', detail: { month: '2026-03', from: 1, entries: gone } });
+    expect(await archive().prune(Date.UTC(2026, 4, 1), YEAR)).toBe(1);
+    expect(await bench.audit.verify()).toMatchObject({ intact: true, pruned: { segments: 2 } });
+  });
+
+  test('broken off after it was recorded, the file goes the next time', async () => {
+    await threeMonths();
+    const [march] = await archive().segments();
+    const file = join(place.path, 'audit', `${march!.name}.db`);
+    const broken = archive().prune(Date.UTC(2026, 3, 1), YEAR, () => {
+      throw new Error('broken off');
+    });
+    await expect(broken).rejects.toThrow('broken off');
+    expect(existsSync(file)).toBe(true);
+    expect(await bench.audit.verify()).toMatchObject({ intact: true, pruned: { segments: 1 } });
+    expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(0);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test('who removes a month without an entry is found', async () => {
+    await threeMonths();
+    await bench.opened.close();
+    const db = new Database(join(place.path, 'queue.db'));
+    db.exec("UPDATE segment SET state = 'pruned' WHERE no = 1");
+    db.close();
+    bench.opened = await place.open();
+    const verified = await bench.audit.verify();
+    expect(verified).toMatchObject({ intact: false, bad: { seq: 1 } });
+    expect(verified.bad!.what).toContain('is gone');
+  });
+
+  test('a changed entry of a closed month is named', async () => {
+    await threeMonths();
+    const [, april] = await archive().segments();
+    await bench.opened.close();
+    const db = new Database(join(place.path, 'audit', `${april!.name}.db`));
+    db.prepare("UPDATE audit SET actor = 'nobody' WHERE seq = ?").run(april!.first + 3);
+    db.close();
+    bench.opened = await place.open();
+    expect(await bench.audit.verify()).toMatchObject({ intact: false, bad: { seq: april!.first + 3 } });
+  });
+
+  test('a legal hold keeps the months that it touches, until it is removed', async () => {
+    await threeMonths();
+    const hold = { id: verb(), organization: 'clinic', address: 'Kim@a.test', message: null, reason: 'case 7' };
+    await archive().addHold({ ...hold, since: Date.UTC(2026, 2, 25), until: Date.UTC(2026, 2, 26) }, 'ann');
+    await archive().addHold({ ...hold, id: verb(), since: Date.UTC(2027, 0, 1), until: null }, 'ann');
+    const [first] = await archive().holds();
+    expect(first).toMatchObject({
+      organization: 'clinic',
+      address: 'Kim@a.test',
+      reason: 'case 7',
+      addedAt: bench.now,
+    });
+    expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(0);
+    await archive().removeHold(hold.id, 'ann', 'case closed');
+    expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(1);
+    await expect(archive().removeHold(hold.id, 'ann', 'again')).rejects.toMatchObject({ code: 'not found' });
+    const events = (await bench.audit.read(null, 10_000)).map(({ event }) => event);
+    expect(events.filter((event) => event.startsWith('log.hold'))).toEqual([
+      ...['log.hold_added', 'log.hold_added', 'log.hold_removed'],
+    ]);
+  });
+});
