@@ -60,13 +60,13 @@ export const EVENTS = [
   'log.searched',
   'log.exported',
   'log.verified',
-  'message.viewed',
-] as const;
   'log.archived',
   'log.pruned',
   'log.erased',
   'log.hold_added',
   'log.hold_removed',
   'retention.destroyed',
+  'message.viewed',
+] as const;
 
 export type AuditEvent = (typeof EVENTS)[number];

@@ -60,12 +60,12 @@ export type StoreStats = {
 export type Store = {
   readonly queue: Queue;
   readonly audit: Audit;
+  readonly archive: Archive;
   readonly accounts: Accounts;
   readonly keyring: Keyring;
   readonly parcels: Parcels;
   readonly book: KeyBook;
   readonly recovery: Recovery;
-  readonly archive: Archive;
   readonly snapshot: Snapshot;
   stats(): StoreStats;
   /** Octets of the write-ahead log. */
@@ -94,6 +94,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
   return {
     queue: openQueue(access),
     audit: openAudit(access),
+    archive: openArchive(access, database),
     accounts: openAccounts(access),
     keyring: openKeyring(access),
     parcels: openParcels(access),
@@ -101,7 +102,6 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     recovery: openRecovery(access),
     snapshot: openSnapshot(access),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
-    archive: openArchive(access, database),
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
     async close() {
       await reader.close();

@@ -66,6 +66,13 @@ export type WriterVerbs = {
   keepOutages: { args: readonly [outages: string, event: string, detail: string]; answer: null };
   append: { args: readonly EntryCall[]; answer: null };
   checkpoint: { args: CheckpointCall; answer: null };
+  closeSegment: { args: readonly [Copied]; answer: null };
+  moveOut: { args: MoveCall; answer: MoveAnswer };
+  segmentMoved: { args: readonly [name: string]; answer: null };
+  pruneSegment: { args: readonly [name: string, keep: number]; answer: null };
+  recordDestroyed: { args: readonly [detail: string]; answer: null };
+  addHold: { args: HoldCall; answer: null };
+  removeHold: { args: readonly [id: string, actor: string, detail: string, reason: Octets]; answer: null };
   addKey: { args: KeyRowCall; answer: StoredKey };
   addAddressKey: { args: AddAddressKeyCall; answer: boolean };
   changeAddressKey: { args: ChangeAddressKeyCall; answer: boolean };
@@ -75,13 +82,6 @@ export type WriterVerbs = {
   };
   removeOperator: { args: readonly [name: string, actor: string, reason: Octets]; answer: null };
   addLogin: {
-  closeSegment: { args: readonly [Copied]; answer: null };
-  moveOut: { args: MoveCall; answer: MoveAnswer };
-  segmentMoved: { args: readonly [name: string]; answer: null };
-  pruneSegment: { args: readonly [name: string, keep: number]; answer: null };
-  recordDestroyed: { args: readonly [detail: string]; answer: null };
-  addHold: { args: HoldCall; answer: null };
-  removeHold: { args: readonly [id: string, actor: string, detail: string, reason: Octets]; answer: null };
     args: readonly [name: string, organization: string, box: Octets, actor: string, detail: string, reason: Octets];
     answer: null;
   };

@@ -13,8 +13,8 @@ import { parcelQueries } from './queries/parcels.ts';
 import { proofQueries } from './queries/proof.ts';
 import { queueQueries } from './queries/queue.ts';
 import { searchQueries } from './queries/search.ts';
-
 import { openSources } from './sources.ts';
+
 export type ReaderData = { readonly path: string };
 
 type Query = (args: never) => unknown;
@@ -27,8 +27,8 @@ function accountQueries(db: Database.Database): Record<string, Query> {
 }
 
 function serve(port: MessagePort, db: Database.Database): void {
-  const queries: Record<string, Query> = {
   const sources = openSources(db);
+  const queries: Record<string, Query> = {
     ...queueQueries(db),
     ...searchQueries(db),
     ...auditQueries(db),
@@ -40,10 +40,10 @@ function serve(port: MessagePort, db: Database.Database): void {
   };
   port.on('message', (message: Call[] | 'close') => {
     if (message === 'close') {
+      sources.close();
       db.close();
       port.close();
       return;
-      sources.close();
     }
     const answers: unknown[] = [];
     for (const [no, name, , , args] of message) {

@@ -67,9 +67,9 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeRecover(w, rows, accept),
     ...makeRestore(w, rows),
     ...makeAdmin(w),
+    ...makeArchive(w),
     ...makeKeys(w),
   };
-    ...makeArchive(w),
 }
 
 /** Rough size of a call: its strings, two levels deep in arrays. */
