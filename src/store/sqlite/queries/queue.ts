@@ -25,6 +25,10 @@ function deliveriesQuery(db: Database.Database) {
   const range = db.prepare<[number, number], DeliveryRow>(
     `SELECT ${deliveryRow('d')} FROM delivery d WHERE n >= ? AND n < ? ORDER BY n`,
   );
+  return (n: number) => range.all(n * DELIVERIES, (n + 1) * DELIVERIES);
+}
+
+export function queueQueries(db: Database.Database) {
   const finished = db.prepare<[number], Pick<MessageRow, 'id' | 'organization' | 'body'>>(
     `SELECT id, organization, body FROM message INDEXED BY message_finished
      WHERE finished_at IS NOT NULL AND bodied = 1 ORDER BY finished_at LIMIT ?`,
