@@ -12,6 +12,7 @@ import { loadInForce } from './control/in-force.ts';
 import { type Base, clock, StartError } from './main/base.ts';
 import { type Doors, openDoors } from './main/doors.ts';
 import { openLine } from './main/line.ts';
+import { resumeRotation } from './main/rotation.ts';
 import { openState } from './main/state.ts';
 import { codeOf } from './relay/line.ts';
 import { createMetrics } from './web/metrics.ts';
@@ -64,6 +65,7 @@ export async function run(options: RunOptions): Promise<Gateway> {
     log.info({ listeners: doors.listeners, mode: loaded.config.mode, policy: loaded.policy.version }, 'ready');
     const { config, warnings } = loaded;
     return { config, warnings, ...doors, stop, failed: state.failed };
+    resumeRotation(base, state);
   } catch (error) {
     await stop();
     throw withListener(error, loaded.config);

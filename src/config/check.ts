@@ -86,7 +86,7 @@ function checkMode(config: ParsedConfig, { problem }: Report): void {
   if (config.mode !== 'live') return;
   if (config.overrides) problem(['overrides'], 'live mode has no overrides; remove the key', 'key');
   if (!config.keys.master) {
-    problem(['keys'], 'live mode wants keys.master; make one with: sealrelay keys master create FILE', 'key');
+    problem(['keys'], 'live mode wants keys.master; make one with: sealrelay keys master create --file FILE', 'key');
   }
   if (!config.certificates.files) problem(['certificates'], 'live mode wants certificates.files', 'key');
 }

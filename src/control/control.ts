@@ -11,6 +11,7 @@ import type { Caller, ControlDeps } from './deps.ts';
 import { gatewayCommands } from './gateway.ts';
 import { keyCommands } from './keys.ts';
 import { logCommands } from './log.ts';
+import { masterCommands } from './master.ts';
 import { addUser, addUserArgs, operatorCommands } from './operators.ts';
 import { portalCommands } from './portal.ts';
 import { fromQueueError, queueCommands } from './queue.ts';
@@ -34,6 +35,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     ...operatorCommands,
     ...keyCommands,
     ...recoverCommands,
+    ...masterCommands,
     ...backupCommands,
     ...gatewayCommands,
   ].map((one) => [one.name, one]),

@@ -5,6 +5,7 @@ import type { Actor, Clock, Decision, Delivery, Message, Protection, Random } fr
 import type { KeyBook } from '../keys/book-port.ts';
 import type { ReadKeys } from '../keys/import.ts';
 import type { Judge } from '../keys/lookup.ts';
+import type { Rotation } from '../keys/rotate.ts';
 import type { Accounts, Role } from '../store/accounts/port.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { Backups } from '../store/backup/make.ts';
@@ -89,6 +90,7 @@ export type ControlDeps = {
   readonly wake: () => void;
   /** Why the protection would not meet the floors of that delivery; null when it does. */
   readonly meetsFloor: (delivery: Delivery, protection: Protection) => string | null;
+  readonly rotation: Pick<Rotation, 'run'>;
   /** argon2id of a submission secret, in the form that Accounts keeps. */
   readonly hashSecret: (secret: string) => Promise<string>;
   readonly clock: Clock;

@@ -26,6 +26,9 @@ export interface Vault {
   box(place: BoxPlace, plain: Uint8Array, at: number): Uint8Array;
   /** The same under the organization key, for keys: it stays when the `fields` key of a month is deleted. */
   wrap(place: BoxPlace, plain: Uint8Array): Uint8Array;
+  /** A box of `wrap`, made anew under the present organization key; null when it stands under that one already, or is not
+   *  of an earlier one. Throws VaultError when it should open and does not. */
+  rewrap(place: BoxPlace, box: Uint8Array): Uint8Array | null;
   /** What `box` or `wrap` made. Throws VaultError. */
   open(place: BoxPlace, box: Uint8Array): Uint8Array;
   /** 16 bytes: HMAC-SHA-256(`index`, column, normalised value). */
@@ -37,4 +40,6 @@ export interface Vault {
   /** A new data key and its box under the organization key, for the object. */
   newDataKey(organization: OrganizationName, object: string): { readonly key: Uint8Array; readonly box: Uint8Array };
   openDataKey(organization: OrganizationName, object: string, box: Uint8Array): Uint8Array;
+  /** As `rewrap`, of a data key. */
+  rewrapDataKey(organization: OrganizationName, object: string, box: Uint8Array): Uint8Array | null;
 }

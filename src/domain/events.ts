@@ -45,6 +45,8 @@ export const EVENTS = [
   'key.pinned',
   'key.revoked',
   'key.removed',
+  'key.rotation_begun',
+  'key.rotated',
   'delivery.noticing',
   'delivery.noticed',
   'portal.code_sent',

@@ -23,21 +23,36 @@ const LINE_LENGTH = LINE_START.length + 8 + 1 + KEY_CHARACTERS;
  *  `#`. Gives the key's id (8 hex). */
 export function createMasterFile(path: string, random: Random, comment?: string): string {
   const bytes = Buffer.from(random.bytes(32));
-  const id = boxKey(bytes).id.toString('hex');
-  const rest = Buffer.from(comment === undefined ? '\n' : `\n# ${comment}\n`);
-  const line = Buffer.concat([LINE_START, Buffer.from(`${id} `), encodeKey(bytes), rest]);
   try {
-    writeNew(path, line);
+    return writeMasterFile(path, bytes, comment);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** As `createMasterFile`, of a key that is there: 32 octets, which the caller overwrites. */
+export function writeMasterFile(path: string, bytes: Uint8Array, comment?: string): string {
+  const { id, line } = masterLine(bytes);
+  const content = Buffer.concat([line, Buffer.from(comment === undefined ? '' : `# ${comment}\n`)]);
+  try {
+    writeNew(path, content);
   } catch (error) {
     throw new MasterKeyError(`cannot create master key file ${path}: ${inWords(error)}`);
   } finally {
-    bytes.fill(0);
     line.fill(0);
+    content.fill(0);
   }
   return id;
 }
 
-function writeNew(path: string, content: Uint8Array): void {
+/** The line of a key, with its end, and the key's id. The caller overwrites it. */
+export function masterLine(bytes: Uint8Array): { readonly id: string; readonly line: Buffer } {
+  const id = boxKey(bytes).id.toString('hex');
+  return { id, line: Buffer.concat([LINE_START, Buffer.from(`${id} `), encodeKey(bytes), Buffer.from('\n')]) };
+}
+
+/** A file that is not there yet, mode 0600, durable with its name. Throws what the system says. */
+export function writeNew(path: string, content: Uint8Array): void {
   const file = openSync(path, 'wx', 0o600);
   try {
     fchmodSync(file, 0o600);
@@ -46,6 +61,10 @@ function writeNew(path: string, content: Uint8Array): void {
   } finally {
     closeSync(file);
   }
+  syncFolderOf(path);
+}
+
+export function syncFolderOf(path: string): void {
   const folder = openSync(dirname(path), 'r');
   try {
     fsyncSync(folder);
@@ -54,16 +73,25 @@ function writeNew(path: string, content: Uint8Array): void {
   }
 }
 
-/** Reads the file; refuses one that others than its owner can read. systemd shows its credentials as 0440, where the group
+/** Reads the file, as `parseMaster`; refuses one that others than its owner can read. systemd shows its credentials as 0440, where the group
  *  bits are the mask of an ACL for the service user alone: files below `credentials` may be that. */
 export function readMasterFile(path: string, credentials?: string): MasterKeys {
+  const content = readChecked(path, credentials);
+  try {
+    return parseMaster(content, path);
+  } finally {
+    content.fill(0);
+  }
+}
+
+/** The octets of the file, which the caller overwrites. Throws MasterKeyError. */
+export function readChecked(path: string, credentials?: string): Buffer {
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch (error) {
     throw new MasterKeyError(`cannot read master key file ${path}: ${inWords(error)}`);
   }
-  let content: Buffer;
   try {
     const status = fstatSync(file);
     if (!status.isFile()) throw new MasterKeyError(`master key file ${path} is not a regular file`);
@@ -73,14 +101,9 @@ export function readMasterFile(path: string, credentials?: string): MasterKeys {
       throw new MasterKeyError(`master key file ${path} has mode ${mode}, others may use it; run: chmod 600 ${path}`);
     }
     if (status.size > 1 << 16) throw new MasterKeyError(`master key file ${path} is too long to be one`);
-    content = readFileSync(file);
+    return readFileSync(file);
   } finally {
     closeSync(file);
-  }
-  try {
-    return parseMaster(content, path);
-  } finally {
-    content.fill(0);
   }
 }
 
@@ -101,7 +124,7 @@ export function parseMaster(content: Buffer, name: string): MasterKeys {
     keys.push(key);
   }
   const [first, ...others] = keys;
-  if (!first) throw new MasterKeyError(`${name} holds no key; make one with: sealrelay keys master create FILE`);
+  if (!first) throw new MasterKeyError(`${name} holds no key; make one with: sealrelay keys master create --file FILE`);
   return [first, ...others];
 }
 
@@ -155,12 +178,13 @@ function decodeKey(text: Uint8Array): Buffer | null {
   return (held & 3) === 0 ? out : null;
 }
 
-function inWords(error: unknown): string {
+export function inWords(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOENT') return 'there is no such file or folder';
   if (code === 'EACCES' || code === 'EPERM') return 'this user may not';
   if (code === 'EEXIST') return 'it exists already, and is never overwritten';
   if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'EROFS') return 'it is on a file system that cannot be written';
   if (code === 'ENOSPC') return 'the disk is full';
   return code ?? 'unknown error';
 }

@@ -1,7 +1,8 @@
 // The ring: every key of every organization, opened, behind the Vault port. At start it unwraps what the keyring holds;
 // `ready` makes what is missing, durable before it resolves; after that all is synchronous, from maps of KeyObjects
-// (src/README.md, "Keys"). Logs nothing; its errors name organizations and key ids only. It cannot rotate keys yet, and it
-// cannot know a key that another process added after it was opened, except by meeting it in `ready`.
+// (src/README.md, "Keys"). Logs nothing; its errors name organizations and key ids only. It cannot know a key that another
+// process added after it was opened, except by meeting it in `ready`. At a rotation (rotate.ts) it makes the new keys and
+// goes on opening what is boxed by the old ones, in memory also when they are deleted: work in hand may hold such a box.
 
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { type BoxKey, boxKey, keyOfBox, makeBox, openBox } from '../crypto/box.ts';
@@ -33,7 +34,10 @@ type Held = {
   generation: number;
   /** Every key that opens boxes, by its id as a number: generations of the organization key and `fields`. */
   readonly byId: Map<number, BoxKey>;
-  readonly fields: Map<string, BoxKey>;
+  /** Earlier generations of the organization key, by id. */
+  readonly earlier: Map<number, BoxKey>;
+  /** Of each month the key of the newest generation, which boxes. */
+  readonly fields: Map<string, { readonly key: BoxKey; readonly generation: number }>;
   readonly purposes: Map<Purpose, KeyObject>;
 };
 
@@ -57,7 +61,8 @@ export async function openRing(deps: RingDeps): Promise<Ring> {
 export class Ring implements Vault {
   readonly #deps: RingDeps;
   readonly #held = new Map<OrganizationName, Held>();
-  readonly #organizationRows: KeyRow[] = [];
+  #organizationRows: KeyRow[] = [];
+  #master: MasterKeys;
   readonly #making = new Map<OrganizationName, Promise<void>>();
   /** The month last asked for: [from, to) in milliseconds and its name. */
   #month = { from: 0, to: 0, name: '' };
@@ -65,6 +70,7 @@ export class Ring implements Vault {
 
   constructor(deps: RingDeps) {
     this.#deps = deps;
+    this.#master = deps.master;
     this.#nonce = nonces(deps.random, 12);
   }
 
@@ -77,8 +83,13 @@ export class Ring implements Vault {
 
   ready(organization: OrganizationName, at: Time): Promise<void> {
     if (this.#complete(organization, this.#monthName(at))) return DONE;
+    return this.#inTurn(organization, () => this.#make(organization, at));
+  }
+
+  /** After what is being made for the organization. */
+  #inTurn(organization: OrganizationName, make: () => Promise<void>): Promise<void> {
     const before = this.#making.get(organization) ?? DONE;
-    const making = before.catch(() => {}).then(() => this.#make(organization, at));
+    const making = before.catch(() => {}).then(make);
     this.#making.set(organization, making);
     const forget = () => {
       if (this.#making.get(organization) === making) this.#making.delete(organization);
@@ -104,21 +115,21 @@ export class Ring implements Vault {
     const held = this.#held.get(organization)!;
     const missing: string[] = PURPOSES.filter((purpose) => !held.purposes.has(purpose));
     if (!held.fields.has(month)) missing.push(`fields ${month}`);
-    for (const purpose of missing) this.take(await this.#add(organization, purpose, at));
+    for (const purpose of missing) this.take(await this.#add(organization, purpose, at, generationOf(held, purpose)));
   }
 
   /** The row that stands afterwards, ours or that of who came first. */
-  async #add(organization: OrganizationName, purpose: string, at: Time): Promise<KeyRow> {
+  async #add(organization: OrganizationName, purpose: string, at: Time, generation = 1): Promise<KeyRow> {
     const held = this.#held.get(organization);
-    const wrapping = purpose === 'organization' ? this.#deps.master[0] : held!.organization!;
+    const wrapping = purpose === 'organization' ? this.#master[0] : held!.organization!;
     const bytes = Buffer.from(this.#deps.random.bytes(32));
     const key = boxKey(bytes);
     // Ids are four octets: among an organization's keys they must not meet.
-    if (held?.byId.has(key.id.readUInt32BE())) return this.#add(organization, purpose, at);
-    const row = { organization, purpose, generation: 1, id: key.id.toString('hex') };
+    if (held?.byId.has(key.id.readUInt32BE())) return this.#add(organization, purpose, at, generation);
+    const row = { organization, purpose, generation, id: key.id.toString('hex') };
     const box = makeBox(wrapping, placeOf(row), bytes, this.#nonce());
     bytes.fill(0);
-    return this.#deps.keyring.add({ ...row, wrappedBy: wrapping.id.toString('hex'), box, createdAt: at });
+    return this.#deps.keyring.add({ ...row, wrappedBy: hex(wrapping), box, createdAt: at });
   }
 
   /** Opens a row and keeps its key. */
@@ -132,13 +143,20 @@ export class Ring implements Vault {
     if (row.purpose === 'organization') {
       this.#organizationRows.push(row);
       held.byId.set(key.id.readUInt32BE(), key);
-      if (row.generation > held.generation) {
+      const { organization: before } = held;
+      const isNewest = row.generation > held.generation;
+      const earlier = isNewest ? before : key;
+      if (earlier) held.earlier.set(earlier.id.readUInt32BE(), earlier);
+      if (isNewest) {
         held.organization = key;
         held.generation = row.generation;
       }
     } else if (row.purpose.startsWith('fields ')) {
       held.byId.set(key.id.readUInt32BE(), key);
-      held.fields.set(row.purpose.slice('fields '.length), key);
+      const month = row.purpose.slice('fields '.length);
+      if (row.generation > (held.fields.get(month)?.generation ?? 0)) {
+        held.fields.set(month, { key, generation: row.generation });
+      }
     } else {
       held.purposes.set(row.purpose as Purpose, createSecretKey(bytes));
     }
@@ -148,9 +166,12 @@ export class Ring implements Vault {
   #wrapping(row: KeyRow): BoxKey {
     const what = `key ${row.id} (${row.purpose}) of organization ${row.organization}`;
     if (row.purpose === 'organization') {
-      const master = this.#deps.master.find((key) => key.id.toString('hex') === row.wrappedBy);
+      const master = this.#master.find((key) => hex(key) === row.wrappedBy);
       if (master) return master;
-      throw new MasterKeyError(`${what} is wrapped by master key ${row.wrappedBy}, which the master key file lacks`);
+      const has = this.#master.map(hex).join(', ');
+      throw new MasterKeyError(
+        `${what} is wrapped by master key ${row.wrappedBy}, which the master key file lacks: it holds ${has}; put the right file in its place, or restore it from the recovery copy (sealrelay keys master check --from-paper --write FILE)`,
+      );
     }
     const held = this.#held.get(row.organization)?.byId.get(Number.parseInt(row.wrappedBy, 16));
     if (held) return held;
@@ -160,16 +181,100 @@ export class Ring implements Vault {
   #heldOf(organization: OrganizationName): Held {
     let held = this.#held.get(organization);
     if (!held) {
-      held = { organization: undefined, generation: 0, byId: new Map(), fields: new Map(), purposes: new Map() };
+      const maps = { byId: new Map(), earlier: new Map(), fields: new Map(), purposes: new Map() };
+      held = { organization: undefined, generation: 0, ...maps };
       this.#held.set(organization, held);
     }
     return held;
   }
 
+  // ── rotation ──
+
+  organizations(): readonly OrganizationName[] {
+    return [...this.#held.keys()];
+  }
+
+  /** Ids of the master keys, the wrapping one first. */
+  get masterIds(): readonly string[] {
+    return this.#master.map(hex);
+  }
+
+  /** Ids of the master keys that wrap organization keys. */
+  wrappers(): readonly string[] {
+    return [...new Set(this.#organizationRows.map((row) => row.wrappedBy))];
+  }
+
+  /** From now on the first of these wraps. Throws MasterKeyError when one that wraps a key is not among them. */
+  useMaster(master: MasterKeys): void {
+    const ids = master.map(hex);
+    const lacking = this.wrappers().find((id) => !ids.includes(id));
+    if (lacking) throw new MasterKeyError(`the master key file lacks key ${lacking}, which is still needed`);
+    this.#master = master;
+  }
+
+  /** Organizations whose keys another master key wraps than the first. */
+  behind(): readonly OrganizationName[] {
+    const newest = new Map<OrganizationName, KeyRow>();
+    for (const row of this.#organizationRows) {
+      if (row.generation > (newest.get(row.organization)?.generation ?? 0)) newest.set(row.organization, row);
+    }
+    const first = hex(this.#master[0]);
+    return [...newest.values()].filter((row) => row.wrappedBy !== first).map((row) => row.organization);
+  }
+
+  /** A new generation of the organization's key, and a new `fields` key of the month; what stands may be repeated. */
+  renew(organization: OrganizationName, at: Time): Promise<void> {
+    return this.#inTurn(organization, async () => {
+      const held = this.#held.get(organization);
+      if (!held?.organization) return;
+      if (this.behind().includes(organization)) {
+        const row = await this.#add(organization, 'organization', at, held.generation + 1);
+        await this.#deps.copy?.([...this.#organizationRows, row]);
+        this.take(row);
+      }
+      const month = this.#monthName(at);
+      const fields = held.fields.get(month);
+      if (fields === undefined || fields.generation >= held.generation) return;
+      this.take(await this.#add(organization, `fields ${month}`, at, held.generation));
+    });
+  }
+
+  /** Rows of organization keys that are not the newest generation. */
+  earlierRows(): readonly KeyRow[] {
+    return this.#organizationRows.filter((row) => row.generation < this.#held.get(row.organization)!.generation);
+  }
+
+  /** The row of a purpose key under the present organization key; null when it stands under it already. */
+  rewrapRow(row: KeyRow): KeyRow | null {
+    const box = this.rewrap(placeOf(row), row.box);
+    return box && { ...row, box, wrappedBy: hex(this.#held.get(row.organization)!.organization!) };
+  }
+
+  /** As `rewrapDataKey`, of an object whose organization is not known; null also when none of ours opens it. */
+  rewrapObject(object: string, box: Uint8Array): Uint8Array | null {
+    const id = keyOfBox(box);
+    for (const [organization, held] of this.#held) {
+      if (!held.earlier.has(id)) continue;
+      try {
+        return this.rewrapDataKey(organization, object, box);
+      } catch (error) {
+        if (!(error instanceof VaultError)) throw error;
+      }
+    }
+    return null;
+  }
+
+  /** These rows are deleted: the copy goes on without them. */
+  async drop(rows: readonly KeyRow[]): Promise<void> {
+    const ids = new Set(rows.map((row) => `${row.organization} ${row.id}`));
+    this.#organizationRows = this.#organizationRows.filter((row) => !ids.has(`${row.organization} ${row.id}`));
+    await this.#deps.copy?.(this.#organizationRows);
+  }
+
   // ── boxes, tags, digests, data keys ──
 
   box(place: BoxPlace, plain: Uint8Array, at: Time): Uint8Array {
-    const key = this.#held.get(place.organization)?.fields.get(this.#monthName(at));
+    const key = this.#held.get(place.organization)?.fields.get(this.#monthName(at))?.key;
     if (!key) throw this.#lacks(place.organization, `fields ${this.#monthName(at)}`);
     return makeBox(key, place, plain, this.#nonce());
   }
@@ -178,6 +283,16 @@ export class Ring implements Vault {
     const key = this.#held.get(place.organization)?.organization;
     if (!key) throw this.#lacks(place.organization, 'the organization');
     return makeBox(key, place, plain, this.#nonce());
+  }
+
+  rewrap(place: BoxPlace, box: Uint8Array): Uint8Array | null {
+    const held = this.#held.get(place.organization);
+    const key = held && held.earlier.size > 0 ? held.earlier.get(keyOfBox(box)) : undefined;
+    if (!held || !key) return null;
+    const plain = openBox(key, place, box);
+    const made = makeBox(held.organization!, place, plain, this.#nonce());
+    plain.fill(0);
+    return made;
   }
 
   open(place: BoxPlace, box: Uint8Array): Uint8Array {
@@ -214,6 +329,10 @@ export class Ring implements Vault {
     return this.open(dataKeyPlace(organization, object), box);
   }
 
+  rewrapDataKey(organization: OrganizationName, object: string, box: Uint8Array): Uint8Array | null {
+    return this.rewrap(dataKeyPlace(organization, object), box);
+  }
+
   #purpose(organization: OrganizationName, purpose: Purpose): KeyObject {
     const key = this.#held.get(organization)?.purposes.get(purpose);
     if (!key) throw this.#lacks(organization, purpose);
@@ -232,6 +351,15 @@ export class Ring implements Vault {
     this.#month = { from, to, name: monthOf(at) };
     return this.#month.name;
   }
+}
+
+function hex(key: BoxKey): string {
+  return key.id.toString('hex');
+}
+
+/** A month's `fields` key is of the generation of the organization key under which it was made. */
+function generationOf(held: Held, purpose: string): number {
+  return purpose.startsWith('fields ') ? held.generation : 1;
 }
 
 function openRow(wrapping: BoxKey, row: KeyRow): Buffer {

@@ -59,6 +59,7 @@ export function controlDeps(
     accounts: store.accounts,
     ...keys,
     explain: (message, deliveries) => explain(explainDeps, message, deliveries),
+    rotation: state.rotation,
     reload,
     status: async () => ({
       ...(await readiness(base, state, line)),

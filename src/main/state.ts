@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { storeFailedWords } from '../control/alarms.ts';
 import { createKeptPolicies, type KeptPolicies } from '../control/kept-policies.ts';
 import { GATEWAY } from '../domain/ids.ts';
-import { openMaster } from '../keys/open.ts';
+import { masterSource } from '../keys/open.ts';
 import { openRing, type Ring } from '../keys/ring.ts';
+import { createRotation, type Rotation } from '../keys/rotate.ts';
 import { openDayKeys } from '../store/audit/day-keys.ts';
 import { writeKeysFile } from '../store/bodies/keys-file.ts';
 import { openBodies, type SegmentBodies } from '../store/bodies/segments.ts';
@@ -21,6 +22,7 @@ export type State = {
   readonly bodies: SegmentBodies;
   readonly kept: KeptPolicies;
   readonly checkpoints: Checkpoints;
+  readonly rotation: Rotation;
   readonly failed: Promise<void>;
 };
 
@@ -58,13 +60,15 @@ export async function openState(base: Base): Promise<State> {
   });
   closers.push(() => store.close());
   const credentials = process.env.CREDENTIALS_DIRECTORY;
-  const master = await openMaster(config, { secrets: load.secrets, random, credentials });
+  const source = masterSource(config, { secrets: load.secrets, random, credentials });
+  const master = await source.read();
   const dir = join(path, 'bodies');
   await refuseLostDatabase(path, store.keyring);
   vault = await openRing({ master, keyring: store.keyring, random, copy: (rows) => writeKeysFile(dir, rows) });
   await vault.ready(GATEWAY, startedAt);
+  const dayKeys = await openDayKeys(path, { vault, random });
   checkpoints = await startCheckpoints({
-    ...{ node: config.node, audit: store.audit, dayKeys: await openDayKeys(path, { vault, random }) },
+    ...{ node: config.node, audit: store.audit, dayKeys },
     ...{ clock, log, alarm: meterOf(base).alarm },
   });
   closers.push(() => checkpoints?.stop());
@@ -73,5 +77,10 @@ export async function openState(base: Base): Promise<State> {
   closers.push(() => bodies.close());
   const kept = createKeptPolicies(join(path, 'policies'), vault);
   await kept.keep(policy, startedAt);
-  return { store, vault, bodies, kept, checkpoints, failed: failure.promise };
+  const ring = vault;
+  const rotation = createRotation({
+    ...{ ring, source, boxes: store.keyBoxes, clock, random, dayKeys: () => dayKeys.renew() },
+    slots: () => bodies.renewKeys((object, box) => ring.rewrapObject(object, box)),
+  });
+  return { store, vault, bodies, kept, checkpoints, rotation, failed: failure.promise };
 }

@@ -9,6 +9,7 @@ import type { BoxPlace, Vault } from '../crypto/vault.ts';
 import type { OrganizationName } from '../domain/ids.ts';
 import type { Grant, Parcel } from '../domain/portal.ts';
 import type { Random } from '../domain/types.ts';
+import { grantPlace } from '../store/parcels/port.ts';
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 const TOKEN = /^[a-z2-7]{32}$/;
@@ -60,7 +61,7 @@ export function makeGrant(
   const locator = derive('sealrelay/1 locator').toString('hex', 0, 16);
   const grant = { ...what, locator };
   const inner = makeBox(innerKey(derive, grant), innerPlace(grant), conversationKey, random.bytes(NONCE));
-  return { ...grant, box: vault.wrap(outerPlace(grant), inner) };
+  return { ...grant, box: vault.wrap(grantPlace(grant), inner) };
 }
 
 /** The conversation key. Throws VaultError when the grant is not this token's, or was changed. */
@@ -68,7 +69,7 @@ export function openGrant(vault: Pick<Vault, 'open'>, grant: Grant, token: strin
   const secret = octetsOf(token);
   const derive = deriver(secret);
   secret.fill(0);
-  return openBox(innerKey(derive, grant), innerPlace(grant), vault.open(outerPlace(grant), grant.box));
+  return openBox(innerKey(derive, grant), innerPlace(grant), vault.open(grantPlace(grant), grant.box));
 }
 
 function innerKey(derive: (info: string) => Buffer, { kind }: Pick<Grant, 'kind'>) {
@@ -76,10 +77,6 @@ function innerKey(derive: (info: string) => Buffer, { kind }: Pick<Grant, 'kind'
   const key = boxKey(bytes);
   bytes.fill(0);
   return key;
-}
-
-function outerPlace({ organization, locator }: Pick<Grant, 'organization' | 'locator'>): BoxPlace {
-  return { organization, table: 'access_grant', row: locator, column: 'key' };
 }
 
 /** Bound to the conversation, so that a grant that is moved to another one opens nothing. */

@@ -19,6 +19,8 @@ export type DayKeys = {
   make(keep: Uint8Array | null): Promise<DayKey>;
   /** Overwrites every other, durable when it resolves. */
   keepOnly(key: Uint8Array): Promise<void>;
+  /** Boxes anew what stands under an earlier organization key, durable when it resolves. Gives how many. */
+  renew(): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -36,6 +38,30 @@ export async function openDayKeys(
   (await readUpTo(file, Buffer.alloc(octets.length), 0)).copy(octets);
   const placeOf = (i: number) => octets.subarray(i * PLACE, (i + 1) * PLACE);
   const holds = (i: number, key: Uint8Array | null) => key !== null && isSame(placeOf(i).subarray(0, PUBLIC), key);
+
+  let before: Promise<unknown> = Promise.resolve();
+  /** One after the other: each decides by what the one before left. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = before.then(work);
+    before = turn.catch(() => {});
+    return turn;
+  }
+
+  async function renew(): Promise<number> {
+    let renewed = 0;
+    for (const i of PLACES) {
+      const [key, box] = [placeOf(i).subarray(0, PUBLIC), placeOf(i).subarray(PUBLIC)];
+      const made = rewrapped(vault, key, box);
+      if (made === null) continue;
+      const value = Buffer.concat([key, made]);
+      // As long as it is not written, the one of before opens.
+      await writeAll(file, [value], i * PLACE);
+      await file.datasync();
+      placeOf(i).set(value);
+      renewed += 1;
+    }
+    return renewed;
+  }
 
   async function put(i: number, value: Uint8Array): Promise<void> {
     // Should it fail half-way, it is neither a key nor empty.
@@ -59,19 +85,22 @@ export async function openDayKeys(
         throw error;
       }
     },
-    async make(keep) {
-      const free = PLACES.find((one) => !holds(one, keep))!;
-      const seed = random.bytes(32);
-      const made = signingKey(seed);
-      const box = vault.wrap(boxPlace(made.key), seed);
-      seed.fill(0);
-      await put(free, Buffer.concat([made.key, box]));
-      return made;
-    },
-    async keepOnly(key) {
-      for (const i of PLACES)
-        if (!holds(i, key) && placeOf(i).some((octet) => octet !== 0)) await put(i, Buffer.alloc(PLACE));
-    },
+    make: (keep) =>
+      inTurn(async () => {
+        const free = PLACES.find((one) => !holds(one, keep))!;
+        const seed = random.bytes(32);
+        const made = signingKey(seed);
+        const box = vault.wrap(boxPlace(made.key), seed);
+        seed.fill(0);
+        await put(free, Buffer.concat([made.key, box]));
+        return made;
+      }),
+    keepOnly: (key) =>
+      inTurn(async () => {
+        for (const i of PLACES)
+          if (!holds(i, key) && placeOf(i).some((octet) => octet !== 0)) await put(i, Buffer.alloc(PLACE));
+      }),
+    renew: () => inTurn(renew),
     close: () => file.close(),
   };
 }
@@ -87,6 +116,16 @@ async function openFile(folder: string): Promise<BodyFile> {
   await file.close();
   await realIo.syncFolder(folder);
   return realIo.open(path, 'r+');
+}
+
+/** Null when it stands under the present key, or does not open at all. */
+function rewrapped(vault: Vault, key: Uint8Array, box: Uint8Array): Uint8Array | null {
+  try {
+    return vault.rewrap(boxPlace(key), box);
+  } catch (error) {
+    if (error instanceof VaultError) return null;
+    throw error;
+  }
 }
 
 function boxPlace(key: Uint8Array): BoxPlace {

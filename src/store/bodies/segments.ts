@@ -12,13 +12,14 @@ import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { BodyRef, Clock, Random } from '../../domain/types.ts';
 import { Appender } from './append.ts';
 import { Fresh } from './fresh.ts';
-import { type BodyIo, realIo } from './io.ts';
+import { type BodyIo, codeOf, realIo } from './io.ts';
 import { classify, ownFile, type Place, placeOf, segmentFile } from './layout.ts';
 import { OwnFile } from './own-file.ts';
 import { type Bodies, BodyError, type BodyHandle, type BodyWriter, type Seal } from './port.ts';
 import { openSealedBytes, streamSealed } from './read.ts';
 import { Readers } from './readers.ts';
 import { Removal } from './removal.ts';
+import { type Rewrap, renewSlots } from './renew.ts';
 import { Segment, type SegmentDeps } from './segment.ts';
 import { Space } from './space.ts';
 import { Writer, type WriterDeps } from './writer.ts';
@@ -240,6 +241,23 @@ export class SegmentBodies implements Bodies {
     if (!segment?.isLive(place.slot)) return;
     if (this.#appender.failure) throw this.#appender.failure;
     await this.#removal.add({ segment, slot: place.slot, object: ref.object, own: place.own });
+  }
+
+  /** Boxes anew what stands in key slots; durable when it resolves. Gives how many slots that were. A disk that fails
+   *  ends the store. */
+  async renewKeys(rewrap: Rewrap): Promise<number> {
+    // What was ended before may carry a box of before.
+    await Promise.all([...this.#writers.values()].map((writer) => writer.settled));
+    const { dir } = this.#deps;
+    const alone = <T>(work: () => Promise<T>) => this.#removal.paused(work);
+    const deps = { io: this.#io, dir, alone, isWriting: (object: string) => this.#writers.has(object) };
+    let renewed = 0;
+    try {
+      for (const { name } of [...this.#segments.values()]) renewed += await renewSlots(deps, name, rewrap);
+    } catch (error) {
+      throw this.#appender.fail(`${codeOf(error)} when boxing keys anew`);
+    }
+    return renewed;
   }
 
   async sweep(

@@ -175,7 +175,9 @@ export class Writer implements BodyWriter {
       organizationLength: name.length,
       envelopeLength: box.length,
     };
-    const keyBox = this.#keyBox;
+    // The organization key may have been renewed while the body came.
+    const renewed = this.#body.seal ? null : this.#deps.vault.rewrapDataKey(organization, object, this.#keyBox);
+    const keyBox = renewed ?? this.#keyBox;
     const slotBytes = encodeSlot({ object, own, createdAt, record: position, keyBox });
     const buffers = [encodeHeader(header), name, ...this.#parts, box];
     const ref: BodyRef = {

@@ -22,7 +22,8 @@ const PAGE = 500;
 /** Times a change is made anew because another came before it. */
 const TRIES = 10;
 
-const keyPlace = (organization: OrganizationName, id: AddressKeyId, column: 'box' | 'private'): BoxPlace => ({
+/** Place of a key's box, or of its private octets, under the organization key. */
+export const keyPlace = (organization: OrganizationName, id: AddressKeyId, column: 'box' | 'private'): BoxPlace => ({
   organization,
   table: 'address_key',
   row: id,

@@ -5,7 +5,7 @@ import type { Access } from '../sqlite/access.ts';
 import type { StoredKey } from '../sqlite/calls/keys.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 
-function rowOf(stored: StoredKey): KeyRow {
+export function rowOf(stored: StoredKey): KeyRow {
   return {
     organization: stored.organization,
     purpose: stored.purpose,

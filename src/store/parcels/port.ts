@@ -1,10 +1,16 @@
 // Parcels and who may open them, as verbs: each is one transaction, may be repeated under its id, and writes its own audit
 // entries. Keys come and go as boxes; no token, code or cookie reaches the store, only what is derived from them.
 
+import type { BoxPlace } from '../../crypto/vault.ts';
 import type { DeliveryId, OrganizationName, Time } from '../../domain/ids.ts';
 import type { Grant, Parcel, ParcelState } from '../../domain/portal.ts';
 import type { Actor, BodyRef, Lease, NewMessage } from '../../domain/types.ts';
 import type { VerbId } from '../queue/port.ts';
+
+/** Place of a grant's outer box, under the organization key. */
+export function grantPlace({ organization, locator }: Pick<Grant, 'organization' | 'locator'>): BoxPlace {
+  return { organization, table: 'access_grant', row: locator, column: 'key' };
+}
 
 export type NewParcel = {
   readonly parcel: Parcel;

@@ -12,7 +12,7 @@ import { type Octets, toOctets } from '../sqlite/calls/octets.ts';
 import type { EscrowOne, GoneRow, GrantCall, GrantRow, ParcelRow, SessionRow } from '../sqlite/calls/parcels.ts';
 import type { AcceptCall } from '../sqlite/calls/queue.ts';
 import type { ParcelList } from '../sqlite/queries/parcels.ts';
-import type { NewParcel, Parcels, PortalSession } from './port.ts';
+import { grantPlace, type NewParcel, type Parcels, type PortalSession } from './port.ts';
 
 /** In the box `fixed` of a parcel. What is done follows it: a row that is moved to another conversation does not show there. */
 type Fixed = Pick<Parcel, 'conversation' | 'delivery' | 'recipient' | 'sender' | 'from' | 'messageId' | 'level'>;
@@ -81,7 +81,10 @@ function sessionFrom(row: SessionRow): PortalSession {
   };
 }
 
-function grantCall({ locator, organization, conversation, kind, expiresAt, box }: Grant): GrantCall {
+function grantCall(vault: Vault, grant: Grant): GrantCall {
+  const { locator, organization, conversation, kind, expiresAt } = grant;
+  // The organization key may have been renewed since the grant was made.
+  const box = vault.rewrap(grantPlace(grant), grant.box) ?? grant.box;
   return [toOctets(fromHex(locator)), organization, conversation, kind, expiresAt, toOctets(box)];
 }
 
@@ -105,7 +108,7 @@ function escrowOne(vault: Vault, one: NewParcel, at: number): EscrowOne {
       boxJson(vault, parcelPlace(organization, id), fixed, at),
     ],
     boxJson(vault, conversationPlace(organization, conversation), { outsider: recipient }, at),
-    grants.map(grantCall),
+    grants.map((grant) => grantCall(vault, grant)),
     mailCall(vault, notice, at),
     boxJson(vault, place.because(organization, delivery), because, at),
     step,
@@ -151,11 +154,12 @@ function writing(access: Access): Writing {
   return {
     async escrow(verb, lease, parcels, receipt) {
       const at = access.clock.now();
-      const all: EscrowOne[] = [];
-      for (const one of parcels) {
-        all.push(escrowOne(await readyVault(access, one.parcel.organization, at), one, at));
-      }
-      const mail = receipt && mailCall(await readyVault(access, receipt.organization, at), receipt, at);
+      for (const { parcel } of parcels) await readyVault(access, parcel.organization, at);
+      if (receipt) await readyVault(access, receipt.organization, at);
+      // Nothing is waited for between the boxes and the call: a key may be renewed meanwhile.
+      const vault = access.vault();
+      const all = parcels.map((one): EscrowOne => escrowOne(vault, one, at));
+      const mail = receipt && mailCall(vault, receipt, at);
       await access.write('escrow', verb, [lease.owner, lease.no, all, mail]);
     },
     async seen(verb, parcel, what, detail) {
@@ -220,7 +224,7 @@ function sessions(access: Access): Sessions {
   };
 }
 
-type Reading = Pick<Parcels, 'grant' | 'parcel' | 'ofConversation' | 'ofDelivery' | 'list'>;
+type Reading = Pick<Parcels, 'grant' | 'parcel' | 'ofConversation' | 'ofDelivery' | 'retractedSince' | 'list'>;
 
 function reading(access: Access): Reading {
   const some = (rows: readonly ParcelRow[]) => rows.flatMap((row) => opened(access, row) ?? []);

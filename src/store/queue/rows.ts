@@ -183,7 +183,7 @@ export function acceptCall(
     causeText(message.cause),
     message.parent ?? null,
     message.smtpUtf8 ? 1 : 0,
-    JSON.stringify(message.body),
+    JSON.stringify(underPresentKey(vault, organization, message.body)),
     boxJson(vault, place.fixed(organization, id), fixedOf(message), at),
     senderTags,
     acceptedDetail(message),
@@ -197,6 +197,12 @@ export function acceptCall(
 }
 
 /** What a delivery says while its notice is on its way; what became of the notice takes its place. */
+/** The organization key may have been renewed since the body was begun. */
+function underPresentKey(vault: Vault, organization: string, body: BodyRef): BodyRef {
+  const box = vault.rewrapDataKey(organization, body.object, Buffer.from(body.key, 'base64url'));
+  return box === null ? body : { ...body, key: Buffer.from(box).toString('base64url') };
+}
+
 export const ON_ITS_WAY = 'portal: sealed, its notice is on its way';
 
 /** `waited`: what the delivery that waits for this notice says so far. */

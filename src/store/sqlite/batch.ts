@@ -172,7 +172,8 @@ function refused(call: Call, error: unknown): Answer {
 /** Octets of the write-ahead log that make a checkpoint due while the line is busy. */
 export const WAL_BOUND = 16 * 1024 * 1024;
 
-/** Moves the log into the database; `truncate` also empties the file, when no reader is in the way. */
-export function checkpoint(db: Database.Database, truncate: boolean): void {
-  db.pragma(`wal_checkpoint(${truncate ? 'TRUNCATE' : 'PASSIVE'})`);
+/** Moves the log into the database; `truncate` also empties the file, when no reader is in the way. False when one was. */
+export function checkpoint(db: Database.Database, truncate: boolean): boolean {
+  const [row] = db.pragma(`wal_checkpoint(${truncate ? 'TRUNCATE' : 'PASSIVE'})`) as [{ busy: number }];
+  return row.busy === 0;
 }

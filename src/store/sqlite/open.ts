@@ -7,7 +7,7 @@ import type { Vault } from '../../crypto/vault.ts';
 import type { Clock, Random } from '../../domain/types.ts';
 import type { KeyBook } from '../../keys/book-port.ts';
 import { cachedBook } from '../../keys/cache.ts';
-import type { Keyring } from '../../keys/port.ts';
+import type { KeyBoxes, Keyring } from '../../keys/port.ts';
 import type { Accounts } from '../accounts/port.ts';
 import { openAccounts } from '../accounts/sqlite.ts';
 import { openArchive } from '../audit/archive.ts';
@@ -15,6 +15,7 @@ import type { Archive } from '../audit/archive-port.ts';
 import type { Audit } from '../audit/port.ts';
 import { openAudit } from '../audit/sqlite.ts';
 import { openBook } from '../keyring/book.ts';
+import { openKeyBoxes } from '../keyring/boxes.ts';
 import { openKeyring } from '../keyring/sqlite.ts';
 import type { Parcels } from '../parcels/port.ts';
 import { openParcels } from '../parcels/sqlite.ts';
@@ -67,6 +68,7 @@ export type Store = {
   readonly book: KeyBook;
   readonly recovery: Recovery;
   readonly snapshot: Snapshot;
+  readonly keyBoxes: KeyBoxes;
   stats(): StoreStats;
   /** Octets of the write-ahead log. */
   wal(): number;
@@ -102,6 +104,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     recovery: openRecovery(access),
     snapshot: openSnapshot(access),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
+    keyBoxes: openKeyBoxes(access),
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
     async close() {
       await reader.close();

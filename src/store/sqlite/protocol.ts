@@ -3,7 +3,15 @@
 
 import type { Copied, HoldCall, MoveAnswer, MoveCall } from './calls/archive.ts';
 import type { CheckpointCall, EntryCall } from './calls/audit.ts';
-import type { AddAddressKeyCall, ChangeAddressKeyCall, KeyRowCall, StoredKey } from './calls/keys.ts';
+import type {
+  AddAddressKeyCall,
+  ChangeAddressKeyCall,
+  KeyRowCall,
+  ReplaceCall,
+  RetireCall,
+  RewrapCall,
+  StoredKey,
+} from './calls/keys.ts';
 import type { Octets } from './calls/octets.ts';
 import type { ChallengeCall, EscrowCall, GoneRow, SessionCall, TriedAnswer, TryCall } from './calls/parcels.ts';
 import type {
@@ -75,6 +83,12 @@ export type WriterVerbs = {
   removeHold: { args: readonly [id: string, actor: string, detail: string, reason: Octets]; answer: null };
   addKey: { args: KeyRowCall; answer: StoredKey };
   addAddressKey: { args: AddAddressKeyCall; answer: boolean };
+  beginRotation: { args: readonly [mark: string, actor: string, detail: string, reason: Octets]; answer: null };
+  rewrapKeys: { args: RewrapCall; answer: number };
+  replaceBoxes: { args: ReplaceCall; answer: number };
+  retireKeys: { args: RetireCall; answer: null };
+  emptyLog: { args: null; answer: boolean };
+  endRotation: { args: readonly [actor: string, detail: string]; answer: null };
   changeAddressKey: { args: ChangeAddressKeyCall; answer: boolean };
   addOperator: {
     args: readonly [name: string, box: Octets, actor: string, detail: string, reason: Octets];

@@ -12,6 +12,7 @@ import { keyQueries } from './queries/keys.ts';
 import { parcelQueries } from './queries/parcels.ts';
 import { proofQueries } from './queries/proof.ts';
 import { queueQueries } from './queries/queue.ts';
+import { rotateQueries } from './queries/rotate.ts';
 import { searchQueries } from './queries/search.ts';
 import { openSources } from './sources.ts';
 
@@ -38,6 +39,7 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...accountQueries(db),
     ...keyQueries(db),
   };
+    ...rotateQueries(db),
   port.on('message', (message: Call[] | 'close') => {
     if (message === 'close') {
       sources.close();

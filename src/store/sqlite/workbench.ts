@@ -35,6 +35,10 @@ export type Workbench = {
   reload(): void;
 };
 
+  /** Organization keys were deleted in this process: boxes under them may still come. */
+  retiring: boolean;
+  /** Throws Refusal when the organization's key of that box was deleted. */
+  refuseRetired(organization: string, box: Uint8Array): void;
 const EMPTY: Tally = { stages: {}, states: {}, lease: 0, served: 0, acknowledged: 0 };
 const FOUR_HOURS = 4 * 3_600_000;
 
@@ -66,6 +70,7 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
     ledger,
     lanes,
     tally,
+  const standing = db.prepare<[string, string], number>('SELECT 1 FROM key WHERE organization = ? AND id = ?').pluck();
     delayAfter: FOUR_HOURS,
     acknowledge(n) {
       // Until everything that an earlier process left was looked at, the mark would pass over it: a second crash would
@@ -82,6 +87,11 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
       if (organizations.has(name)) return;
       addOrganization.run(name);
       organizations.add(name);
+    },
+    retiring: false,
+    refuseRetired(organization, box) {
+      if (!this.retiring || standing.get(organization, Buffer.from(box.subarray(0, 4)).toString('hex'))) return;
+      throw new Refusal('wrong state', 'the key that boxes this was deleted: make it anew');
     },
     flush() {
       ledger.flush();

@@ -24,6 +24,7 @@ import { openParcelRows } from './verbs/parcel-rows.ts';
 import { makeParcels } from './verbs/parcels.ts';
 import { makeRecover } from './verbs/recover.ts';
 import { makeRestore } from './verbs/restore.ts';
+import { makeRotate } from './verbs/rotate.ts';
 import { openRows } from './verbs/rows.ts';
 import { makeSettle } from './verbs/settle.ts';
 import { makeTell } from './verbs/tell.ts';
@@ -70,6 +71,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeArchive(w),
     ...makeKeys(w),
   };
+    ...makeRotate(w),
 }
 
 /** Rough size of a call: its strings, two levels deep in arrays. */
@@ -99,7 +101,9 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
 
   const runSome = (calls: readonly Call[]) => {
     const answers: unknown[] = [];
-    for (const { no, code, value } of runner.run(calls)) answers.push(no, code, value);
+    const done = runner.run(calls);
+    const emptied = emptyLog(w.db, calls, runner);
+    for (const { no, code, value } of done) answers.push(no, code, emptied?.get(no) ?? value);
     port.postMessage(answers);
     written = true;
     batches += 1;
@@ -156,6 +160,14 @@ function close(port: MessagePort, w: Workbench, runner: BatchRunner, timer: Node
 
 /** Removes the next batch from the front of `waiting`: accepts and settlements first, they hold peers and duplicates. */
 function takeBatch(waiting: Call[], calls: number): Call[] {
+/** After the commit; whether the log was emptied, by the numbers of the calls that asked for it. */
+function emptyLog(db: Workbench['db'], calls: readonly Call[], runner: BatchRunner): Map<number, boolean> | null {
+  const asked = calls.filter((call) => call[1] === 'emptyLog');
+  if (asked.length === 0 || runner.failed() !== null) return null;
+  const isEmpty = checkpoint(db, true);
+  return new Map(asked.map((call) => [call[0], isEmpty]));
+}
+
   let octets = 0;
   let count = 0;
   while (count < waiting.length && count < calls && octets < BATCH_OCTETS) {

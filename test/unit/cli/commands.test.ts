@@ -38,7 +38,7 @@ test('all that the issue names are there', () => {
   const wanted =
     'start demo status reload mailq redecide explain trace|config check|config show|config schema|policy check|policy test|' +
     'queue list|queue show|queue retry|queue hold|queue release|queue bounce|queue drop|log search|log export|log verify|log key|' +
-    'submission add|user add|keys master create|keys import|keys list|keys show|keys pin|keys revoke|keys check|' +
+    'submission add|user add|keys master create|keys master rotate|keys import|keys list|keys show|keys pin|keys revoke|keys check|' +
     'portal list|portal show|portal extend|portal retract';
   const names = rows.map(([name]) => name);
   for (const one of wanted.split('|').flatMap((part) => (part.startsWith('start') ? part.split(' ') : [part]))) {
@@ -99,7 +99,8 @@ test.each<[string, string]>([
   ['submission add crm', '--organization'],
   ['policy test --to ann@example.org', '--eml'],
   ['policy test --eml x.eml', '--to'],
-  ['keys master create', "missing required argument 'file'"],
+  ['keys master create', "required option '--file <FILE>'"],
+  ['keys master rotate', '--reason is missing'],
   ['keys import', "missing required argument 'file'"],
   ['keys import no-such-file.asc', 'no-such-file.asc cannot be read (ENOENT)'],
   ['keys list --kind x509', 'x509'],
@@ -124,6 +125,7 @@ const ASKING: Record<string, string[]> = {
   explain: ['aaaaaaaaaaaaaaaaaaaaaaaa'],
   trace: ['aaaaaaaaaaaaaaaaaaaaaaaa'],
   'queue bounce': ['--all', '--reason', 'x'],
+  'keys master rotate': ['--reason', 'x', '--yes'],
   'queue drop': ['--all', '--reason', 'x'],
   'user add': ['ann', '--role', 'admin'],
   'user remove': ['ann'],

@@ -173,7 +173,7 @@ describe('policy', () => {
 describe('keys master create', () => {
   test('makes a file for the owner only, prints its id and never the key', async () => {
     const file = join(folder, 'master.key');
-    const ran = await run('keys', 'master', 'create', file);
+    const ran = await run('keys', 'master', 'create', '--file', file);
     expect(ran).toMatchObject({ code: 0, out: expect.stringMatching(/^[0-9a-f]{8}\n$/) });
     expect(ran.err).toContain('next: ');
     expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -185,9 +185,9 @@ describe('keys master create', () => {
 
   test('never overwrites one', async () => {
     const file = join(folder, 'twice.key');
-    expect(json((await run('keys', 'master', 'create', file, '--json')).out)).toMatchObject({ file });
+    expect(json((await run('keys', 'master', 'create', '--file', file, '--json')).out)).toMatchObject({ file });
     const before = readFileSync(file, 'utf8');
-    expect(await run('keys', 'master', 'create', file)).toMatchObject({ code: 1, out: '' });
+    expect(await run('keys', 'master', 'create', '--file', file)).toMatchObject({ code: 1, out: '' });
     expect(readFileSync(file, 'utf8')).toBe(before);
   });
 });

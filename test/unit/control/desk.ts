@@ -100,6 +100,7 @@ export async function openDesk(): Promise<Desk> {
     backups: { make: () => Promise.reject(new Error('not here')) },
     masterKey: 'somewhere',
     reload: async (options) => {
+    rotation: { run: () => Promise.reject(new Error('not here')) },
       reloads.push(options);
       return { applied: true, problems: [], changes: [], needsRestart: [], weaker: [] };
     },

@@ -60,3 +60,41 @@ export type ChangeAddressKeyCall = readonly [
   detail: string,
   reason: Octets,
 ];
+
+/** What stands under an organization key, by the table it stands in. */
+export type BoxKind = 'body' | 'grant' | 'private';
+
+/** A row with such a box. `body`: JSON of the reference that holds it, of a body; `gone`: that body was removed. */
+export type KeyBoxRow = {
+  /** Number, or locator of a grant. */
+  readonly row: number | Uint8Array;
+  /** The id by which the row is called in the box's place. */
+  readonly id: string;
+  readonly organization: string;
+  readonly box: Uint8Array | null;
+  readonly body: string | null;
+  readonly gone: number;
+};
+
+/** `next` null: there are no more. */
+export type KeyBoxPage = { readonly rows: readonly KeyBoxRow[]; readonly next: number | Uint8Array | null };
+
+/** Only where `before` still stands; octets of boxes, JSON of bodies. */
+export type ReplaceCall = readonly [
+  kind: BoxKind,
+  changes: readonly (readonly [row: number | Octets, before: string, after: string])[],
+];
+
+export type RewrapCall = readonly (readonly [
+  organization: string,
+  purpose: string,
+  generation: number,
+  before: Octets,
+  wrappedBy: string,
+  after: Octets,
+])[];
+
+export type RetireCall = readonly [
+  actor: string,
+  keys: readonly (readonly [organization: string, generation: number, id: string])[],
+];

@@ -56,6 +56,7 @@ export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: T
     const lease = owner !== null && !decided ? w.nextLease() : 0;
     const due = decided ? null : lease > 0 ? until : at;
     const fixed = fromOctets(fixedOctets);
+    if (w.retiring) w.refuseRetired(organization, Buffer.from((JSON.parse(body) as { key: string }).key, 'base64url'));
     const inserted = insertMessage.run(
       id,
       organization,

@@ -24,6 +24,7 @@ export function makeKeys(w: Workbench) {
       const tagged = fromOctets(tag);
       if (count.get(tagged) !== standing) return false;
       const boxes = [fromOctets(box), secret === null ? null : fromOctets(secret)];
+      if (secret !== null) w.refuseRetired(organization, fromOctets(secret));
       insert.run(id, organization, kind, own, tagged, pinned, validUntil, at, ...boxes);
       ledger.append(at, organization, null, null, actor, 'key.imported', detail, fromOctets(why));
       return true;
@@ -34,6 +35,7 @@ export function makeKeys(w: Workbench) {
       const boxes = [fromOctets(box), secret === null ? null : fromOctets(secret)];
       const changed = change.get(...boxes, pinned, validUntil, revokedAt, id, fromOctets(before));
       if (!changed) return false;
+      if (secret !== null) w.refuseRetired(changed.organization, fromOctets(secret));
       ledger.append(at, changed.organization, null, null, actor, event, detail, fromOctets(why));
       return true;
     },

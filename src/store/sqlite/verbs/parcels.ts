@@ -72,6 +72,7 @@ function makeEscrow(w: Workbench, rows: Rows, accept: Accept) {
   }
 
   function insert([locator, organization, conversation, kind, expiresAt, key]: GrantCall): void {
+    w.refuseRetired(organization, fromOctets(key));
     insertGrant.run(fromOctets(locator), organization, conversation, kind, expiresAt, fromOctets(key));
   }
 

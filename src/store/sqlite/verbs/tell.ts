@@ -24,7 +24,10 @@ export function makeTell(w: Workbench, rows: Rows) {
     )
     .pluck();
   const firstExamine = db.prepare<[], number>('SELECT min(due) FROM message WHERE due IS NOT NULL').pluck();
-  const sweep = db.prepare("UPDATE message SET stage = 'bodiless', bodied = 0 WHERE n = ?");
+  const reminded = db.prepare('UPDATE held SET reminded = ? WHERE n = ?');
+  const sweep = db.prepare(
+    "UPDATE message SET stage = 'bodiless', bodied = 0, body = json_set(body, '$.key', '') WHERE n = ?",
+  );
 
   function isDue(m: MessageCore, d: DeliveryCore, kind: number, now: number): boolean {
     if (!(d.tell & kind)) return false;

@@ -1,0 +1,114 @@
+// The boxes under organization keys on SQLite, made anew at a rotation: read in pages, boxed on the main thread, put back
+// in batches, each only where its row is as it was read. Logs nothing; what does not open stays, and is counted.
+
+import { type Vault, VaultError } from '../../crypto/vault.ts';
+import { GATEWAY } from '../../domain/ids.ts';
+import type { BodyRef } from '../../domain/types.ts';
+import type { KeyBoxes, KeyRow, Renewed, RotationMark } from '../../keys/port.ts';
+import { grantPlace } from '../parcels/port.ts';
+import { boxJson, place } from '../queue/rows.ts';
+import { type Access, readyVault } from '../sqlite/access.ts';
+import type { BoxKind, KeyBoxPage, KeyBoxRow, StoredKey } from '../sqlite/calls/keys.ts';
+import { toOctets } from '../sqlite/calls/octets.ts';
+import { keyPlace } from './book.ts';
+import { rowOf } from './sqlite.ts';
+
+/** Boxes made at a time before others get their turn, and put into one call. */
+const BATCH = 200;
+
+const QUERY: Record<BoxKind, string> = { body: 'bodyBoxes', grant: 'grantBoxes', private: 'privateBoxes' };
+
+type Change = readonly [row: number | string, before: string, after: string];
+
+/** Null: it stays as it is. Throws VaultError. */
+function changeOf(vault: Vault, kind: BoxKind, one: KeyBoxRow): Change | null {
+  const { row, id, organization, box, body } = one;
+  if (kind === 'body') {
+    const ref = JSON.parse(body as string) as BodyRef;
+    // Its bytes may still lie in a segment: a key of what was removed is no use and some harm.
+    const key = one.gone ? '' : renewedKey(vault, organization, ref);
+    return key === null ? null : [row as number, body as string, JSON.stringify({ ...ref, key })];
+  }
+  const before = box as Uint8Array;
+  const where = kind === 'grant' ? grantPlace({ organization, locator: id }) : keyPlace(organization, id, 'private');
+  const after = vault.rewrap(where, before);
+  if (after === null) return null;
+  return [typeof row === 'number' ? row : toOctets(row), toOctets(before), toOctets(after)];
+}
+
+function renewedKey(vault: Vault, organization: string, { object, key }: BodyRef): string | null {
+  const box = vault.rewrapDataKey(organization, object, Buffer.from(key, 'base64url'));
+  return box && Buffer.from(box).toString('base64url');
+}
+
+export function openKeyBoxes(access: Access): KeyBoxes {
+  const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
+
+  async function renewKind(kind: BoxKind, looked: (rows: number) => void): Promise<[done: number, unreadable: number]> {
+    const vault = access.vault();
+    let [done, unreadable] = [0, 0];
+    for (let after: KeyBoxPage['next'] = 0; after !== null; ) {
+      const page: KeyBoxPage = await access.read<KeyBoxPage>(QUERY[kind], [after]);
+      for (let from = 0; from < page.rows.length; from += BATCH) {
+        const rows = page.rows.slice(from, from + BATCH);
+        const changes: Change[] = [];
+        for (const row of rows) {
+          try {
+            const change = changeOf(vault, kind, row);
+            if (change) changes.push(change);
+          } catch (error) {
+            if (!(error instanceof VaultError)) throw error;
+            unreadable += 1;
+          }
+        }
+        if (changes.length > 0) done += await access.write('replaceBoxes', verb(), [kind, changes]);
+        looked(rows.length);
+      }
+      after = page.next;
+    }
+    return [done, unreadable];
+  }
+
+  async function renewKeys(rewrapRow: (row: KeyRow) => KeyRow | null): Promise<number> {
+    const rows = (await access.read<StoredKey[]>('keys', null)).map(rowOf);
+    const calls = rows
+      .filter((row) => row.purpose !== 'organization')
+      .flatMap((row) => {
+        const after = rewrapRow(row);
+        if (after === null) return [];
+        const { organization, purpose, generation } = row;
+        return [[organization, purpose, generation, toOctets(row.box), after.wrappedBy, toOctets(after.box)] as const];
+      });
+    return calls.length === 0 ? 0 : access.write('rewrapKeys', verb(), calls);
+  }
+
+  return {
+    async mark() {
+      const text = await access.read<string | null>('rotation', null);
+      return text === null ? null : (JSON.parse(text) as RotationMark);
+    },
+    async begin(mark, reason) {
+      const vault = await readyVault(access, GATEWAY, mark.begunAt);
+      const boxed = boxJson(vault, place.entry(GATEWAY, '-', 'key.rotation_begun'), { reason }, mark.begunAt);
+      const detail = JSON.stringify({ from: mark.from, to: mark.to });
+      await access.write('beginRotation', verb(), [JSON.stringify(mark), mark.actor, detail, boxed]);
+    },
+    async renew(rewrapRow, looked): Promise<Renewed> {
+      const keys = await renewKeys(rewrapRow);
+      const [addressKeys, badKeys] = await renewKind('private', looked);
+      const [grants, badGrants] = await renewKind('grant', looked);
+      const [bodies, badBodies] = await renewKind('body', looked);
+      return { keys, addressKeys, grants, bodies, unreadable: badKeys + badGrants + badBodies };
+    },
+    async retire(rows, actor) {
+      const keys = rows.map(({ organization, generation, id }) => [organization, generation, id] as const);
+      await access.write('retireKeys', verb(), [actor, keys]);
+    },
+    // Without an id: a second try has to try.
+    emptyLog: () => access.write('emptyLog', '', null),
+    async end(mark, detail) {
+      const clear = JSON.stringify({ from: mark.from, to: mark.to, ...detail });
+      await access.write('endRotation', verb(), [mark.actor, clear]);
+    },
+  };
+}
