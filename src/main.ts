@@ -63,9 +63,9 @@ export async function run(options: RunOptions): Promise<Gateway> {
     const running = await openLine(base, state, options.worker ?? new URL('./worker.ts', import.meta.url));
     const doors = await openDoors(base, state, running, options.configPath);
     log.info({ listeners: doors.listeners, mode: loaded.config.mode, policy: loaded.policy.version }, 'ready');
+    resumeRotation(base, state);
     const { config, warnings } = loaded;
     return { config, warnings, ...doors, stop, failed: state.failed };
-    resumeRotation(base, state);
   } catch (error) {
     await stop();
     throw withListener(error, loaded.config);

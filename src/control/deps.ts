@@ -81,6 +81,7 @@ export type ControlDeps = {
   /** Without the private part of a key, which nobody gets out. */
   readonly book: Omit<KeyBook, 'privateOf'>;
   readonly judge: Judge;
+  readonly rotation: Pick<Rotation, 'run'>;
   /** The keys of a file, read in a worker. Rejects with WorkError, whose message is the reader's code. */
   readonly readKeys: ReadKeys;
   readonly explain: (message: Message, deliveries: readonly Delivery[]) => Promise<readonly Explained[]>;
@@ -90,7 +91,6 @@ export type ControlDeps = {
   readonly wake: () => void;
   /** Why the protection would not meet the floors of that delivery; null when it does. */
   readonly meetsFloor: (delivery: Delivery, protection: Protection) => string | null;
-  readonly rotation: Pick<Rotation, 'run'>;
   /** argon2id of a submission secret, in the form that Accounts keeps. */
   readonly hashSecret: (secret: string) => Promise<string>;
   readonly clock: Clock;

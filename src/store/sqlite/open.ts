@@ -99,12 +99,12 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     archive: openArchive(access, database),
     accounts: openAccounts(access),
     keyring: openKeyring(access),
+    keyBoxes: openKeyBoxes(access),
     parcels: openParcels(access),
     book: cachedBook(openBook(access)),
     recovery: openRecovery(access),
     snapshot: openSnapshot(access),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
-    keyBoxes: openKeyBoxes(access),
     stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
     async close() {
       await reader.close();

@@ -38,8 +38,8 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...parcelQueries(db),
     ...accountQueries(db),
     ...keyQueries(db),
-  };
     ...rotateQueries(db),
+  };
   port.on('message', (message: Call[] | 'close') => {
     if (message === 'close') {
       sources.close();

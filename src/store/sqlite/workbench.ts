@@ -30,15 +30,15 @@ export type Workbench = {
   /** Messages of this process up to `n` were acknowledged. */
   acknowledge(n: number): void;
   nextLease(): number;
+  /** Organization keys were deleted in this process: boxes under them may still come. */
+  retiring: boolean;
+  /** Throws Refusal when the organization's key of that box was deleted. */
+  refuseRetired(organization: string, box: Uint8Array): void;
   knowOrganization(name: string): void;
   flush(): void;
   reload(): void;
 };
 
-  /** Organization keys were deleted in this process: boxes under them may still come. */
-  retiring: boolean;
-  /** Throws Refusal when the organization's key of that box was deleted. */
-  refuseRetired(organization: string, box: Uint8Array): void;
 const EMPTY: Tally = { stages: {}, states: {}, lease: 0, served: 0, acknowledged: 0 };
 const FOUR_HOURS = 4 * 3_600_000;
 
@@ -64,13 +64,13 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
       "SELECT n FROM message WHERE n >= ? AND n <= ? AND stage = 'accepted' ORDER BY n LIMIT 1",
     )
     .pluck();
+  const standing = db.prepare<[string, string], number>('SELECT 1 FROM key WHERE organization = ? AND id = ?').pluck();
   let doubtFrom: number | null = before.acknowledged + 1;
   return {
     db,
     ledger,
     lanes,
     tally,
-  const standing = db.prepare<[string, string], number>('SELECT 1 FROM key WHERE organization = ? AND id = ?').pluck();
     delayAfter: FOUR_HOURS,
     acknowledge(n) {
       // Until everything that an earlier process left was looked at, the mark would pass over it: a second crash would

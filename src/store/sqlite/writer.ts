@@ -70,8 +70,8 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeAdmin(w),
     ...makeArchive(w),
     ...makeKeys(w),
-  };
     ...makeRotate(w),
+  };
 }
 
 /** Rough size of a call: its strings, two levels deep in arrays. */
@@ -158,8 +158,6 @@ function close(port: MessagePort, w: Workbench, runner: BatchRunner, timer: Node
   port.close();
 }
 
-/** Removes the next batch from the front of `waiting`: accepts and settlements first, they hold peers and duplicates. */
-function takeBatch(waiting: Call[], calls: number): Call[] {
 /** After the commit; whether the log was emptied, by the numbers of the calls that asked for it. */
 function emptyLog(db: Workbench['db'], calls: readonly Call[], runner: BatchRunner): Map<number, boolean> | null {
   const asked = calls.filter((call) => call[1] === 'emptyLog');
@@ -168,6 +166,8 @@ function emptyLog(db: Workbench['db'], calls: readonly Call[], runner: BatchRunn
   return new Map(asked.map((call) => [call[0], isEmpty]));
 }
 
+/** Removes the next batch from the front of `waiting`: accepts and settlements first, they hold peers and duplicates. */
+function takeBatch(waiting: Call[], calls: number): Call[] {
   let octets = 0;
   let count = 0;
   while (count < waiting.length && count < calls && octets < BATCH_OCTETS) {

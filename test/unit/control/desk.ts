@@ -99,8 +99,8 @@ export async function openDesk(): Promise<Desk> {
     explain: async () => [],
     backups: { make: () => Promise.reject(new Error('not here')) },
     masterKey: 'somewhere',
-    reload: async (options) => {
     rotation: { run: () => Promise.reject(new Error('not here')) },
+    reload: async (options) => {
       reloads.push(options);
       return { applied: true, problems: [], changes: [], needsRestart: [], weaker: [] };
     },
