@@ -1,6 +1,9 @@
 // `sealrelay start`: reads the flags, runs the gateway, and passes signals on: SIGHUP reloads, SIGTERM and Ctrl-C stop.
 
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { allowsCores } from '../config/runtime.ts';
 import type { Gateway } from '../main.ts';
 import { CliError } from './errors.ts';
 import { example } from './help.ts';
@@ -23,6 +26,10 @@ export function register(program: Command): void {
 async function start(configPath: string): Promise<void> {
   // Read by libuv at the first use of its pool: syncs of bodies must not wait for file reads.
   process.env.UV_THREADPOOL_SIZE ??= '8';
+  await withoutCores();
+  // Without --disable-sigusr1, which only live mode demands, it would open the inspector.
+  process.on('SIGUSR1', () => {});
+  process.on('uncaughtException', endBy);
   const { run } = await import('../main.ts');
   let gateway: Gateway;
   try {
@@ -41,6 +48,31 @@ async function start(configPath: string): Promise<void> {
   void notify({ stopping: true });
   await gateway.stop();
   process.exit(stopped === 'asked' ? 0 : 1);
+}
+
+/** From now on neither this process nor a child of it leaves a core file; what the kernel hands to a program instead is without its memory. Where
+ *  that cannot be had, live mode says so. */
+async function withoutCores(): Promise<void> {
+  try {
+    // core(5): no kind of mapping is dumped. Children inherit it.
+    writeFileSync('/proc/self/coredump_filter', '0');
+  } catch {
+    // Not Linux, or a process that is never dumped.
+  }
+  if (!allowsCores()) return;
+  // Node has no setrlimit(2); prlimit is part of util-linux.
+  const args = ['--core=0:0', '--pid', String(process.pid)];
+  await new Promise<void>((resolve) => {
+    execFile('prlimit', args, { env: { PATH: '/usr/bin:/bin' }, timeout: 5_000 }, () => resolve());
+  });
+}
+
+/** Node would print the error whole: its words and what hangs on it may be of a message. Where it happened says enough. */
+function endBy(error: unknown): void {
+  const { name = 'Error', code = '', stack = '' } = error as Partial<NodeJS.ErrnoException>;
+  const places = stack.split('\n').filter((line) => /^ +at /.test(line));
+  process.stderr.write(`an error nobody caught ends the gateway: ${[name, code, ...places].join(' ').trim()}\n`);
+  process.exit(1);
 }
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', 'full']);

@@ -49,12 +49,20 @@ test('times, ages and sizes as people read them', () => {
 });
 
 test('what would let another process look into a living gateway is named', () => {
-  expect(runtimeFaults(['--disable-sigusr1'], {})).toEqual([]);
-  expect(runtimeFaults([], {})).toEqual([expect.stringContaining('SIGUSR1')]);
-  expect(runtimeFaults(['--disable-sigusr1', '--inspect-brk=0'], {})).toEqual([expect.stringContaining('inspector')]);
-  const env = { NODE_OPTIONS: '--require x', NODE_V8_COVERAGE: '/tmp' };
-  expect(runtimeFaults(['--disable-sigusr1'], env)).toHaveLength(2);
-  expect(runtimeFaults(['--disable-sigusr1'], { NODE_OPTIONS: '' })).toEqual([]);
+  const faults = (flags: readonly string[], env = {}, limits = '') => runtimeFaults(flags, env, limits);
+  const safe = '--disable-sigusr1';
+  expect(faults([safe])).toEqual([]);
+  expect(faults([])).toEqual([expect.stringContaining('SIGUSR1')]);
+  expect(faults([safe, '--inspect-brk=0'])).toEqual([expect.stringContaining('inspector')]);
+  expect(faults([safe], { NODE_OPTIONS: '--require x', NODE_V8_COVERAGE: '/tmp' })).toHaveLength(2);
+  expect(faults([safe], { NODE_OPTIONS: '' })).toEqual([]);
+  for (const flag of ['--report-on-fatalerror', '--heapsnapshot-near-heap-limit=2', '--cpu-prof', '--tls-keylog=/x'])
+    expect(faults([safe, flag])).toEqual([expect.stringContaining(`start without ${flag.split('=')[0]}`)]);
+  expect(faults([safe, '--max-old-space-size=500'])).toEqual([]);
+  const limits = (core: string) =>
+    `Limit  Soft Limit  Hard Limit  Units\nMax core file size        ${core}   unlimited  bytes\n`;
+  expect(faults([safe], {}, limits('0'))).toEqual([]);
+  expect(faults([safe], {}, limits('unlimited'))).toEqual([expect.stringContaining('LimitCORE=0')]);
 });
 
 test('systemd is told one line', () => {
