@@ -22,6 +22,11 @@ export function goneDigest(all: readonly Gone[]): string {
   return hash('sha256', join('sealrelay/1 pruned', ...each), 'hex');
 }
 
+/** Whether boxed detail was erased: zeros stand in its place. */
+export function isOverwritten(boxed: Uint8Array | null): boolean {
+  return boxed !== null && boxed.every((octet) => octet === 0);
+}
+
 /** What is left of an entry without its boxed detail: 22 characters that bind it. */
 export function restOf(entry: ChainEntry): string {
   return digest({ ...entry, boxed: null })

@@ -38,7 +38,7 @@ export function check(head: HexHead, entry: HexEntry, erased = false): HexHead |
     return bad(what);
   }
   if (seq < wanted) return bad(`stands out of order: entry ${wanted} was expected`);
-  const computed = erased && entry.boxed === null ? entry.digest : digestHex(entry);
+  const computed = erased ? entry.digest : digestHex(entry);
   if (computed !== entry.digest) return bad('was edited: its digest does not match');
   const hash = linkHex(head.hash, computed);
   if (hash !== entry.hash) return bad('does not continue the chain: its hash does not match');

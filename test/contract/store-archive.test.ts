@@ -1,7 +1,7 @@
 // Closed months of the audit: copied, recorded, moved, whatever is broken off in between; read as if nothing had moved; pruned
 // by the term and named; kept by legal holds.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { QueueId } from '../../src/domain/ids.ts';
@@ -296,5 +296,126 @@ describe('pruning', () => {
     expect(events.filter((event) => event.startsWith('log.hold'))).toEqual([
       ...['log.hold_added', 'log.hold_added', 'log.hold_removed'],
     ]);
+  });
+});
+
+describe('erasing what is boxed of one person', () => {
+  const erase = (at?: (step: Step) => unknown) =>
+    archive().erase({ organization: 'clinic', address: 'Kim@a.test', actor: 'ann', reason: 'asked for' }, at);
+
+  /** Boxes of kim's messages, as they stand in the files. */
+  async function boxesOf(ids: readonly QueueId[]): Promise<Buffer[]> {
+    const found: Buffer[] = [];
+    const files = ['queue.db', ...readdirSync(join(place.path, 'audit')).map((name) => join('audit', name))];
+    for (const file of files) {
+      const db = new Database(join(place.path, file), { readonly: true });
+      const boxes = db
+        .prepare<[string], Buffer>('SELECT boxed FROM audit WHERE message = ? AND boxed IS NOT NULL')
+        .pluck();
+      for (const id of ids) found.push(...boxes.all(id));
+      db.close();
+    }
+    return found;
+  }
+
+  /** Of these octets, how many stand in any file of the folder. */
+  function standing(boxes: readonly Buffer[]): number {
+    const names = readdirSync(place.path, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+    const all = names.map((one) => readFileSync(join(one.parentPath, one.name)));
+    return boxes.filter((box) => all.some((octets) => octets.includes(box.subarray(16)))).length;
+  }
+
+  async function closed(): Promise<{ kim: QueueId[]; others: QueueId[]; boxes: Buffer[] }> {
+    const { ids } = await fill();
+    expect(await closeAll()).toEqual(['2026-03']);
+    const kim = ids.filter((_, day) => day % 3 === 0);
+    const boxes = await boxesOf(kim);
+    expect(boxes.length).toBeGreaterThan(kim.length * 2);
+    expect(standing(boxes)).toBe(boxes.length);
+    return { kim, others: ids.filter((id) => !kim.includes(id)), boxes };
+  }
+
+  test('no octet of it is left in any file; the chain verifies, and says how many', async () => {
+    const { kim, others, boxes } = await closed();
+    const before = await Promise.all(others.map((id) => bench.audit.trace(id)));
+    expect(await erase()).toEqual({ entries: boxes.length, messages: kim.length, waiting: 0 });
+    expect(standing(boxes)).toBe(0);
+    expect(await bench.audit.search({ recipient: 'kim@a.test', limit: 100 })).toEqual([]);
+    for (const id of kim) {
+      const trace = await bench.audit.trace(id);
+      expect(trace.length).toBeGreaterThan(3);
+      expect(JSON.stringify(trace)).not.toContain('kim');
+      expect(JSON.stringify(await bench.queue.message(id))).not.toContain('kim');
+    }
+    expect(await Promise.all(others.map((id) => bench.audit.trace(id)))).toEqual(before);
+    const verified = await bench.audit.verify();
+    expect(verified).toMatchObject({ intact: true, erased: boxes.length, lost: { count: 0 } });
+    const told = (await archive().destroyed()).filter(({ event }) => event === 'log.erased');
+    expect(told.reduce((sum, { detail }) => sum + (detail.count as number), 0)).toBe(boxes.length);
+    expect(told[0]).toMatchObject({ actor: 'ann', organization: 'clinic', boxed: { reason: 'asked for' } });
+    bench.pass(40 * DAY);
+    await delivered('last@a.test');
+    await closeAll();
+    expect(await bench.audit.verify()).toMatchObject({ intact: true, erased: boxes.length });
+    expect(await erase()).toEqual({ entries: 0, messages: 0, waiting: 0 });
+  });
+
+  test('broken off, it is made again', async () => {
+    const { boxes } = await closed();
+    await expect(
+      erase(() => {
+        throw new Error('broken off');
+      }),
+    ).rejects.toThrow('broken off');
+    expect(standing(boxes)).toBeGreaterThan(0);
+    expect(await bench.audit.verify()).toMatchObject({ intact: true });
+    await bench.restart();
+    await erase();
+    expect(standing(boxes)).toBe(0);
+    expect(await bench.audit.verify()).toMatchObject({ intact: true, erased: boxes.length });
+  });
+
+  test('not what is under way, and nothing that a legal hold covers', async () => {
+    await delivered('kim@a.test');
+    const waiting = await bench.decided({ to: ['kim@a.test'] }, HOLD);
+    const hold = { id: verb(), organization: 'clinic', address: 'kim@a.test', message: null, since: null, until: null };
+    await archive().addHold({ ...hold, reason: 'case 7' }, 'ann');
+    await expect(erase()).rejects.toMatchObject({ code: 'wrong state' });
+    await archive().removeHold(hold.id, 'ann', 'closed');
+    await archive().addHold({ ...hold, address: 'sam@a.test', reason: 'case 8' }, 'ann');
+    expect(await erase()).toMatchObject({ messages: 1, waiting: 1 });
+    expect(JSON.stringify(await bench.queue.message(waiting))).toContain('kim@a.test');
+  });
+
+  test('among hundreds of messages whose rows grew and moved, no octet is left', async () => {
+    const ids: QueueId[] = [];
+    for (let i = 0; i < 300; i++) {
+      const id = await bench.decided({ to: [i % 3 === 0 ? 'kim@a.test' : `other${i}@b.test`] });
+      if (i % 3 === 0) ids.push(id);
+    }
+    for (const one of await bench.take(1000))
+      await bench.settle(one.lease, ...one.deliveries.map(({ id }) => settlement(id, 'delivered')));
+    for (let some = await bench.queue.finished(100); some.length > 0; some = await bench.queue.finished(100))
+      for (const one of some) await bench.queue.bodiless(verb(), one.id);
+    mkdirSync(join(place.path, 'audit'));
+    const boxes = await boxesOf(ids);
+    expect(await erase()).toMatchObject({ messages: 100, entries: boxes.length });
+    expect(standing(boxes)).toBe(0);
+  });
+
+  test('who takes detail away without an entry is found, and so is who changes what is left', async () => {
+    const { kim } = await closed();
+    await erase();
+    await bench.opened.close();
+    const tamper = (sql: string) => {
+      const db = new Database(join(place.path, 'queue.db'));
+      const n = db.prepare<[string], number>('SELECT n FROM audit WHERE message = ? LIMIT 1').pluck().get(kim.at(-1)!)!;
+      db.exec(sql.replaceAll('$N', String(n)));
+      db.close();
+      return n;
+    };
+    const n = tamper("UPDATE audit SET actor = 'nobody' WHERE n = $N");
+    bench.opened = await place.open();
+    expect(await bench.audit.verify()).toMatchObject({ intact: false, bad: { seq: n } });
   });
 });

@@ -49,6 +49,19 @@ export interface Archive {
   holds(): Promise<readonly Hold[]>;
   addHold(hold: NewHold, actor: Actor): Promise<void>;
   removeHold(id: string, actor: Actor, reason: string): Promise<void>;
+  /** Destroys the boxed detail of that address in an organization: of entries and of messages that are over, which an entry
+   *  names. `waiting`: messages still under way, which are left as they are. Rejects when a legal hold covers one. */
+  erase(
+    what: {
+      readonly organization: OrganizationName;
+      readonly address: string;
+      readonly actor: Actor;
+      readonly reason: string;
+    },
+    at?: AtStep,
+  ): Promise<Erased>;
+  /** Writes what retention destroyed into the audit. */
+  recordDestroyed(detail: Readonly<Record<string, unknown>>): Promise<void>;
   /** Entries that tell what was destroyed, oldest first. */
   destroyed(): Promise<readonly AuditEntry[]>;
 }

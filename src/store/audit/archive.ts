@@ -3,18 +3,18 @@
 
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { VaultError } from '../../crypto/vault.ts';
 import type { QueueId, Time } from '../../domain/ids.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
-import type { ArchivistData } from '../sqlite/archivist.ts';
-import { type Copied, type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
+import { type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
 import type { AuditRow } from '../sqlite/calls/audit.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 import type { Pending } from '../sqlite/queries/archive.ts';
 import { segmentFolder, segmentPath, syncPath } from '../sqlite/segment-file.ts';
 import type { Archive, AtStep, Hold, NewHold, Segment } from './archive-port.ts';
+import { runArchivist } from './archivist.ts';
+import { erase } from './erase.ts';
 import { monthEnd, monthOf } from './months.ts';
 import { entryFrom } from './sqlite.ts';
 
@@ -29,6 +29,9 @@ export function openArchive(access: Access, database: string): Archive {
     closeNext: (now, at = () => {}) => closeNext(access, database, now, at),
     prune: (before, keep, at = () => {}) => prune(access, database, before, keep, at),
     ...holding(access),
+    erase: (what, at = () => {}) => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at),
+    recordDestroyed: (detail) =>
+      access.write('recordDestroyed', newVerb(access), [JSON.stringify(detail)]).then(() => {}),
     async destroyed() {
       const vault = access.vault();
       return (await access.read<AuditRow[]>('destroyed', null)).map((row) => entryFrom(vault, row));
@@ -56,33 +59,14 @@ async function closeNext(access: Access, database: string, now: Time, at: AtStep
   const end = monthEnd(month);
   if (now < end + GRACE) return null;
   const { node, epoch, base, after, seq } = pending;
-  const copied = await copy({
-    ...{ database, now, cutoff: now - GRACE },
-    what: { node, epoch, base, after, until: seq, month, end },
-  });
+  const what = { node, epoch, base, after, until: seq, month, end };
+  const copied = await runArchivist({ database, job: { kind: 'copy', what, now, cutoff: now - GRACE } });
   if (copied === null) return null;
   await at('copied');
   await access.write('closeSegment', newVerb(access), [copied]);
   await at('recorded');
   await moveOut(access, copied.name, at);
   return segmentOf((await access.read<SegmentRow[]>('segments', null)).find((one) => one.name === copied.name)!);
-}
-
-/** In a thread of its own; rejects with what went wrong. */
-async function copy(data: ArchivistData): Promise<Copied | null> {
-  const worker = new Worker(new URL('../sqlite/archivist.ts', import.meta.url), {
-    workerData: data,
-    name: 'store archivist',
-  });
-  type Said = { readonly copied: Copied | null } | { readonly refused: string };
-  const said = await new Promise<Said>((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', () => reject(new Error('the archivist ended')));
-  });
-  if ('refused' in said)
-    throw Object.assign(new Error(`a month was not closed: ${said.refused}`), { code: said.refused });
-  return said.copied;
 }
 
 async function moveOut(access: Access, name: string, at: AtStep): Promise<void> {

@@ -1,22 +1,23 @@
-// The store's archivist: a thread that copies one closed month into a segment, says what it copied, and ends.
+// The store's archivist: a thread that does one thing to a segment's file, says so, and ends.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Closable } from './calls/archive.ts';
+import type { ArchivistData, ArchivistSaid } from '../audit/archivist.ts';
+import { eraseInSegment } from './segment-erase.ts';
 import { writeSegment } from './segment-file.ts';
 
-export type ArchivistData = {
-  readonly database: string;
-  readonly what: Closable;
-  readonly now: number;
-  readonly cutoff: number;
-};
+function done({ database, job }: ArchivistData): ArchivistSaid {
+  if (job.kind === 'copy') return { done: writeSegment(database, job.what, job.now, job.cutoff) };
+  eraseInSegment(database, job.name, job.what);
+  return { done: null };
+}
 
 if (parentPort) {
-  const { database, what, now, cutoff } = workerData as ArchivistData;
+  let said: ArchivistSaid;
   try {
-    parentPort.postMessage({ copied: writeSegment(database, what, now, cutoff) });
+    said = done(workerData as ArchivistData);
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
-    parentPort.postMessage({ refused: code ?? message });
+    said = { refused: code ?? message };
   }
+  parentPort.postMessage(said);
 }

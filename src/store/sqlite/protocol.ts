@@ -1,7 +1,7 @@
 // What the adapters on the main thread and the two store threads say to each other: the verbs, and how calls and answers are
 // posted. Shapes of arguments, answers and rows: calls/. Threads see boxes, tags and clear columns, never what is in a box.
 
-import type { Copied, HoldCall, MoveAnswer, MoveCall } from './calls/archive.ts';
+import type { Copied, EraseCall, HoldCall, MoveAnswer, MoveCall } from './calls/archive.ts';
 import type { CheckpointCall, EntryCall } from './calls/audit.ts';
 import type {
   AddAddressKeyCall,
@@ -78,6 +78,8 @@ export type WriterVerbs = {
   moveOut: { args: MoveCall; answer: MoveAnswer };
   segmentMoved: { args: readonly [name: string]; answer: null };
   pruneSegment: { args: readonly [name: string, keep: number]; answer: null };
+  erase: { args: EraseCall; answer: null };
+  erasedIn: { args: readonly [numbers: readonly number[]]; answer: null };
   recordDestroyed: { args: readonly [detail: string]; answer: null };
   addHold: { args: HoldCall; answer: null };
   removeHold: { args: readonly [id: string, actor: string, detail: string, reason: Octets]; answer: null };

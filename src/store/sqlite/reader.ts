@@ -8,6 +8,7 @@ import { openReading } from './database.ts';
 import type { Call } from './protocol.ts';
 import { archiveQueries } from './queries/archive.ts';
 import { auditQueries } from './queries/audit.ts';
+import { eraseQueries } from './queries/erase.ts';
 import { keyQueries } from './queries/keys.ts';
 import { parcelQueries } from './queries/parcels.ts';
 import { proofQueries } from './queries/proof.ts';
@@ -34,6 +35,7 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...searchQueries(db),
     ...auditQueries(db),
     ...archiveQueries(sources),
+    ...eraseQueries(sources),
     ...proofQueries(db, sources),
     ...parcelQueries(db),
     ...accountQueries(db),

@@ -34,6 +34,8 @@ export function writeSegment(database: string, what: Closable, now: number, cuto
   let copied: Copied | null;
   try {
     db.pragma('journal_mode = OFF');
+    // Else the first page of a table keeps a copy of what it held while the table was small.
+    db.pragma('secure_delete = ON');
     db.pragma('synchronous = OFF');
     db.pragma('temp_store = MEMORY');
     db.pragma('automatic_index = OFF');

@@ -14,6 +14,7 @@ import { makeAdmin } from './verbs/admin.ts';
 import { makeArchive } from './verbs/archive.ts';
 import { makeCodes } from './verbs/codes.ts';
 import { makeDecider } from './verbs/decide.ts';
+import { makeErase } from './verbs/erase.ts';
 import { makeExamine } from './verbs/examine.ts';
 import { makeFollow } from './verbs/follow.ts';
 import { makeKeys } from './verbs/keys.ts';
@@ -69,6 +70,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeRestore(w, rows),
     ...makeAdmin(w),
     ...makeArchive(w),
+    ...makeErase(w),
     ...makeKeys(w),
     ...makeRotate(w),
   };

@@ -74,3 +74,23 @@ export type HoldCall = readonly [
   actor: string,
   detail: string,
 ];
+
+export type EraseCall = readonly [
+  organization: string,
+  actor: string,
+  /** Clear detail of each `log.erased`. */
+  details: readonly string[],
+  reason: Octets,
+  entries: readonly (readonly [n: number, segment: string | null])[],
+  messages: readonly (readonly [n: number, id: string])[],
+  senderTags: readonly Octets[],
+  recipientTags: readonly Octets[],
+];
+
+/** What of a segment is erased. */
+export type EraseInSegment = {
+  readonly entries: readonly number[];
+  readonly messages: readonly number[];
+  readonly senderTags: readonly Uint8Array[];
+  readonly recipientTags: readonly Uint8Array[];
+};

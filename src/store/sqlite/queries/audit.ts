@@ -1,7 +1,7 @@
 // Reading the audit chain: a message's entries, pages for export, and verification a slice at a time.
 
 import type Database from 'better-sqlite3';
-import { restOf } from '../../../record/gone.ts';
+import { isOverwritten, restOf } from '../../../record/gone.ts';
 import { type Bad, check, type Head, type HexEntry, headOf, hexHead, isBad } from '../../../record/verify.ts';
 import { AUDIT_ROW, type AuditRow, HEX_ROW } from '../calls/audit.ts';
 import { DELIVERIES } from '../calls/queue.ts';
@@ -79,7 +79,7 @@ export function auditQueries(db: Database.Database) {
       const told: VerifySlice['told'][number][] = [];
       const numbers = new Set(erased);
       for (const row of between.all(from, to)) {
-        const isErased = numbers.size > 0 && row.boxed === null && numbers.has(row.n);
+        const isErased = numbers.size > 0 && numbers.has(row.n) && isOverwritten(row.boxed);
         const next = check(at, row, isErased);
         if (isBad(next)) return { head: headOf(at), bad: next, checked, lost: [], erased: gone, told };
         if (isErased) gone.push({ node: row.node, epoch: row.epoch, seq: row.seq, rest: restOf(row) });

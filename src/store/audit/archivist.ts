@@ -1,0 +1,28 @@
+// Runs one job of the store's archivist, in a thread of its own that ends with it.
+
+import { Worker } from 'node:worker_threads';
+import type { Closable, Copied, EraseInSegment } from '../sqlite/calls/archive.ts';
+
+export type ArchivistJob =
+  | { readonly kind: 'copy'; readonly what: Closable; readonly now: number; readonly cutoff: number }
+  | { readonly kind: 'erase'; readonly name: string; readonly what: EraseInSegment };
+export type ArchivistData = { readonly database: string; readonly job: ArchivistJob };
+export type ArchivistSaid = { readonly done: Copied | null } | { readonly refused: string };
+
+/** Rejects with what went wrong. */
+export async function runArchivist(data: ArchivistData): Promise<Copied | null> {
+  const worker = new Worker(new URL('../sqlite/archivist.ts', import.meta.url), {
+    workerData: data,
+    name: 'store archivist',
+  });
+  const said = await new Promise<ArchivistSaid>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new Error('the archivist ended')));
+  });
+  if ('refused' in said) {
+    const words = data.job.kind === 'copy' ? 'a month was not closed' : 'a segment was not erased';
+    throw Object.assign(new Error(`${words}: ${said.refused}`), { code: said.refused });
+  }
+  return said.done;
+}
