@@ -14,6 +14,7 @@ import { type Doors, openDoors } from './main/doors.ts';
 import { openLine } from './main/line.ts';
 import { resumeRotation } from './main/rotation.ts';
 import { openState } from './main/state.ts';
+import { openWatch } from './main/watch.ts';
 import { codeOf } from './relay/line.ts';
 import { createMetrics } from './web/metrics.ts';
 
@@ -61,7 +62,8 @@ export async function run(options: RunOptions): Promise<Gateway> {
     };
     const state = await openState(base);
     const running = await openLine(base, state, options.worker ?? new URL('./worker.ts', import.meta.url));
-    const doors = await openDoors(base, state, running, options.configPath);
+    const watch = openWatch(base, state, running);
+    const doors = await openDoors(base, state, { ...running, watch }, options.configPath);
     log.info({ listeners: doors.listeners, mode: loaded.config.mode, policy: loaded.policy.version }, 'ready');
     resumeRotation(base, state);
     const { config, warnings } = loaded;

@@ -73,6 +73,12 @@ function checkQueue(config: ParsedConfig, { problem }: Report): void {
   if (warning >= lifetime)
     problem(['queue', 'warn_sender_after'], `must be less than lifetime, ${durationText(lifetime)}`);
   if (undecided > lifetime) problem(['queue', 'undecided_for'], `must be at most lifetime, ${durationText(lifetime)}`);
+  const { limit, remind } = config.queue.held;
+  remind.forEach((after, i) => {
+    const at = ['queue', 'held', 'remind', i] as const;
+    if (after >= limit) problem(at, `must be less than limit, ${durationText(limit)}`);
+    if (after <= (remind[i - 1] ?? 0)) problem(at, 'must be more than the one before it');
+  });
   const { connections, per_destination: each } = config.delivery;
   if (each > connections) problem(['delivery', 'per_destination'], `must be at most connections, ${connections}`);
 }
@@ -107,6 +113,17 @@ function checkAnchors({ anchors, organizations, storage, mode }: ParsedConfig, {
   }
 }
 
+function checkAlerts({ alerts, organizations, mode }: ParsedConfig, { problem, warn }: Report): void {
+  alerts.to.forEach((address, i) => {
+    const domain = address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+    if (organizations.some(({ domains }) => domains.includes(domain))) return;
+    problem(['alerts', 'to', i], 'must be an address of one of the organizations');
+  });
+  if (mode === 'live' && alerts.to.length === 0) {
+    warn(['alerts'], 'nobody is told by mail when the gateway needs a person; name addresses in alerts.to');
+  }
+}
+
 /** Checks that need no file but this one. */
 export function checkTogether(config: ParsedConfig, report: Report): void {
   checkOrganizations(config, report);
@@ -114,6 +131,7 @@ export function checkTogether(config: ParsedConfig, report: Report): void {
   checkPortal(config, report);
   checkQueue(config, report);
   checkAnchors(config, report);
+  checkAlerts(config, report);
   checkMode(config, report);
 }
 

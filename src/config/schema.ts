@@ -24,6 +24,10 @@ const organizationSchema = () =>
       .describe('What proves that mail comes from this organization.'),
     time_zone: v.timeZone().prefault('UTC').describe('Time zone of its notices and reports.'),
     admin: v.address().exactOptional().describe('Address that gets staff notes about held mail, besides the sender.'),
+    silence: v
+      .duration()
+      .exactOptional()
+      .describe('Alert when it sent no mail for so long, such as 4 days, which bridges weekends. Absent: never.'),
     return: z
       .strictObject({
         smart_host: v.hostPort().describe('Host and port that takes mail for its staff: mail.clinic.example:25.'),
@@ -262,6 +266,19 @@ const queueSchema = () =>
         .whole(5, 100)
         .prefault(25)
         .describe('Received fields above which a message is refused as a mail loop.'),
+      held: z
+        .strictObject({
+          limit: v
+            .duration()
+            .prefault('14 days')
+            .describe('How long a message is held for a decision; then its sender gets it back as undelivered.'),
+          remind: z
+            .array(v.duration())
+            .prefault(['3 days', '7 days', '13 days'])
+            .describe('When its sender and the admin are reminded of it, counted from when it was held.'),
+        })
+        .prefault({})
+        .describe('What is held never ends silently.'),
     })
     .prefault({})
     .describe('The queue.');
@@ -319,6 +336,37 @@ const anchorsSchema = (files: ReturnType<typeof v.fileValues>) =>
     .describe(
       'Where signed checkpoints of the audit go, so that nobody with this machine can rewrite what was before.',
     );
+
+const alertsSchema = () =>
+  z
+    .strictObject({
+      to: z
+        .array(v.address())
+        .prefault([])
+        .describe('Who gets alerts by mail: addresses of staff of the organizations. Empty: nobody.'),
+      held: v.duration().prefault('24 hours').describe('Alert when a message is held for longer.'),
+      oldest: v.duration().prefault('12 hours').describe('Alert when a message is under way for longer.'),
+      disk: v.size().prefault('2GB').describe('Alert when less disk space is free.'),
+      expiry: v
+        .duration()
+        .prefault('21 days')
+        .describe('Alert so long before a certificate or an own key of an organization ends.'),
+    })
+    .prefault({})
+    .describe('When somebody is told that the gateway needs a person: by mail, one a cause and hour at most.');
+
+const retentionSchema = () =>
+  z
+    .strictObject({
+      audit: v
+        .term()
+        .prefault('6 years 1 month')
+        .describe(
+          'How long the audit, and with it who got what, is kept: by whole months after their end (45 CFR 164.316 asks for six years). What a legal hold covers stays.',
+        ),
+    })
+    .prefault({})
+    .describe('What is destroyed when. Bodies go when their message is finished, parcels by `portal.keep`.');
 
 const controlSchema = (files: ReturnType<typeof v.fileValues>) =>
   z
@@ -379,6 +427,8 @@ export function configSchema(resolve: (path: string) => string) {
     queue: queueSchema(),
     limits: limitsSchema(),
     anchors: anchorsSchema(files),
+    retention: retentionSchema(),
+    alerts: alertsSchema(),
     control: controlSchema(files),
     log: z
       .strictObject({

@@ -1,15 +1,25 @@
-// Alarms since the start, latest time of each: what `status` shows until alerts are sent.
+// Alarms since the start, latest time of each, and which of them are so now: what `status` shows, and the watch tells of.
 
 import type { Time } from '../domain/ids.ts';
 
-export type Alarm = { readonly name: string; readonly count: number; readonly at: Time };
-export type Alarms = { raise(name: string, at: Time): void; list(): readonly Alarm[] };
+/** `standing`: it is so now; else it happened, or is over. */
+export type Alarm = { readonly name: string; readonly count: number; readonly at: Time; readonly standing: boolean };
+export type Alarms = {
+  raise(name: string, at: Time): void;
+  /** Names of all that is so now. */
+  stands(names: ReadonlySet<string>): void;
+  list(): readonly Alarm[];
+};
 
 export function createAlarms(): Alarms {
-  const raised = new Map<string, Alarm>();
+  const raised = new Map<string, Omit<Alarm, 'standing'>>();
+  let standing: ReadonlySet<string> = new Set();
   return {
     raise: (name, at) => raised.set(name, { name, at, count: (raised.get(name)?.count ?? 0) + 1 }),
-    list: () => [...raised.values()],
+    stands: (names) => {
+      standing = names;
+    },
+    list: () => [...raised.values()].map((one) => ({ ...one, standing: standing.has(one.name) })),
   };
 }
 

@@ -17,6 +17,7 @@ import { portalCommands } from './portal.ts';
 import { fromQueueError, queueCommands } from './queue.ts';
 import { recoverCommands } from './recover.ts';
 import { operatorOf } from './tokens.ts';
+import { watchCommands } from './watch.ts';
 
 /** Which socket it came through: `read` answers only commands that change nothing. */
 export type Door = 'control' | 'read';
@@ -38,6 +39,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     ...masterCommands,
     ...backupCommands,
     ...gatewayCommands,
+    ...watchCommands,
   ].map((one) => [one.name, one]),
 );
 

@@ -12,6 +12,8 @@ import type { Backups } from '../store/backup/make.ts';
 import type { Parcels } from '../store/parcels/port.ts';
 import type { Queue } from '../store/queue/port.ts';
 import type { Recovery } from '../store/recovery/port.ts';
+import type { WatchStore } from '../store/watch/port.ts';
+import type { Watch } from '../watch/watch.ts';
 
 /** Who asks. The actor is proven by a token before a command sees it; a caller never names itself. */
 export type Caller = { readonly actor: Actor; readonly role: Role };
@@ -37,7 +39,13 @@ export type GatewayStatus = {
   /** Why not, in words. */
   readonly reasons: readonly string[];
   /** Alarms since the start, latest time of each. */
-  readonly alarms: readonly { readonly name: string; readonly count: number; readonly at: Time }[];
+  readonly alarms: readonly {
+    readonly name: string;
+    readonly count: number;
+    readonly at: Time;
+    /** It is so now; else it happened, or is over. */
+    readonly standing: boolean;
+  }[];
 };
 
 export type ReloadOptions = { readonly actor: Actor; readonly reason: string; readonly acceptWeaker: boolean };
@@ -76,6 +84,7 @@ export type ControlDeps = {
   readonly backups: Backups;
   /** Where the master key is kept, in words; never the key. */
   readonly masterKey: string;
+  readonly watch: Pick<Watch, 'figures'> & Pick<WatchStore, 'usage'>;
   readonly audit: Audit;
   readonly accounts: Accounts;
   /** Without the private part of a key, which nobody gets out. */

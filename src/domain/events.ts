@@ -69,6 +69,7 @@ export const EVENTS = [
   'log.hold_removed',
   'retention.destroyed',
   'message.viewed',
+  'alert.told',
 ] as const;
 
 export type AuditEvent = (typeof EVENTS)[number];

@@ -5,7 +5,10 @@ import type { Address, Time } from '../domain/ids.ts';
 import { compose, type OwnMail } from './dsn.ts';
 
 export type NoteMail = OwnMail & {
-  readonly kind: 'held' | 'warn';
+  readonly kind: 'held' | 'reminded' | 'warn';
+  /** Of a reminder: since when it is held, and when it goes back. */
+  readonly since?: Time;
+  readonly endsAt?: Time;
   /** The sender reads it; else only the admin does. */
   readonly toSender: boolean;
   readonly recipients: readonly { readonly recipient: Address; readonly why: string }[];
@@ -21,6 +24,11 @@ const WORDS = {
     first: 'Your message was not delivered to the recipients below. It is safe, and it is held until somebody decides.',
     next: 'You need not send it again.',
   },
+  reminded: {
+    subject: 'Your message is still held and was not delivered yet',
+    first: 'Your message was not delivered to the recipients below. It is held, and nobody has decided about it yet.',
+    next: 'You need not send it again before that.',
+  },
   warn: {
     subject: 'About a message that you sent',
     first: 'A rule of your organization says this about your message to the recipients below.',
@@ -29,13 +37,20 @@ const WORDS = {
 } as const;
 
 const TO_ADMIN = {
-  subject: 'A message is held and was not delivered yet',
-  first: 'A message was not delivered to the recipients below. It is safe, and it is held until somebody decides.',
-  next: '',
+  held: {
+    subject: 'A message is held and was not delivered yet',
+    first: 'A message was not delivered to the recipients below. It is safe, and it is held until somebody decides.',
+    next: '',
+  },
+  reminded: {
+    subject: 'A message is still held and was not delivered yet',
+    first: 'A message was not delivered to the recipients below. It is held, and nobody has decided about it yet.',
+    next: '',
+  },
 } as const;
 
 export function composeNote(mail: NoteMail): Promise<Buffer> {
-  const words = mail.toSender ? WORDS[mail.kind] : TO_ADMIN;
+  const words = mail.toSender ? WORDS[mail.kind] : TO_ADMIN[mail.kind === 'reminded' ? 'reminded' : 'held'];
   return compose(mail, words.subject, [{ type: 'text/plain; charset=utf-8', text: textOf(mail, words) }]);
 }
 
@@ -43,6 +58,10 @@ function textOf(mail: NoteMail, words: { readonly first: string; readonly next: 
   const lines = [words.first, ''];
   for (const { recipient, why } of mail.recipients) lines.push(`  ${recipient}`, `    ${oneLine(why)}`);
   const sent = when(mail.message.acceptedAt, mail.timeZone);
+  if (mail.since !== undefined && mail.endsAt !== undefined) {
+    lines.push('', `It is held since ${when(mail.since, mail.timeZone)}.`);
+    lines.push(`If nobody decides, it goes back to its sender as undelivered on ${when(mail.endsAt, mail.timeZone)}.`);
+  }
   if (!mail.toSender) {
     const sender = mail.message.sender.join(', ');
     lines.push('', `It was sent on ${sent} by ${sender}, who is not told.`, '');

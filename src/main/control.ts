@@ -13,8 +13,8 @@ import { createBackups } from '../store/backup/make.ts';
 import type { SegmentBodies } from '../store/bodies/segments.ts';
 import { hashSecret } from '../trust/login.ts';
 import { type Base, clock, random } from './base.ts';
-import type { Running } from './line.ts';
 import type { State } from './state.ts';
+import type { Watched } from './watch.ts';
 
 /** Octets that bodies may still take. */
 export async function spaceLeft(config: Config, bodies: SegmentBodies): Promise<number> {
@@ -31,7 +31,7 @@ export async function readiness({ inForce, alarms }: Base, { bodies }: State, li
 export function controlDeps(
   base: Base,
   state: State,
-  { line, keys }: Running,
+  { line, keys, watch }: Watched,
   reload: ControlDeps['reload'],
   listeners: GatewayStatus['listeners'],
 ): ControlDeps {
@@ -50,6 +50,7 @@ export function controlDeps(
     queue: store.queue,
     parcels: store.parcels,
     recovery: store.recovery,
+    watch: { figures: watch.figures, usage: store.watch.usage },
     backups: createBackups({
       ...{ storage: inForce.current.config.storage.path, version: packageVersion() },
       ...{ snapshot: store.snapshot, bodies: state.bodies, clock },

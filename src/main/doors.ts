@@ -17,13 +17,14 @@ import { type Base, clock, DRAIN_MS, random } from './base.ts';
 import { controlDeps, readiness, spaceLeft } from './control.ts';
 import type { Running } from './line.ts';
 import type { State } from './state.ts';
+import type { Watched } from './watch.ts';
 
 export type Doors = {
   readonly listeners: readonly { readonly name: string; readonly address: string }[];
   reload(): Promise<ReloadReport>;
 };
 
-export async function openDoors(base: Base, state: State, running: Running, configPath: string): Promise<Doors> {
+export async function openDoors(base: Base, state: State, running: Watched, configPath: string): Promise<Doors> {
   const { line } = running;
   const { inForce, load, log, metrics, closers } = base;
   const { store, kept } = state;

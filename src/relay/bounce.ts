@@ -35,6 +35,7 @@ export async function notify(line: Line, notification: Notification): Promise<vo
       deliveries.map((one) => one.id),
       kind,
       to.nobody,
+      notification.no,
     );
     return;
   }
@@ -46,17 +47,22 @@ export async function notify(line: Line, notification: Notification): Promise<vo
     organization: message.organization,
     origin,
     // One telling of a kind for these deliveries: the first of them and how often it was attempted name it.
-    cause: { kind: origin === 'dsn' ? 'dsn of' : 'note of', key: `${kind} ${first.id} ${first.attempts}` },
+    cause: { kind: origin === 'dsn' ? 'dsn of' : 'note of', key: causeOf(notification, first) },
     parent: message.id,
     text,
     expiresAt: line.clock.now() + line.settings().lifetime,
   });
-  const tells = { deliveries: deliveries.map((one) => one.id), kind };
+  const { no } = notification;
+  const tells = { deliveries: deliveries.map((one) => one.id), kind, ...(no !== undefined && { no }) };
   // One after the other: the rows say that it was told, and nobody sends it again when its body was lost in between.
   await durable;
   await line.queue.accept(verbId(line), own, own.cause, undefined, tells);
   line.log.info({ queueId: own.id, organization: message.organization, parent: message.id, kind }, 'told');
   line.wake('deliver');
+}
+
+function causeOf({ kind, no, since }: Notification, { id, attempts }: Delivery): string {
+  return kind === 'reminded' ? `reminder ${no} ${id} ${since}` : `${kind} ${id} ${attempts}`;
 }
 
 type Told = {
@@ -74,7 +80,8 @@ function addressees(
   if (isOurs(notification.message)) return { nobody: 'mail of ours causes no mail' };
   const sender = senderToTell(notification, organization);
   const { admin } = organization;
-  const second = notification.kind === 'held' && admin !== null && isStaff(admin, organization) ? [admin] : [];
+  const isHeld = notification.kind === 'held' || notification.kind === 'reminded';
+  const second = isHeld && admin !== null && isStaff(admin, organization) ? [admin] : [];
   if (typeof sender === 'object') {
     return second.length === 0 ? sender : { addresses: second, sender: false, organization };
   }
@@ -101,7 +108,7 @@ function originOf(kind: Notification['kind']): 'dsn' | 'note' {
 
 function compose(
   line: Line,
-  { kind, message, deliveries }: Notification,
+  { kind, message, deliveries, since, endsAt }: Notification,
   { addresses, sender, organization }: Told,
 ): Promise<Buffer> {
   const { hostname } = line.settings();
@@ -135,7 +142,9 @@ function compose(
   }
   return composeNote({
     ...common,
-    kind: kind === 'held' ? 'held' : 'warn',
+    kind: kind === 'warned' ? 'warn' : kind,
+    ...(since !== undefined && { since }),
+    ...(endsAt !== undefined && { endsAt }),
     toSender: sender,
     recipients: deliveries.map((one) => ({ recipient: one.recipient, why: whyOf(kind, one) })),
     ...(organization.admin !== null && { admin: organization.admin }),

@@ -95,7 +95,22 @@ export type AlarmName =
   | 'anchor failed'
   | 'rotation failed'
   | 'own outage'
-  | 'clock jumped';
+  | 'clock jumped'
+  | 'held mail'
+  | 'held mail ended'
+  | 'recovered mail'
+  | 'old mail'
+  | 'low disk'
+  | 'slow disk'
+  | 'large log'
+  | 'long read'
+  | 'full heap'
+  | 'slow loop'
+  | 'stage late'
+  | 'audit broken'
+  | 'certificate ends'
+  | 'key ends'
+  | 'no mail';
 
 export type Load = {
   /** Octets of messages that are coming in. */

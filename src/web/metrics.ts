@@ -6,6 +6,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { LEVELS } from '../domain/protection.ts';
 import type { DeliveryState, Level, Outcome, ProtectionName, Stage } from '../domain/types.ts';
+import type { Measured, Watched } from '../watch/figures.ts';
+import { watchMetrics } from './watch-metrics.ts';
 
 export type QueueCounts = {
   readonly stages: Readonly<Record<Stage, number>>;
@@ -27,6 +29,8 @@ export type Metrics = {
   readonly store: (counts: { readonly calls: number; readonly batches: number; readonly wal: number }) => void;
   readonly queue: (counts: QueueCounts, now: number) => void;
   readonly alarm: (name: string) => void;
+  /** Once a minute. */
+  readonly watched: (measured: Measured, figures: readonly Watched[]) => void;
   /** Names that may be labels; called again at each reload. */
   readonly organizations: (names: readonly string[]) => void;
   /** Text of the Prometheus exposition format. */
@@ -45,6 +49,7 @@ export function createMetrics(): Metrics {
   const made = { ...mailMetrics(registry), ...storeMetrics(registry), ...processMetrics(registry) };
   let organizations: ReadonlySet<string> = new Set();
   const alarms = new Set<string>();
+  const watched = watchMetrics(registry);
   return {
     sessions: (open) => made.sessions.set(open),
     accepted: (organization, size) => {
@@ -76,6 +81,7 @@ export function createMetrics(): Metrics {
       if (isName) alarms.add(name);
       made.alarms.inc({ name: isName ? name : 'other' });
     },
+    watched,
     organizations: (names) => {
       organizations = new Set(names);
     },

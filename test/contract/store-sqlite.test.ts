@@ -78,7 +78,7 @@ describe('commits', () => {
     const store = await openStore({ path, node: 'gw', vault: () => vault, clock, random, batch: 10 });
     const letters = Array.from({ length: 95 }, () => letter(b.now));
     await Promise.all(letters.map((one) => store.queue.accept(verb(), one, one.cause)));
-    expect(store.stats()).toEqual({ waiting: 0, calls: 95, batches: 10 });
+    expect(store.stats()).toMatchObject({ waiting: 0, calls: 95, batches: 10 });
     const listed = await store.queue.list({ limit: 100 });
     expect(listed.map(({ message }) => message).reverse()).toEqual(letters.map(({ id }) => id));
     await store.close();

@@ -70,7 +70,11 @@ export type Operation = {
 
 /** A finished or held matter of which somebody has to be told, once. */
 export type Notification = {
-  readonly kind: 'bounced' | 'held' | 'delayed' | 'warned';
+  readonly kind: 'bounced' | 'held' | 'delayed' | 'warned' | 'reminded';
+  /** Of a reminder: which, from 1; since when it is held, and when it is returned. */
+  readonly no?: number;
+  readonly since?: Time;
+  readonly endsAt?: Time;
   readonly message: Message;
   readonly deliveries: readonly Delivery[];
 };
@@ -84,7 +88,7 @@ export interface Queue {
     message: NewMessage,
     cause: Cause,
     examine?: { owner: Owner; until: Time },
-    tells?: { deliveries: readonly DeliveryId[]; kind: Notification['kind'] },
+    tells?: { deliveries: readonly DeliveryId[]; kind: Notification['kind']; no?: number },
   ): Promise<Accepted>;
   /** The 250 goes out now: told with the next accept, so that after a crash what never was acknowledged is known. */
   acknowledged(message: QueueId): void;
@@ -126,7 +130,13 @@ export interface Queue {
   toNotify(owner: Owner, limit: number, until: Time, now: Time, delayAfter: number): Promise<Notification[]>;
   /** Marks as told without a mail (no one may be told: null reverse-path, NOTIFY=NEVER, origin dsn). Accepting a
    *  message with cause `dsn of`/`note of` marks what its key names in the same transaction. */
-  told(verb: VerbId, deliveries: readonly DeliveryId[], kind: Notification['kind'], how: string): Promise<void>;
+  told(
+    verb: VerbId,
+    deliveries: readonly DeliveryId[],
+    kind: Notification['kind'],
+    how: string,
+    no?: number,
+  ): Promise<void>;
   /** Messages all of whose deliveries ended and were told, whose body may go. */
   finished(limit: number): Promise<readonly Pick<Message, 'id' | 'organization' | 'body'>[]>;
   /** Which of these object ids (32 hex) a message or a parcel owns, or are kept after a recovery. */

@@ -30,6 +30,7 @@ import {
   MUTE,
   type SettleOne,
   TELL,
+  tellCode,
 } from '../sqlite/calls/queue.ts';
 import type { Decided, Notification } from './port.ts';
 
@@ -151,7 +152,7 @@ export function acceptCall(
   vault: Vault,
   message: NewMessage,
   examine: { owner: string; until: number } | undefined,
-  tells: { deliveries: readonly string[]; kind: Notification['kind'] } | undefined,
+  tells: { deliveries: readonly string[]; kind: Notification['kind']; no?: number } | undefined,
   at: number,
   acknowledged: number,
 ): AcceptCall {
@@ -190,7 +191,7 @@ export function acceptCall(
     deliveries,
     examine?.owner ?? null,
     examine?.until ?? 0,
-    tells ? TELL[tells.kind] : 0,
+    tells ? tellCode(tells.kind, tells.no) : 0,
     tells?.deliveries ?? null,
     acknowledged,
   ];

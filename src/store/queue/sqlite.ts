@@ -12,6 +12,7 @@ import {
   type MessageRow,
   type NotificationRow,
   TELL,
+  tellCode,
 } from '../sqlite/calls/queue.ts';
 import { trackAcknowledgements } from './acknowledged.ts';
 import { makeOperators } from './operators.ts';
@@ -359,8 +360,8 @@ function sideVerbs(access: Access, memory: Memory, open: Opener): SideVerbs {
       }
       return found;
     },
-    async told(verb, deliveries, kind, how) {
-      await access.write('told', verb, [deliveries, TELL[kind], how]);
+    async told(verb, deliveries, kind, how, no) {
+      await access.write('told', verb, [deliveries, tellCode(kind, no), how]);
     },
     async bodiless(verb, id) {
       await access.write('bodiless', verb, [id]);

@@ -57,6 +57,7 @@ export function makeRunner(w: Workbench, verbs: Readonly<Record<string, Verb>>):
     }
     const verb = verbs[name];
     if (!verb) throw new Refusal('closed', `no verb ${name}`);
+    w.at = at;
     const value = verb(args as never, at);
     if (id === '') return value;
     staged.set(id, value);

@@ -23,6 +23,8 @@ import type { Queue } from '../queue/port.ts';
 import { openQueue } from '../queue/sqlite.ts';
 import type { Recovery } from '../recovery/port.ts';
 import { openRecovery } from '../recovery/sqlite.ts';
+import type { WatchStore } from '../watch/port.ts';
+import { openWatch } from '../watch/sqlite.ts';
 import { accessOf } from './access.ts';
 import { walPath } from './database.ts';
 import { openSnapshot, type Snapshot } from './snapshot.ts';
@@ -56,6 +58,8 @@ export type StoreStats = {
   readonly calls: number;
   /** Commits so far (batches answered). */
   readonly batches: number;
+  /** Milliseconds since the oldest read that has no answer yet was asked for. */
+  readonly oldestRead: number;
 };
 
 export type Store = {
@@ -67,6 +71,7 @@ export type Store = {
   readonly parcels: Parcels;
   readonly book: KeyBook;
   readonly recovery: Recovery;
+  readonly watch: WatchStore;
   readonly snapshot: Snapshot;
   readonly keyBoxes: KeyBoxes;
   stats(): StoreStats;
@@ -103,9 +108,15 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     parcels: openParcels(access),
     book: cachedBook(openBook(access)),
     recovery: openRecovery(access),
+    watch: openWatch(access),
     snapshot: openSnapshot(access),
     wal: () => statSync(walPath(database), { throwIfNoEntry: false })?.size ?? 0,
-    stats: () => ({ waiting: writer.waiting(), calls: writer.counts.calls, batches: writer.counts.answered }),
+    stats: () => ({
+      waiting: writer.waiting(),
+      calls: writer.counts.calls,
+      batches: writer.counts.answered,
+      oldestRead: reader.oldest(),
+    }),
     async close() {
       await reader.close();
       await writer.close();

@@ -34,6 +34,7 @@ import type {
   RestoreAnswer,
 } from './calls/recovery.ts';
 import type { SnapshotHead, SnapshotState } from './calls/snapshot.ts';
+import type { AlertedCall } from './calls/watch.ts';
 
 /** Verbs of the writer thread: argument and answer of each. */
 export type WriterVerbs = {
@@ -122,6 +123,7 @@ export type WriterVerbs = {
   discardUnclaimed: { args: readonly [actor: string, reason: Octets]; answer: number };
   beginRestore: { args: BeginRestoreCall; answer: RestoreAnswer };
   holdRestored: { args: HoldRestoredCall; answer: null };
+  alerted: { args: AlertedCall; answer: null };
   tally: { args: null; answer: Tally };
   snapshot: { args: readonly [path: string]; answer: SnapshotHead };
   snapshotState: { args: null; answer: SnapshotState | null };

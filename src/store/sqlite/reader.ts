@@ -15,6 +15,7 @@ import { proofQueries } from './queries/proof.ts';
 import { queueQueries } from './queries/queue.ts';
 import { rotateQueries } from './queries/rotate.ts';
 import { searchQueries } from './queries/search.ts';
+import { watchQueries } from './queries/watch.ts';
 import { openSources } from './sources.ts';
 
 export type ReaderData = { readonly path: string };
@@ -41,6 +42,7 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...accountQueries(db),
     ...keyQueries(db),
     ...rotateQueries(db),
+    ...watchQueries(db),
   };
   port.on('message', (message: Call[] | 'close') => {
     if (message === 'close') {

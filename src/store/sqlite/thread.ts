@@ -24,11 +24,15 @@ type Waiting = {
   readonly id: string;
   readonly resolve: (value: never) => void;
   readonly reject: (error: Error) => void;
+  /** On the clock of `performance`. */
+  readonly since: number;
 };
 
 export type Thread = {
   call(verb: string, id: string, at: number, args: unknown): Promise<never>;
   readonly waiting: () => number;
+  /** Milliseconds since the oldest call that has no answer yet was made; 0 when there is none. */
+  readonly oldest: () => number;
   /** Messages to and from the thread, and calls. */
   readonly counts: { posted: number; calls: number; answered: number };
   close(): Promise<void>;
@@ -121,13 +125,17 @@ export async function startThread(
       if (closing) return Promise.reject(new QueueError('closed', 'the store is closing'));
       return new Promise<never>((resolve, reject) => {
         const no = next++;
-        waiting.set(no, { verb, id, resolve, reject });
+        waiting.set(no, { verb, id, resolve, reject, since: performance.now() });
         counts.calls += 1;
         if (pending.length === 0) setImmediate(post);
         pending.push([no, verb, id, at, args]);
       });
     },
     waiting: () => waiting.size,
+    oldest() {
+      for (const one of waiting.values()) return performance.now() - one.since;
+      return 0;
+    },
     counts,
     async close() {
       closing = true;

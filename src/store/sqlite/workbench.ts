@@ -5,6 +5,7 @@ import type Database from 'better-sqlite3';
 import { mayBecome, mayReach } from '../../domain/states.ts';
 import type { DeliveryState, Stage } from '../../domain/types.ts';
 import { MUTE, TELL } from './calls/queue.ts';
+import { type Held, openHeld, openUsage, type Usage } from './counts.ts';
 import { type Lanes, openLanes } from './lanes.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import type { Tally } from './protocol.ts';
@@ -23,6 +24,10 @@ export type Workbench = {
   readonly ledger: Ledger;
   readonly lanes: Lanes;
   readonly tally: Tally;
+  readonly usage: Usage;
+  readonly held: Held;
+  /** Time of the call that runs. */
+  at: number;
   /** Longest wait that is no delay yet, as toNotify last gave it. */
   delayAfter: number;
   /** Accepted by an earlier process that may have ended before it answered 250. */
@@ -45,6 +50,7 @@ const FOUR_HOURS = 4 * 3_600_000;
 export function openWorkbench(db: Database.Database, node: string): Workbench {
   const ledger = openLedger(db, node);
   const lanes = openLanes(db);
+  const usage = openUsage(db);
   const readTally = db.prepare<[], { value: string }>("SELECT value FROM tally WHERE name = 'queue'");
   const writeTally = db.prepare("INSERT OR REPLACE INTO tally (name, value) VALUES ('queue', ?)");
   const addOrganization = db.prepare('INSERT OR IGNORE INTO organization (name) VALUES (?)');
@@ -71,6 +77,9 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
     ledger,
     lanes,
     tally,
+    usage,
+    held: openHeld(db),
+    at: 0,
     delayAfter: FOUR_HOURS,
     acknowledge(n) {
       // Until everything that an earlier process left was looked at, the mark would pass over it: a second crash would
@@ -96,11 +105,13 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
     flush() {
       ledger.flush();
       lanes.flush();
+      usage.flush();
       writeTally.run(JSON.stringify(tally));
     },
     reload() {
       ledger.reload();
       lanes.reload();
+      usage.reload();
       reloadTally();
       doubtFrom = before.acknowledged + 1;
       organizations.clear();

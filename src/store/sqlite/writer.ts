@@ -29,6 +29,7 @@ import { makeRotate } from './verbs/rotate.ts';
 import { openRows } from './verbs/rows.ts';
 import { makeSettle } from './verbs/settle.ts';
 import { makeTell } from './verbs/tell.ts';
+import { makeWatch } from './verbs/watch.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
 
 export type WriterData = {
@@ -73,6 +74,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeErase(w),
     ...makeKeys(w),
     ...makeRotate(w),
+    ...makeWatch(w),
   };
 }
 

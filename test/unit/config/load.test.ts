@@ -65,6 +65,7 @@ test('defaults are filled in, words become numbers, domains A-labels, paths abso
     lifetime: 432_000_000,
     warn_sender_after: 14_400_000,
     undecided_for: 3_600_000,
+    held: { limit: 1_209_600_000, remind: [259_200_000, 604_800_000, 1_123_200_000] },
     max_hops: 25,
   });
   expect(config.protection.policy).toBe(join(folder, 'policies/default.yaml'));

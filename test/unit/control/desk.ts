@@ -85,6 +85,7 @@ export async function openDesk(): Promise<Desk> {
       queue: store.queue,
       parcels: store.parcels,
       recovery: store.recovery,
+      watch: { figures: async () => [], usage: store.watch.usage },
       audit: store.audit,
       accounts: store.accounts,
       clock,

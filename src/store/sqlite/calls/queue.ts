@@ -9,8 +9,14 @@ export const DELIVERIES = 65_536;
 
 export const DAY = 86_400_000;
 
-/** What a delivery's owner may be told, or waits to be told: bits of `may_tell`, `tell` and `told`. */
-export const TELL = { bounced: 1, held: 2, delayed: 4, warned: 8 } as const;
+/** What a delivery's owner may be told, or waits to be told: bits of `may_tell`, `tell` and `told`; `reminded` is in none
+ *  of them, its number stands in the table `held`. */
+export const TELL = { bounced: 1, held: 2, delayed: 4, warned: 8, reminded: 128 } as const;
+
+/** A kind as verbs are given it; a reminder carries its number. */
+export function tellCode(kind: keyof typeof TELL, no = 0): number {
+  return TELL[kind] | (no << 8);
+}
 
 /** Bits of `may_tell` that say why nobody is told. */
 export const MUTE = { nullPath: 16, ours: 32, notify: 64 } as const;

@@ -4,7 +4,7 @@ import { fromOctets } from '../calls/octets.ts';
 import { type AcceptAnswer, type AcceptCall, DAY, DELIVERIES } from '../calls/queue.ts';
 import { countStage, type Workbench } from '../workbench.ts';
 import type { Decider } from './decide.ts';
-import type { Rows } from './rows.ts';
+import { isTheirs, type Rows } from './rows.ts';
 import type { Teller } from './tell.ts';
 
 export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: Teller) {
@@ -84,6 +84,7 @@ export function makeAccept(w: Workbench, rows: Rows, decider: Decider, teller: T
       return [stands, 1, 0, 0];
     }
     const n = Number(inserted.lastInsertRowid);
+    if (isTheirs(origin)) w.usage.count(acceptedAt, organization, 'accepted', 1, deliveries.length, size);
     const day = Math.floor(acceptedAt / DAY);
     countStage(tally, null, 'accepted');
     tally.states.undecided = (tally.states.undecided ?? 0) + deliveries.length;

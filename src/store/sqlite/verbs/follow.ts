@@ -5,7 +5,7 @@ import type { DeliveryState } from '../../../domain/types.ts';
 import { TELL } from '../calls/queue.ts';
 import type { Workbench } from '../workbench.ts';
 import type { ParcelRows } from './parcel-rows.ts';
-import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
+import { countUse, type DeliveryCore, type MessageCore, type Rows } from './rows.ts';
 
 /** `next`: no hop shows what the notice demands, and its delivery goes on with the next item of its list. */
 export type Fate = {
@@ -61,7 +61,10 @@ export function makeFollow(w: Workbench, rows: Rows, parcels: ParcelRows): Follo
     rows.settleTell(d);
     if (kind === 'bounced') rows.tell(m, d, TELL.bounced, at);
     if (kind === 'held') rows.tell(m, d, TELL.held, at);
-    if (kind === 'noticed') setLevel.run(level, d.n);
+    if (kind === 'noticed') {
+      setLevel.run(level, d.n);
+      countUse(w, m, d, d.step, at);
+    }
     if (kind === 'next') {
       rows.tell(m, d, TELL.delayed, at);
       d.step += 1;

@@ -5,7 +5,7 @@ import { fromOctets, type Octets } from '../calls/octets.ts';
 import { TELL } from '../calls/queue.ts';
 import type { Workbench } from '../workbench.ts';
 import { type Follow, type Hand, newHand } from './follow.ts';
-import { idOf, type MessageCore, type Rows } from './rows.ts';
+import { idOf, isTheirs, type MessageCore, type Rows } from './rows.ts';
 
 export function makeLost(w: Workbench, rows: Rows, follow: Follow) {
   const { ledger } = w;
@@ -71,6 +71,9 @@ export function makeLost(w: Workbench, rows: Rows, follow: Follow) {
     m.lease_owner = null;
     const detail = JSON.stringify({ why });
     ledger.append(at, m.organization, m.id, null, 'gateway accept', 'message.abandoned', detail, null);
+    if (isTheirs(m.origin)) {
+      w.usage.count(m.accepted_at, m.organization, 'accepted', -1, -m.deliveries, -rows.wholeMessage(m.n).size);
+    }
     for (const d of rows.deliveriesOf(m)) {
       rows.move(m, d, 'dropped', d.not_before);
       rows.keepDelivery(d, at, null);

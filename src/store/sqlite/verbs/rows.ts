@@ -47,8 +47,19 @@ const DELIVERY_CORE = `n, lane, state, status, list, step, attempts, not_before,
 
 export type Rows = ReturnType<typeof openRows>;
 
+/** Mail that an organization handed to us, which is what usage counts. */
+export function isTheirs(origin: Origin): boolean {
+  return origin === 'relayed' || origin === 'submitted';
+}
+
+/** Counts that it left by that item of its decision's list. */
+export function countUse({ usage }: Workbench, m: MessageCore, d: DeliveryCore, item: number, at: number): void {
+  const what = d.list.split(', ')[item]?.split(':', 1)[0];
+  if (isTheirs(m.origin) && what) usage.count(at, m.organization, what, 0, 1, 0);
+}
+
 export function openRows(w: Workbench) {
-  const { db, tally, lanes, ledger } = w;
+  const { db, tally, lanes, ledger, held } = w;
   const byId = db.prepare<[string], MessageCore>(`SELECT ${MESSAGE_CORE} FROM message WHERE id = ?`);
   const byNumber = db.prepare<[number], MessageCore>(`SELECT ${MESSAGE_CORE} FROM message WHERE n = ?`);
   const wholeMessage = db.prepare<[number], MessageRow>(`SELECT ${MESSAGE_ROW} FROM message WHERE n = ?`);
@@ -83,9 +94,7 @@ export function openRows(w: Workbench) {
     return found;
   }
 
-  function deliveriesOf(m: MessageCore): DeliveryCore[] {
-    return range.all(first(m), first(m) + m.deliveries);
-  }
+  const deliveriesOf = (m: MessageCore): DeliveryCore[] => range.all(first(m), first(m) + m.deliveries);
 
   /** Counters, lane and the message's open count; the row itself is the caller's to write. `due` for ready, leased. */
   function move(m: MessageCore, d: DeliveryCore, to: DeliveryState, due: number): void {
@@ -94,6 +103,7 @@ export function openRows(w: Workbench) {
     const will = to === 'ready' || to === 'leased' ? to : null;
     if (was !== null || will !== null) lanes.move(lanes.byNumber(d.lane), was, will, due);
     if (isEnded(to) && !isEnded(d.state)) m.open -= 1;
+    if (d.state !== to) held.move(d.n, d.state, to, w.at);
     d.state = to;
     d.not_before = due;
   }

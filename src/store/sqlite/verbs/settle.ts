@@ -6,7 +6,7 @@ import { fromOctets } from '../calls/octets.ts';
 import { type SettleCall, type SettleOne, TELL } from '../calls/queue.ts';
 import { tellClass, type Workbench } from '../workbench.ts';
 import { type Fate, type Follow, type Hand, newHand } from './follow.ts';
-import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
+import { countUse, type DeliveryCore, type MessageCore, type Rows } from './rows.ts';
 
 const EVENT = {
   delivered: 'delivery.delivered',
@@ -59,6 +59,7 @@ export function makeSettle(w: Workbench, rows: Rows, follow: Follow) {
     }
     rows.move(m, d, state, state === 'ready' ? notBefore : d.not_before);
     rows.settleTell(d);
+    if (state === 'delivered') countUse(w, m, d, tried, at);
     if (state === 'ready') rows.tell(m, d, TELL.delayed, at);
     else if (state === 'held') rows.tell(m, d, TELL.held, at);
     else if (state === 'bounced') rows.tell(m, d, TELL.bounced, at);
@@ -110,6 +111,7 @@ export function makeSettle(w: Workbench, rows: Rows, follow: Follow) {
       d.lease_owner = null;
       because = box;
       d.step = tried;
+      countUse(w, m, d, tried, at);
       lateDelivered.run(level, tried, d.n);
       ledger.append(at, m.organization, m.id, id, ACTOR, 'delivery.delivered', detail, box);
       if (m.origin === 'notice') follow(m, fateOf('noticed', one), hand, at);

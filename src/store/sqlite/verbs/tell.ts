@@ -80,6 +80,13 @@ export function makeTell(w: Workbench, rows: Rows) {
     const seen = new Map<string, MessageCore>();
     for (const id of ids) {
       const { m, d } = rows.find(id, seen);
+      if (kind & TELL.reminded) {
+        const no = kind >> 8;
+        reminded.run(no, d.n);
+        const detail = JSON.stringify({ kind: 'reminded', no, how });
+        ledger.append(at, m.organization, m.id, id, 'gateway notify', 'delivery.told', detail, null);
+        continue;
+      }
       if (d.told & kind) continue;
       d.told |= kind;
       d.tell &= ~kind;

@@ -1,0 +1,173 @@
+// Measures what is watched, in the living gateway. Nothing here judges (figures.ts).
+
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
+import type { Line } from '../relay/line.ts';
+import type { Audit } from '../store/audit/port.ts';
+import type { WatchStore } from '../store/watch/port.ts';
+import type { Ending, Measured } from './figures.ts';
+
+export type MeasureDeps = {
+  readonly line: Pick<Line, 'queue' | 'clock'>;
+  readonly store: WatchStore;
+  readonly audit: Pick<Audit, 'verify'>;
+  readonly stats: () => { readonly calls: number; readonly batches: number; readonly oldestRead: number };
+  /** Octets of the write-ahead log. */
+  readonly wal: () => number;
+  /** Octets that are free for bodies, and that are kept free. */
+  readonly disk: () => Promise<{ readonly free: number; readonly reserve: number }>;
+  /** Changes that may share a commit. */
+  readonly batch: number;
+  /** The storage folder. */
+  readonly path: string;
+  /** What ends at a time: each part that keeps such things hands in its own. */
+  readonly endings: readonly (() => Promise<readonly Ending[]>)[];
+  /** Organizations whose silence is watched. */
+  readonly silence: () => readonly { readonly organization: OrganizationName; readonly after: Duration }[];
+  readonly startedAt: Time;
+};
+
+export type Measure = {
+  now(): Promise<Measured>;
+  close(): Promise<void>;
+};
+
+const MINUTE: Duration = 60_000;
+const TAIL_EVERY: Duration = 15 * MINUTE;
+const TAIL = 5_000;
+/** All of the audit is read an hour after the start and then daily. */
+const ALL_FIRST: Duration = 60 * MINUTE;
+const ALL_EVERY: Duration = 24 * 60 * MINUTE;
+const RESOLUTION = 10;
+
+export function createMeasure(deps: MeasureDeps): Measure {
+  const { line, store, stats } = deps;
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
+  delay.enable();
+  const heap = watchHeap();
+  const audit = watchAudit(deps);
+  const sync = openProbe(deps.path);
+  let last = stats();
+
+  function batch(): Measured['batch'] {
+    const now = stats();
+    const batches = now.batches - last.batches;
+    const mean = batches === 0 ? 0 : (now.calls - last.calls) / batches;
+    last = now;
+    return { mean, most: deps.batch };
+  }
+
+  return {
+    async now() {
+      const now = line.clock.now();
+      // Before this look's own reads.
+      const read = stats().oldestRead;
+      const due = await line.queue.nextDue();
+      const lateness = (at: Time | null) => (at === null ? 0 : Math.max(0, now - at));
+      const lastAccepted = await store.lastAccepted();
+      return {
+        ...{ now, read, wal: deps.wal(), batch: batch(), loop: loopDelay(delay), heap: heap.used() },
+        held: await store.held(),
+        oldestUnderWay: await store.oldestUnderWay(),
+        disk: await deps.disk(),
+        sync: await sync.measure(),
+        late: { examine: lateness(due.examine), deliver: lateness(due.deliver), notify: lateness(due.notify) },
+        audit: await audit(),
+        endings: (await Promise.all(deps.endings.map((list) => list()))).flat(),
+        silent: deps.silence().map(({ organization, after }) => ({
+          ...{ organization, after, since: deps.startedAt },
+          last: lastAccepted.get(organization) ?? null,
+        })),
+      };
+    },
+    async close() {
+      delay.disable();
+      heap.close();
+      await sync.close();
+    },
+  };
+}
+
+function loopDelay(delay: ReturnType<typeof monitorEventLoopDelay>): Duration {
+  const ms = Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION);
+  delay.reset();
+  return Number.isFinite(ms) ? ms : 0;
+}
+
+/** What is left after a full collection is what is needed. */
+function watchHeap() {
+  let used: number | null = null;
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const { detail } = entry as { detail?: { kind?: number } };
+      if (detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR) used = process.memoryUsage().heapUsed;
+    }
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  return {
+    used: () => (used === null ? null : { used, limit: getHeapStatistics().heap_size_limit }),
+    close: () => observer.disconnect(),
+  };
+}
+
+/** A small write, made durable as bodies and rows are. Null when it fails. */
+export function openProbe(folder: string): { measure(): Promise<Duration | null>; close(): Promise<void> } {
+  const path = join(folder, 'sync.probe');
+  const block = Buffer.alloc(4_096);
+  let file: FileHandle | null = null;
+  return {
+    async measure() {
+      try {
+        file ??= await open(path, 'w', 0o600);
+        const begun = performance.now();
+        await file.write(block, 0, block.length, 0);
+        await file.datasync();
+        return performance.now() - begun;
+      } catch {
+        return null;
+      }
+    },
+    async close() {
+      await file?.close();
+      file = null;
+      await rm(path, { force: true });
+    },
+  };
+}
+
+function watchAudit({ line, store, audit, startedAt }: MeasureDeps): () => Promise<Measured['audit']> {
+  let tailAt = Number.NEGATIVE_INFINITY;
+  let allAt = startedAt + ALL_FIRST - ALL_EVERY;
+  let tail: Measured['audit'] = null;
+  let all: Measured['audit'] = null;
+  let running = false;
+
+  async function verifyAll(now: Time): Promise<void> {
+    const { bad, entries, lost } = await audit.verify();
+    const words = bad ? `entry ${bad.seq} of epoch ${bad.epoch} ${bad.what}` : null;
+    const missing = lost.count > 0 ? `${lost.count} accepted deliveries have neither an end nor a row` : null;
+    all = { bad: words ?? missing, entries, at: now };
+  }
+
+  return async () => {
+    const now = line.clock.now();
+    if (Math.abs(now - tailAt) >= TAIL_EVERY) {
+      tail = { ...(await store.auditTail(TAIL)), at: now };
+      tailAt = now;
+    }
+    if (Math.abs(now - allAt) >= ALL_EVERY && !running) {
+      allAt = now;
+      running = true;
+      // As long as it takes: nobody waits for it. What fails is looked at with the next tail.
+      void verifyAll(now)
+        .catch(() => {})
+        .finally(() => {
+          running = false;
+        });
+    }
+    return all?.bad ? all : tail;
+  };
+}
