@@ -18,6 +18,7 @@ import { createWayOut } from '../relay/way-out.ts';
 import { createWays } from '../relay/ways.ts';
 import { openMade } from '../store/bodies/made.ts';
 import { startAnchors } from '../watch/anchors.ts';
+import { startRetention } from '../watch/retention.ts';
 import { minVersionOf } from '../web/certificates.ts';
 import { openPool } from '../work/open.ts';
 import type { WorkError } from '../work/pool.ts';
@@ -92,7 +93,8 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   };
   const escrow = createEscrow({ line, parcels: store.parcels, vault, random });
   const recovered = await store.recovery.counts();
-  if (recovered.deliveries > 0) log.warn(recovered, 'recovered mail is held until: sealrelay recover --release');
+  if (recovered.deliveries > 0)
+    log.warn(recovered, 'recovered mail is held until: sealrelay recover --release, or restore --release');
   const cleared = await store.queue.clearLeases(verbId(line), line.owner);
   if (cleared.messages + cleared.deliveries > 0)
     log.warn(cleared, 'an earlier run ended amid these; they are taken up again');
@@ -103,8 +105,17 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
     await Promise.all(sweeps.map((one) => one.stop()));
   });
   const targets = () => inForce.current.config.anchors;
-  const anchors = startAnchors({ line, targets, checkpoints: state.checkpoints, post: { resolver, egress, ca } });
+  const anchors = startAnchors({
+    line,
+    targets,
+    checkpoints: state.checkpoints,
+    post: { resolver, egress, ca },
+    retracted: store.parcels.retractedSince,
+  });
   closers.push(() => anchors.stop());
+  const months = () => inForce.current.config.retention.audit;
+  const retention = startRetention({ line, archive: store.archive, months });
+  closers.push(() => retention.stop());
   const keys = { book: store.book, judge: ways.judge, readKeys: createReadKeys(pool.run, clock) };
   return { line, keys, jobs: createJobs(makers, made) };
 }

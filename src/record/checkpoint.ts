@@ -109,15 +109,24 @@ export function isSame(a: Uint8Array, b: Uint8Array): boolean {
 
 // ── as text ──
 
-/** A checkpoint as a line of JSON, for anchors; nothing in it is of a person. */
-export function checkpointText(one: SignedCheckpoint): string {
+/** A checkpoint as a line of JSON, for anchors; nothing in it is of a person. `retracted`: deliveries whose parcels were
+ *  retracted since the line before; not signed: who changes that line can retract, and nothing else. */
+export function checkpointText(one: SignedCheckpoint, retracted: readonly string[] = []): string {
   const { no, at, key, next, signature, others } = one;
   return JSON.stringify({
     ...{ no, at: new Date(at).toISOString(), ...headText(one), others: others.map(headText) },
     key: base64(key),
     next: next === null ? null : base64(next),
     signature: base64(signature),
+    ...(retracted.length > 0 && { retracted }),
   });
+}
+
+/** What `checkpointText` says was retracted; none for a line that is no checkpoint. */
+export function readRetracted(line: string): readonly string[] {
+  if (readCheckpoint(line) === null) return [];
+  const { retracted } = JSON.parse(line) as { retracted?: unknown };
+  return Array.isArray(retracted) ? retracted.filter((one) => typeof one === 'string') : [];
 }
 
 function base64(octets: Uint8Array): string {

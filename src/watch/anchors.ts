@@ -19,10 +19,14 @@ export type AnchorDeps = {
   readonly targets: () => Targets;
   readonly checkpoints: Pick<Checkpoints, 'latest' | 'atEnd'>;
   readonly post: PostDeps;
+  /** Deliveries whose parcels were retracted after that moment. */
+  readonly retracted: (since: Time) => Promise<readonly string[]>;
 };
 
 const MINUTE: Duration = 60_000;
 const EVERY: Readonly<Record<Kind, Duration>> = { file: 15 * MINUTE, https: 15 * MINUTE, mail: 24 * 60 * MINUTE };
+/** What was retracted so long before the first line of a process is in it, and before each later one: said twice is well. */
+const BEFORE_START: Duration = 7 * 24 * 60 * MINUTE;
 const POST: Duration = 10_000;
 
 export type Anchors = { stop(): Promise<void> };
@@ -47,12 +51,18 @@ export function startAnchors(deps: AnchorDeps): Anchors {
 }
 
 /** Sends what is due; with `only` what is new, that way and now. Never rejects. */
-export function makeAnchor({ line, targets, checkpoints, post }: AnchorDeps): (only?: Kind) => Promise<void> {
+export function makeAnchor({
+  line,
+  targets,
+  checkpoints,
+  post,
+  retracted,
+}: AnchorDeps): (only?: Kind) => Promise<void> {
   const sent = new Map<string, { readonly no: number; readonly at: Time }>();
-  const send: Record<Kind, (target: string, one: SignedCheckpoint) => Promise<void>> = {
-    file: anchorToFile,
-    https: (url, one) => postJson(post, url, checkpointText(one), POST),
-    mail: (address, one) => anchorByMail(line, address as Address, one),
+  const send: Record<Kind, (target: string, one: SignedCheckpoint, text: string) => Promise<void>> = {
+    file: (path, _, text) => anchorToFile(path, text),
+    https: (url, _, text) => postJson(post, url, text, POST),
+    mail: (address, one, text) => anchorByMail(line, address as Address, one, text),
   };
   return async (only) => {
     const one = checkpoints.latest();
@@ -65,7 +75,8 @@ export function makeAnchor({ line, targets, checkpoints, post }: AnchorDeps): (o
         const isEarly = only === undefined && last !== undefined && Math.abs(now - last.at) < EVERY[kind];
         if (isEarly || last?.no === one.no) return;
         try {
-          await send[kind](target, one);
+          const since = last === undefined ? now - BEFORE_START : last.at - MINUTE;
+          await send[kind](target, one, checkpointText(one, await retracted(since)));
           sent.set(`${kind} ${target}`, { no: one.no, at: now });
         } catch (error) {
           line.meter.alarm('anchor failed');
@@ -80,23 +91,23 @@ export function makeAnchor({ line, targets, checkpoints, post }: AnchorDeps): (o
 }
 
 /** Adds a line, durable when it resolves. */
-async function anchorToFile(path: string, one: SignedCheckpoint): Promise<void> {
+async function anchorToFile(path: string, text: string): Promise<void> {
   const { O_APPEND, O_CREAT, O_SYNC, O_WRONLY } = constants;
   const file = await promises.open(path, O_WRONLY | O_APPEND | O_CREAT | O_SYNC, 0o600);
   try {
-    await file.write(`${checkpointText(one)}\n`);
+    await file.write(`${text}\n`);
   } finally {
     await file.close();
   }
 }
 
 /** Accepts one mail a day for that address, whatever is restarted in between. */
-async function anchorByMail(line: Line, to: Address, one: SignedCheckpoint): Promise<void> {
+async function anchorByMail(line: Line, to: Address, one: SignedCheckpoint, text: string): Promise<void> {
   const { organizations, hostname, node, lifetime } = line.settings();
   const organization = organizations.find((its) => isStaff(to, its));
   if (organization === undefined) throw Object.assign(new Error('of no organization'), { code: 'no organization' });
   const date = line.clock.now();
-  const mail = { hostname, to, date, messageId: newMessageId(line), seq: one.seq, line: checkpointText(one) };
+  const mail = { hostname, to, date, messageId: newMessageId(line), seq: one.seq, line: text };
   const cause = { kind: 'note of', key: `audit of ${node} ${new Date(date).toISOString().slice(0, 10)}` } as const;
   const { message, durable } = await writeOwn(line, {
     ...{ to: [toStaff(organization, to)], organization: organization.name, origin: 'note', cause },

@@ -1,6 +1,7 @@
 // `sealrelay restore`: a backup on an empty machine, without a running gateway; and with one, the word that lets go what the
 // backup knew as unfinished.
 
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Manifest } from '../../store/backup/manifest.ts';
@@ -32,19 +33,25 @@ export function register(program: Command): void {
     .option('--yes', 'do it')
     .option('--to <FOLDER>', 'instead of the storage folder of the configuration')
     .option('--master <FILE>', 'the master key file, where that of the configuration is there only for the service')
+    .option(
+      '--anchors <FILE>',
+      'anchors that the old gateway sent off, as its `anchors` made them: what it retracted is retracted again',
+    )
     .option('--release', 'let restored deliveries of the running gateway go')
     .option('--all', 'with --release: all of them')
     .option(
       '--delivered <FILE>',
       'with --release: what is known as delivered, and stays held: queue ids, delivery ids or Message-IDs, one a line, or the output of log search --csv or --json; - is stdin',
     )
+    .option('--drop-delivered', 'with --delivered: end those without telling anyone, instead of keeping them held')
     .option('--reason <TEXT>', 'why; stands in the audit (required with --release --yes)')
     .action(run);
   example(
     withJson(withDaemon(command)),
     [
       'sealrelay restore /mnt/backup/2026-11-24 --config /etc/sealrelay/gateway.yaml',
-      'sealrelay restore /mnt/backup/2026-11-24 --yes --master /etc/sealrelay/master.key',
+      'sealrelay restore /mnt/backup/2026-11-24 --yes --master /etc/sealrelay/master.key --anchors anchors.jsonl',
+      'sealrelay restore --release --all --delivered sent.csv',
       'sealrelay restore --release --all --delivered sent.csv --yes --reason "disk lost on Tuesday"',
     ],
     'Exit code 1: refused, and why; nothing is overwritten. The whole way: systemd/README.md.',
@@ -55,9 +62,10 @@ async function run(given: readonly string[], options: Options): Promise<void> {
   if (options.release) return release(given, options);
   const [from, ...more] = given;
   if (from === undefined || more.length > 0) throw usage('one folder of a backup is wanted');
-  if (options.all || options.delivered !== undefined || options.reason !== undefined) {
-    throw usage('--all, --delivered and --reason go with --release');
+  if (options.all || options.delivered !== undefined || options.dropDelivered || options.reason !== undefined) {
+    throw usage('--all, --delivered, --drop-delivered and --reason go with --release');
   }
+  const anchors = options.anchors === undefined ? [] : readLines(options.anchors);
   await refuseBesideGateway(options).catch(() => {
     throw new CliError(
       'a gateway is running with this configuration',
@@ -66,7 +74,7 @@ async function run(given: readonly string[], options: Options): Promise<void> {
   });
   const { path, ...offline } = await offlineDeps(options);
   const to = resolve(options.to ?? path);
-  const deps = { ...offline, from: resolve(from), to, progress };
+  const deps = { ...offline, from: resolve(from), to, anchors, progress };
   const { checkBackup, restoreBackup } = await import('../../store/backup/restore.ts');
   const done = options.yes
     ? await withNext(restoreBackup(deps))
@@ -74,9 +82,28 @@ async function run(given: readonly string[], options: Options): Promise<void> {
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
   const { files, format: _, sha256: __, ...manifest } = done;
   const octets = files.reduce((sum, { size }) => sum + size, 0);
-  const report: Report = { dryRun: options.yes !== true, to, ...manifest, files: files.length, octets };
+  const report: Report = {
+    dryRun: options.yes !== true,
+    to,
+    ...manifest,
+    files: files.length,
+    octets,
+    restored: done.restored,
+  };
   if (options.json) return printJson(report);
   await show(report);
+}
+
+/** Lines of anchors; around them may stand what a mail says. */
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line.startsWith('{"no"'));
+  } catch {
+    throw new CliError(`cannot read ${file}`, 'name a file that is there');
+  }
 }
 
 let shown = 0;
@@ -99,7 +126,7 @@ async function show(report: Report): Promise<void> {
     say(`nothing was changed; if it is stopped: the same with --yes restores into ${plain(to)}`);
     return;
   }
-  const { held, heldBefore, noticing, epoch, void: gone } = restored;
+  const { held, heldBefore, noticing, epoch, void: gone, retracted, lostEntries } = restored;
   await print(`${mark('ok')} restored into ${plain(to)}; the audit goes on in epoch ${epoch}`);
   await print(
     `  ${count(held, 'delivery was', 'deliveries were')} unfinished: held and in doubt until they are released`,
@@ -109,9 +136,14 @@ async function show(report: Report): Promise<void> {
   await print(
     `  void: ${count(gone.sessions, 'login session')}, ${count(gone.codes, 'pick-up code')}, the tokens of ${count(gone.operators, 'operator')}`,
   );
+  if (retracted > 0) await print(`  ${count(retracted, 'message')} retracted again, as the anchors say`);
+  if (lostEntries > 0)
+    await print(
+      `${mark('warning')} the old gateway wrote at least ${count(lostEntries, 'more entry', 'more entries')} of the audit after the backup; they are lost`,
+    );
   await print('  in force again as the backup has them: submission logins, keys of correspondents, links of parcels;');
   await print('  what was removed or retracted since must be so again');
   say(
-    'next: start the gateway; sealrelay user add NAME --role admin --write; keep the new first key (sealrelay log key); sealrelay restore --release',
+    'next: start the gateway; sealrelay user add NAME --role admin --write; keep the new first key too (sealrelay log key); sealrelay restore --release --all',
   );
 }

@@ -192,7 +192,7 @@ async function checkAll(
   source: Pick<Source, 'checkAnchors'>,
   anchors: readonly SignedCheckpoint[],
 ): Promise<AnchorCheck> {
-  const lines = anchors.map(checkpointText);
+  const lines = anchors.map((one) => checkpointText(one));
   let check: AnchorCheck = { fitted: [], bad: null };
   while (lines.length > 0 && check.bad === null) {
     const some: string[] = [];

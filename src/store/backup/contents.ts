@@ -1,34 +1,41 @@
 // Which files of the storage folder a backup holds: all but those named here, so that what a later release puts there is
 // taken without anybody thinking of it. Pure.
 
+/** Files are linked here while they are copied, so that they can be after they are gone from their place. */
+export const WORKING = 'backing-up';
+
 /** Left out for good, by name in the storage folder, and why. A name that ends in `/` is a folder. */
 export const LEFT_OUT: readonly (readonly [name: string, why: string])[] = [
   ['evaluation-master.key', 'a backup never holds the master key'],
   ['audit.keys', 'the key that signs the audit dies with its machine: a restored gateway begins with its own'],
   ['lock.db', 'says that a gateway runs'],
-  ['lock.db-journal', 'says that a gateway runs'],
   ['control.sock', 'a socket'],
   ['read.sock', 'a socket'],
+  ['sync.probe', 'measures the disk'],
   ['made/', 'variants, which are made again'],
-  ['backing-up/', 'what a backup works with'],
+  [`${WORKING}/`, 'what a backup works with'],
   ['restoring/', 'what a restore works with'],
   ['recovering/', 'what a recovery works with'],
 ];
 
-/** Copied by the database itself, a few pages at a time. */
+/** The living database: copied on the connection that writes it. */
 export const DATABASE = 'queue.db';
-const OF_DATABASE = new Set([DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`, `${DATABASE}-journal`]);
 
-/** Where sealed bodies lie; what is copied there, and when: bodies.ts. */
+/** Where sealed bodies lie. */
 export const BODIES = 'bodies';
 
-export type Part = 'left out' | 'database' | 'file';
+/** `rows`: another database, which may be written while it is copied. */
+export type Part = 'left out' | 'queue' | 'rows' | 'file';
 
-/** What a file is, by its path in the storage folder. Half-written files (`.new`) are not taken: the whole one is there. */
+/** Half-written, or of a database beside it: what is whole stands under the name itself. */
+const BESIDE = /\.(new|part|tmp)$|\.db-(wal|shm|journal)$/;
+
+/** What a file is, by its path in the storage folder. */
 export function partOf(path: string): Part {
-  if (OF_DATABASE.has(path)) return 'database';
+  if (path === DATABASE) return 'queue';
   const isOut = LEFT_OUT.some(([name]) => (name.endsWith('/') ? path.startsWith(name) : path === name));
-  return isOut || path.endsWith('.new') ? 'left out' : 'file';
+  if (isOut || BESIDE.test(path)) return 'left out';
+  return path.endsWith('.db') ? 'rows' : 'file';
 }
 
 /** First octets of a master key file begin so, behind comments: whatever its name, it is not taken. */

@@ -14,7 +14,7 @@ import { QueueError } from '../queue/port.ts';
 import type { SnapshotHead } from '../sqlite/calls/snapshot.ts';
 import type { Snapshot } from '../sqlite/snapshot.ts';
 import { startThread, type Thread } from '../sqlite/thread.ts';
-import { DATABASE } from './contents.ts';
+import { DATABASE, WORKING } from './contents.ts';
 import { type BackupFile, MANIFEST, manifestText, UNFINISHED } from './manifest.ts';
 import type { Step, Surveyed, Taken } from './thread.ts';
 
@@ -64,11 +64,14 @@ export type Backups = { make(target: string, progress: Progress): Promise<MadeBa
 
 /** One backup at a time. `make` takes an absolute path, and throws BackupError or what `progress` threw. */
 export function createBackups(deps: BackupDeps): Backups {
+  // What one that was ended amid its work left: it keeps the space of bodies that are removed.
+  const cleared = promises.rm(join(deps.storage, WORKING), { recursive: true, force: true }).catch(() => {});
   let busy = false;
   return {
     async make(target, progress) {
       if (busy) throw new BackupError('a backup is being made already', 'wait for it');
       busy = true;
+      await cleared;
       try {
         return await make(deps, target, progress);
       } finally {

@@ -15,16 +15,19 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { GATEWAY } from '../../domain/ids.ts';
+import { type DeliveryId, GATEWAY, messageOf } from '../../domain/ids.ts';
+import { isEnded } from '../../domain/states.ts';
 import type { Clock, Random } from '../../domain/types.ts';
 import type { MasterKeys } from '../../keys/master.ts';
 import { openRing, type Ring } from '../../keys/ring.ts';
+import { readCheckpoint, readRetracted } from '../../record/checkpoint.ts';
 import { readKeysFile, writeKeysFile } from '../bodies/keys-file.ts';
+import type { VerbId } from '../queue/port.ts';
 import type { Unfinished, Voided } from '../recovery/port.ts';
 import { RecoverError } from '../recovery/rebuild.ts';
 import { STEPS } from '../schema/steps.ts';
 import { takeLock } from '../sqlite/database.ts';
-import { openStore } from '../sqlite/open.ts';
+import { openStore, type Store } from '../sqlite/open.ts';
 import { BODIES, DATABASE } from './contents.ts';
 import { copying, filesBelow, sizeOf, syncFolders, syncPath } from './files.ts';
 import { type BackupFile, MANIFEST, type Manifest, readManifest, UNFINISHED } from './manifest.ts';
@@ -39,12 +42,18 @@ export type RestoreDeps = {
   readonly master: MasterKeys;
   readonly clock: Clock;
   readonly random: Random;
+  /** Lines of anchors that the lost gateway sent off: what it retracted is retracted again. */
+  readonly anchors?: readonly string[];
   readonly progress?: (stage: 'checking' | 'copying' | 'holding', done: number, of: number) => void;
 };
 
 export type Restored = Unfinished & {
   readonly epoch: number;
   readonly void: Voided;
+  /** Parcels retracted again, and unfinished deliveries dropped because theirs were retracted. */
+  readonly retracted: number;
+  /** Entries of the audit that the anchors prove and the backup does not hold. */
+  readonly lostEntries: number;
 };
 
 /** Where the database is prepared. */
@@ -240,10 +249,38 @@ async function prepare(deps: RestoreDeps, path: string, manifest: Manifest): Pro
     ring = vault;
     await vault.ready(GATEWAY, clock.now());
     const unfinished = await store.recovery.holdUnfinished();
-    return { ...unfinished, epoch, void: gone };
+    const retracted = await retractAgain(store, random, deps.anchors ?? []);
+    return { ...unfinished, epoch, void: gone, retracted, lostEntries: lostEntries(manifest, deps.anchors ?? []) };
   } finally {
     await store.close();
   }
+}
+
+const WHY = 'retracted before the restore, as the anchors say';
+
+async function retractAgain(store: Store, random: Random, anchors: readonly string[]): Promise<number> {
+  let retracted = 0;
+  for (const id of new Set(anchors.flatMap(readRetracted))) {
+    const delivery = id as DeliveryId;
+    const found = await store.queue.message(messageOf(delivery));
+    const isOpen = found?.deliveries.some((one) => one.id === delivery && !isEnded(one.state));
+    const parcel = found && (await store.parcels.ofDelivery(delivery));
+    const verb = Buffer.from(random.bytes(16)).toString('hex') as VerbId;
+    if (parcel && parcel.state !== 'retracted' && parcel.state !== 'deleted') {
+      await store.parcels.retract(verb, parcel.id, { actor: 'gateway', reason: WHY });
+    } else if (isOpen) {
+      await store.queue.drop({ verb, actor: 'gateway', reason: WHY }, { deliveries: [delivery] });
+    } else continue;
+    retracted += 1;
+  }
+  return retracted;
+}
+
+function lostEntries({ node, audit }: Manifest, anchors: readonly string[]): number {
+  const seqs = anchors
+    .flatMap((line) => readCheckpoint(line) ?? [])
+    .filter((one) => one.node === node && one.epoch === audit.epoch);
+  return Math.max(0, ...seqs.map(({ seq }) => seq - audit.seq));
 }
 
 /** An operator runs this as root; the service has a user of its own. */

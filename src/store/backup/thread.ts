@@ -5,6 +5,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -16,10 +17,11 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import Database from 'better-sqlite3';
 import { isMissing } from '../bodies/io.ts';
 import { classify } from '../bodies/layout.ts';
 import type { Call } from '../sqlite/protocol.ts';
-import { BODIES, DATABASE, isMasterKey, partOf } from './contents.ts';
+import { BODIES, DATABASE, isMasterKey, type Part, partOf, WORKING } from './contents.ts';
 import { copying, filesBelow, sizeOf, syncFolders, syncPath } from './files.ts';
 import { type BackupFile, MANIFEST, UNFINISHED } from './manifest.ts';
 
@@ -32,17 +34,19 @@ export type Surveyed = { readonly octets: number; readonly others: readonly stri
 /** A slice of a copy: octets of it, and the file when it is whole. */
 export type Step = { readonly octets: number; readonly file: Omit<BackupFile, 'path'> | null };
 
-/** Files that stand still are linked here, so that they can be copied after they are gone from their place. */
-export const WORKING = 'backing-up';
 /** A master key file is shorter. */
 const LONGEST_KEY = 1 << 16;
+
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
+const TAKEN: ReadonlySet<Part> = new Set(['rows', 'file']);
 
 function makeCalls({ storage, target }: BackupThreadData) {
   const working = join(storage, WORKING);
   let copy: ReturnType<typeof copying> | null = null;
 
   function holdsMaster(path: string): boolean {
-    if (path.startsWith(`${BODIES}/`) || sizeOf(path) > LONGEST_KEY) return false;
+    if (partOf(path) !== 'file' || path.startsWith(`${BODIES}/`)) return false;
+    if (sizeOf(join(storage, path)) > LONGEST_KEY) return false;
     const file = openSync(join(storage, path), 'r');
     try {
       const start = Buffer.alloc(LONGEST_KEY);
@@ -52,7 +56,7 @@ function makeCalls({ storage, target }: BackupThreadData) {
     }
   }
 
-  const taken = () => filesBelow(storage).files.filter((path) => partOf(path) === 'file' && !holdsMaster(path));
+  const taken = () => filesBelow(storage).files.filter((path) => TAKEN.has(partOf(path)) && !holdsMaster(path));
 
   function survey(): Surveyed {
     const { others } = filesBelow(storage);
@@ -60,7 +64,7 @@ function makeCalls({ storage, target }: BackupThreadData) {
       (sum, path) => sum + sizeOf(join(storage, path)),
       0,
     );
-    return { octets, others: others.filter((path) => partOf(path) === 'file') };
+    return { octets, others: others.filter((path) => TAKEN.has(partOf(path))) };
   }
 
   /** Slots of removed bodies are overwritten in place: key files are copied at once, all else as it is linked. */
@@ -113,6 +117,27 @@ function makeCalls({ storage, target }: BackupThreadData) {
     return more();
   }
 
+  /** Of another database than the queue's: by itself while it is in its place, as it was when it is not any more. */
+  async function rows(path: string, size: number): Promise<Step> {
+    const from = join(storage, path);
+    const to = join(target, path);
+    if (!existsSync(from)) return start(join(working, path), to, size);
+    mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+    const db = new Database(from, { readonly: true, fileMustExist: true });
+    try {
+      await db.backup(to);
+    } finally {
+      db.close();
+    }
+    return hash(to);
+  }
+
+  function hash(path: string): Step {
+    chmodSync(path, 0o600);
+    syncPath(path);
+    return start(path, null, Number.POSITIVE_INFINITY);
+  }
+
   function write(name: string, text: string): void {
     const file = openSync(join(target, name), 'w', 0o600);
     try {
@@ -135,11 +160,9 @@ function makeCalls({ storage, target }: BackupThreadData) {
       return null;
     },
     take,
-    copy: ([path, size]: readonly [string, number]) => start(join(working, path), join(target, path), size),
-    hash: ([path]: readonly [string]) => {
-      chmodSync(join(target, path), 0o600);
-      return start(join(target, path), null, Number.POSITIVE_INFINITY);
-    },
+    copy: ([path, size]: readonly [string, number]) =>
+      partOf(path) === 'rows' ? rows(path, size) : start(join(working, path), join(target, path), size),
+    hash: ([path]: readonly [string]) => hash(join(target, path)),
     more,
     /** So that the end of a long copy has little left to sync. */
     sync: ([path]: readonly [string]) => {
@@ -164,18 +187,18 @@ function makeCalls({ storage, target }: BackupThreadData) {
 
 function serve(port: MessagePort, data: BackupThreadData): void {
   const calls = makeCalls(data) as Record<string, (args: never) => unknown>;
+  const answer = async ([no, name, , , args]: Call): Promise<void> => {
+    try {
+      port.postMessage([no, 0, await calls[name]!(args as never)]);
+    } catch (error) {
+      const { code, message: words } = error as Error & { code?: string };
+      port.postMessage([no, code !== undefined && FULL.has(code) ? 'full' : 'closed', code ?? words]);
+    }
+  };
   port.on('message', (message: Call[] | 'close') => {
     if (message === 'close') return port.close();
-    const answers: unknown[] = [];
-    for (const [no, name, , , args] of message) {
-      try {
-        answers.push(no, 0, calls[name]!(args as never));
-      } catch (error) {
-        const { code, message: words } = error as Error & { code?: string };
-        answers.push(no, code === 'ENOSPC' || code === 'EDQUOT' ? 'full' : 'closed', code ?? words);
-      }
-    }
-    port.postMessage(answers);
+    // One at a time: who calls waits for each.
+    for (const one of message) void answer(one);
   });
   port.postMessage({ ready: true, synchronous: 0 });
 }

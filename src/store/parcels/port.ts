@@ -96,6 +96,9 @@ export interface Parcels {
    *  they expire, so that a link can say what became of the message. */
   retract(verb: VerbId, parcel: string, by: { actor: Actor; reason: string }): Promise<void>;
 
+  /** Deliveries whose parcels were retracted after that moment. */
+  retractedSince(since: Time): Promise<readonly DeliveryId[]>;
+
   /** Newest first, keyset pages: pass the last id of a page as `before`. */
   list(what: {
     readonly organization?: OrganizationName;

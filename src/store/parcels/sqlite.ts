@@ -247,6 +247,7 @@ function reading(access: Access): Reading {
       const parcel = row && opened(access, row);
       return parcel?.delivery === delivery ? parcel : null;
     },
+    retractedSince: (since) => access.read<DeliveryId[]>('retractedSince', [since]),
     async list({ recipient, limit, ...what }) {
       const wanted = recipient === undefined ? null : normalAddress(recipient);
       const found: Parcel[] = [];

@@ -32,7 +32,7 @@ const NEEDS_RELEASE: ReadonlySet<Kind> = new Set(['release', 'redecide']);
 
 function judgeState(kind: Kind, { state, recovered }: Delivery): string | null {
   if (recovered && NEEDS_RELEASE.has(kind) && state === 'held') {
-    return 'it was recovered and may have been delivered before: sealrelay recover --release lets it go';
+    return 'it came back after a loss and may have been delivered before: sealrelay recover --release lets it go, or restore --release';
   }
   if (kind === 'recover' && !recovered) return 'it was not recovered, or is released already';
   if (MAY[kind].includes(state)) return null;

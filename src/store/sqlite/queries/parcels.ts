@@ -29,6 +29,11 @@ export function parcelQueries(db: Database.Database) {
   const ofDelivery = db.prepare<[string], ParcelRow>(
     `SELECT ${PARCEL_ROW} FROM parcel WHERE delivery = ? ORDER BY n DESC LIMIT 1`,
   );
+  const retracted = db
+    .prepare<[number], string>(
+      "SELECT delivery FROM parcel INDEXED BY parcel_retracted WHERE state = 'retracted' AND ended_at > ? ORDER BY ended_at",
+    )
+    .pluck();
   const last = db.prepare<[], number | null>('SELECT max(n) FROM parcel').pluck();
 
   function list({ organization, states, before, limit }: ParcelList): ParcelRow[] {
@@ -61,6 +66,7 @@ export function parcelQueries(db: Database.Database) {
     parcel: ([id]: readonly [string]) => byId.get(id) ?? null,
     parcelsOfConversation: ([id]: readonly [string]) => ofConversation.all(id),
     parcelOfDelivery: ([id]: readonly [string]) => ofDelivery.get(id) ?? null,
+    retractedSince: ([since]: readonly [number]) => retracted.all(since),
     parcelList: list,
   };
 }
