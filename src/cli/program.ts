@@ -16,6 +16,12 @@ const COMMANDS: readonly Entry[] = [
   { name: 'start', summary: 'run the gateway', load: () => import('./start.ts') },
   { name: 'demo', summary: 'watch one message take five ways, on this machine alone', load: () => import('./demo.ts') },
   { name: 'status', summary: 'is mail flowing? listeners, queue, alarms', load: () => import('./status.ts') },
+  {
+    name: 'doctor',
+    summary: 'is everything as it should be, and what to do if not',
+    load: () => import('./watch/doctor.ts'),
+  },
+  { name: 'usage', summary: 'what each organization sent, by month', load: () => import('./watch/usage.ts') },
   { name: 'reload', summary: 'read configuration and policy again', load: () => import('./reload.ts') },
   { name: 'config', summary: 'check, show and describe the configuration', load: () => import('./config.ts') },
   { name: 'policy', summary: 'check the rules, try a message on them', load: () => import('./policy.ts') },

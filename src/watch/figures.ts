@@ -100,7 +100,7 @@ export function judge(measured: Measured, bounds: Bounds): Watched[] {
     ...storeFigures(measured, bounds),
     ...processFigures(measured),
     ...auditFigures(measured),
-    ...endingFigures(measured, bounds),
+    ...judgeEndings(measured.now, measured.endings, bounds.expiry),
     ...silenceFigures(measured),
   ];
 }
@@ -213,7 +213,8 @@ function auditFigures({ audit, now }: Measured): Watched[] {
   return [figure(name, 'audit broken', 'green', value, 'The chain of its entries and their signatures agree.')];
 }
 
-function endingFigures({ now, endings }: Measured, { expiry }: Bounds): Watched[] {
+/** Certificates and keys, `expiry` before their end. */
+export function judgeEndings(now: Time, endings: readonly Ending[], expiry: Duration): Watched[] {
   return endings.map(({ what, kind, until }) => {
     const left = until - now;
     const light = left < Math.min(3 * DAY, expiry) ? 'red' : left < expiry ? 'yellow' : 'green';

@@ -42,6 +42,7 @@ const TAIL = 5_000;
 const ALL_FIRST: Duration = 60 * MINUTE;
 const ALL_EVERY: Duration = 24 * 60 * MINUTE;
 const RESOLUTION = 10;
+const SPAN: Duration = 50_000;
 
 export function createMeasure(deps: MeasureDeps): Measure {
   const { line, store, stats } = deps;
@@ -50,14 +51,18 @@ export function createMeasure(deps: MeasureDeps): Measure {
   const heap = watchHeap();
   const audit = watchAudit(deps);
   const sync = openProbe(deps.path);
-  let last = stats();
+  let last = { ...stats(), at: line.clock.now() };
+  let over: Pick<Measured, 'batch' | 'loop'> = { batch: { mean: 0, most: deps.batch }, loop: 0 };
 
-  function batch(): Measured['batch'] {
-    const now = stats();
-    const batches = now.batches - last.batches;
-    const mean = batches === 0 ? 0 : (now.calls - last.calls) / batches;
-    last = now;
-    return { mean, most: deps.batch };
+  /** Over the last minute or so, whoever looks in between. */
+  function overTime(now: Time): Pick<Measured, 'batch' | 'loop'> {
+    if (Math.abs(now - last.at) < SPAN) return over;
+    const { calls, batches } = stats();
+    const commits = batches - last.batches;
+    const mean = commits === 0 ? 0 : (calls - last.calls) / commits;
+    over = { batch: { mean, most: deps.batch }, loop: loopDelay(delay) };
+    last = { ...stats(), at: now };
+    return over;
   }
 
   return {
@@ -69,7 +74,7 @@ export function createMeasure(deps: MeasureDeps): Measure {
       const lateness = (at: Time | null) => (at === null ? 0 : Math.max(0, now - at));
       const lastAccepted = await store.lastAccepted();
       return {
-        ...{ now, read, wal: deps.wal(), batch: batch(), loop: loopDelay(delay), heap: heap.used() },
+        ...{ now, read, wal: deps.wal(), ...overTime(now), heap: heap.used() },
         held: await store.held(),
         oldestUnderWay: await store.oldestUnderWay(),
         disk: await deps.disk(),

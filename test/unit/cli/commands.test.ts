@@ -94,6 +94,13 @@ test.each<[string, string]>([
   ['log search --protection armor', 'armor'],
   ['log search --json --csv', 'not both'],
   ['log search --limit -1', '--limit'],
+  ['log hold add --organization Clinic', 'add needs --reason'],
+  ['log hold add --reason x', '--organization'],
+  ['log hold remove a', 'remove needs --reason'],
+  ['log erase ann@a.test --organization Clinic', 'erase needs --reason'],
+  ['log erase --organization Clinic', "missing required argument 'address'"],
+  ['usage --month 2026-13', 'is not a month'],
+  ['usage --csv --json', 'exclude each other'],
   ['user add ann', '--role'],
   ['user add ann --role king', 'king'],
   ['submission add crm', '--organization'],
@@ -145,7 +152,7 @@ const ASKING: Record<string, string[]> = {
 const asking = leaves.filter(([, { command }]) => command.options.some((one) => one.long === '--socket'));
 
 test.each(
-  asking.filter(([name]) => name !== 'log verify' && name !== 'log key'),
+  asking.filter(([name]) => name !== 'log verify' && name !== 'log key' && name !== 'doctor'),
 )('%s, nobody there: says how to start it', async (name, { path }) => {
   const ran = await run(...path, ...(ASKING[name] ?? []), '--socket', folder);
   expect([ran.code, ran.out]).toEqual([1, '']);
