@@ -2,6 +2,7 @@
 // random ones passes: with a word it is high, with a prescription near it is medium, alone it is nothing.
 
 import { type Detector, near, standsAlone, type Vector } from './detector.ts';
+import type { Needs } from './hints.ts';
 
 const FORM = /[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}/gi;
 const LABEL = /\bdea\b/i;
@@ -12,6 +13,22 @@ function passes(value: string): boolean {
   const d = [...value.slice(2)].map(Number) as [number, number, number, number, number, number, number];
   return (d[0] + d[2] + d[4] + 2 * (d[1] + d[3] + d[5])) % 10 === d[6];
 }
+
+/** One of these stands in every label, head and word that it looks for. */
+export const NEEDS: Needs = [
+  'dea',
+  'prescri',
+  'rx',
+  'refill',
+  'controlled substance',
+  'oxycodone',
+  'hydrocodone',
+  'adderall',
+  'alprazolam',
+  'fentanyl',
+  'morphine',
+  'suboxone',
+];
 
 export const findDea: Detector = function* (page) {
   const { text } = page;

@@ -1,6 +1,7 @@
 // Birth dates: a real date beside a word of birth. A date alone is no birth date, whatever its year.
 
 import { type Detector, LINK, type Vector, WORD_START } from './detector.ts';
+import type { Needs } from './hints.ts';
 
 const LABEL = new RegExp(
   `${WORD_START}(?:dob|d\\.o\\.b\\.?|date[ _-]?of[ _-]?birth|birth[ _-]?date|birthday|born(?: on)?|fecha de nacimiento|f\\. ?nac\\.?|nacid[oa] el|DMG\\*D8\\*)(?![a-z])(?: ?\\([a-z/ -]{2,12}\\))?${LINK}`,
@@ -15,6 +16,9 @@ const DATE = new RegExp(
   `${NUMERIC}|(\\d{4})-(\\d{1,2})-(\\d{1,2})|((?:19|20)\\d{2})(\\d{2})(\\d{2})|(\\d{1,2})(?:st|nd|rd|th)?[ -]${MONTH}[ ,-]{1,2}(\\d{4}|\\d{2})|${MONTH} (\\d{1,2})(?:st|nd|rd|th)?,? (\\d{4})`,
   'iy',
 );
+
+/** One of these stands in every label, head and word that it looks for. */
+export const NEEDS: Needs = ['dob', 'd.o.b', 'birth', 'born', 'nac', 'dmg'];
 
 export const findDob: Detector = function* (page) {
   const { text } = page;

@@ -3,6 +3,7 @@
 // and a road. A bare category needs the word directly in front.
 
 import { before, type Detector, near, standsAlone, type Vector } from './detector.ts';
+import type { Needs } from './hints.ts';
 
 const CATEGORIES: Readonly<Record<string, string>> = {
   A: '00-09 15 17-28 30-44 46 48-60 63-71 74 75 77-96 98 99',
@@ -54,6 +55,9 @@ const DIRECT =
   /\b(?:icd(?:-?10)?(?:-?cm)?|dx|diagnosis)(?: ?codes?)?(?: ?(?:is|:|=|#))?:? ?([A-Z]\d[0-9AB][0-9A-TV-Z]{0,4})\b(?!\.)/gi;
 const OTHER =
   /\b(?:error|version|v|rev|release|build|cable|screw|bolt|model|part|sku|exit|gate|room|seat|socket|thread|firmware|figure|table|section)\b/i;
+
+/** One of these stands in every label, head and word that it looks for. */
+export const NEEDS: Needs = ['icd', 'dx', 'diagnos', 'impression', 'problem list', 'code', 'dg1', 'hi*', 'assessment'];
 
 export const findIcd10: Detector = function* (page) {
   const { text } = page;

@@ -2,6 +2,7 @@
 // a weak one with "no." or "#". A table of the site's own numbers is the cure, and comes with the PHI engine.
 
 import { type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
+import type { Needs } from './hints.ts';
 
 const STRONG = new RegExp(
   `${WORD_START}(?:mrns?|m\\.r\\.n\\.?|med(?:ical)?\\.?[ _-]?rec(?:ord)?s?|mr ?(?=#)|(?:patient|pt\\.?)(?=${NUMBER_WORD})|n[uú]mero de expediente|historia cl[ií]nica|expediente)(?![a-z])${NUMBER_WORD}?\\.?${LINK}`,
@@ -14,6 +15,23 @@ const BEHIND = /^ ?[(,]? ?(?:mrn|medical record)\b/i;
 const VALUE = /(?:[A-Z]{0,3}-?\d{5,10}|\d{2,3}-\d{2}-\d{2,3})/iy;
 const HEAD =
   /^(?:(?:patient )?mrn|med(?:ical)? ?rec(?:ord)?(?: ?(?:no|num|number|id|#))?|patient ?(?:id|identifier|number|no|#)|chart ?(?:no|number|#)|pt ?id)\.?$/i;
+
+/** One of these stands in every label, head and word that it looks for. */
+export const NEEDS: Needs = [
+  'mrn',
+  'm.r.n',
+  'rec',
+  'mr#',
+  'mr #',
+  'patient',
+  'pt',
+  'expediente',
+  'historia',
+  'chart',
+  'hospital',
+  'unit',
+  'encounter',
+];
 
 export const findMrn: Detector = function* (page) {
   const { text } = page;

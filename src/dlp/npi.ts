@@ -2,6 +2,7 @@
 // so a word must stand by. A provider's number is not a patient's: policy decides what it means alone.
 
 import { type Detector, near, standsAlone, type Vector, WORD_START } from './detector.ts';
+import type { Needs } from './hints.ts';
 
 const FORM = /(?:80840)?[12]\d{9}/g;
 const LABEL = new RegExp(
@@ -19,6 +20,9 @@ function passes(number: string): boolean {
   }
   return sum % 10 === 0;
 }
+
+/** One of these stands in every label, head and word that it looks for. */
+export const NEEDS: Needs = ['npi', 'provider', 'physician', '17b', '24j', '33a', 'xx*'];
 
 export const findNpi: Detector = function* (page) {
   const { text } = page;

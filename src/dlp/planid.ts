@@ -1,6 +1,7 @@
 // Health plan numbers: a word of membership in front, with a payer or care near when the word is one that clubs use too.
 
 import { before, type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
+import type { Needs } from './hints.ts';
 
 const LABEL = new RegExp(
   `${WORD_START}(?:subscriber|enrollee|medicaid|member|insurance|policy|plan|hicn?|health insurance claim)(?:[ _-]?(?:id|identification))?${NUMBER_WORD}\\.?${LINK}`,
@@ -13,6 +14,9 @@ const VALUE = /[A-Z]{0,4}-?\d[A-Z0-9-]{5,14}/iy;
 const PAYER =
   /medicaid|medicare|\bhmo\b|\bppo\b|blue ?cross|\bbcbs\b|aetna|cigna|humana|united ?health|\buhc\b|kaiser|anthem|tricare|molina|health plan|insurance|payer|copay|eligib|prior auth|subscriber|enrollee|claim|dependent|\brx ?bin\b/i;
 const OTHER = /\b(?:gym|club|library|car|auto|vehicle|home ?owner|loyalty|rewards|airline|union|costco)\b/i;
+
+/** One of these stands in every label, head and word that it looks for. */
+export const NEEDS: Needs = ['subscriber', 'enrollee', 'medicaid', 'member', 'insurance', 'policy', 'plan', 'hic'];
 
 export const findPlanId: Detector = function* (page) {
   const { text } = page;

@@ -3,33 +3,35 @@
 // Values live in a set until the message is done and are never given out. Logs nothing.
 
 import type { Confidence, Finding, FindingCount, Findings, FindingType, Zone } from '../domain/types.ts';
-import { findDea } from './dea.ts';
+import { NEEDS as DEA_NEEDS, findDea } from './dea.ts';
 import type { Detector } from './detector.ts';
-import { findDob } from './dob.ts';
-import { findIcd10 } from './icd10.ts';
+import { NEEDS as DOB_NEEDS, findDob } from './dob.ts';
+import { createHints, type Needs } from './hints.ts';
+import { findIcd10, NEEDS as ICD10_NEEDS } from './icd10.ts';
 import { createJudge } from './judge.ts';
 import { findMbi } from './mbi.ts';
-import { findMrn } from './mrn.ts';
-import { findNpi } from './npi.ts';
+import { findMrn, NEEDS as MRN_NEEDS } from './mrn.ts';
+import { findNpi, NEEDS as NPI_NEEDS } from './npi.ts';
 import { Page } from './page.ts';
-import { findPersons } from './person.ts';
-import { findPlanId } from './planid.ts';
+import { findPersons, SIGNS } from './person.ts';
+import { findPlanId, NEEDS as PLANID_NEEDS } from './planid.ts';
 import { findSsn } from './ssn.ts';
 import { findTerms, type TermHit } from './words.ts';
 
 /** Name and version of the engine, as decisions carry it; raise it when a verdict may change. */
 export const ENGINE_VERSION = 'phi 1';
 
-const DETECTORS: readonly { readonly type: FindingType; readonly find: Detector }[] = [
-  { type: 'SSN', find: findSsn },
-  { type: 'MBI', find: findMbi },
-  { type: 'MRN', find: findMrn },
-  { type: 'DOB', find: findDob },
-  { type: 'NPI', find: findNpi },
-  { type: 'DEA', find: findDea },
-  { type: 'ICD10', find: findIcd10 },
-  { type: 'HEALTH_PLAN_ID', find: findPlanId },
+const DETECTORS: readonly { readonly type: FindingType; readonly find: Detector; readonly needs: Needs }[] = [
+  { type: 'SSN', find: findSsn, needs: [] },
+  { type: 'MBI', find: findMbi, needs: [] },
+  { type: 'MRN', find: findMrn, needs: MRN_NEEDS },
+  { type: 'DOB', find: findDob, needs: DOB_NEEDS },
+  { type: 'NPI', find: findNpi, needs: NPI_NEEDS },
+  { type: 'DEA', find: findDea, needs: DEA_NEEDS },
+  { type: 'ICD10', find: findIcd10, needs: ICD10_NEEDS },
+  { type: 'HEALTH_PLAN_ID', find: findPlanId, needs: PLANID_NEEDS },
 ];
+const hintsOf = createHints([...DETECTORS, ...SIGNS].map(({ needs }) => needs));
 const WORD_TYPES = {
   condition: 'DIAGNOSIS',
   drug: 'DRUG',
@@ -74,7 +76,9 @@ export function createScanner(): Scanner {
     const counts = (start: number) => start >= from && start < to;
     const numbers: { start: number; type: FindingType; confidence: Confidence }[] = [];
     const page = new Page(text);
-    for (const { type, find } of /\d/.test(text) ? DETECTORS : []) {
+    const hints = hintsOf(text);
+    for (const [i, { type, find }] of /\d/.test(text) ? DETECTORS.entries() : []) {
+      if ((hints & (1 << i)) === 0) continue;
       const seen = new Set<number>();
       for (const hit of find(page)) {
         if (!counts(hit.start) || seen.has(hit.start)) continue;
@@ -89,7 +93,8 @@ export function createScanner(): Scanner {
     const terms = findTerms(text);
     for (const hit of terms) if (counts(hit.start)) noteWord(hit, zone, part, offset);
     // A name in an address line is no patient.
-    const named = zone === 'header' ? [] : findPersons(text).filter((sign) => counts(sign.start));
+    const named =
+      zone === 'header' ? [] : findPersons(text, hints >>> DETECTORS.length).filter((sign) => counts(sign.start));
     judge.hear(sourceOf(zone, part), { text, from, to, terms, persons: named, numbers });
   };
 
