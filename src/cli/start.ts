@@ -76,7 +76,7 @@ function endBy(error: unknown): void {
 }
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', 'full']);
-const CLOSED = new Set(['EACCES', 'EPERM', 'EROFS', 'SQLITE_READONLY', 'SQLITE_CANTOPEN']);
+const CLOSED = new Set(['EACCES', 'EPERM', 'SQLITE_READONLY', 'SQLITE_CANTOPEN']);
 const DAMAGED = /^SQLITE_(?:CORRUPT|NOTADB)/;
 
 const LISTENING: Readonly<Record<string, string>> = {
@@ -106,6 +106,10 @@ export function startFault(error: unknown, configPath: string): CliError {
     const next = 'free some, then start it again: what was accepted is kept';
     return new CliError('no space is left where storage.path is', next);
   }
+  if (code === 'EROFS') {
+    const next = 'see what the kernel says of that disk (dmesg), mend it, mount it for writing, then start it again';
+    return new CliError('the file system of the gateway’s data takes no writes (EROFS)', next);
+  }
   if (CLOSED.has(code)) {
     const next = 'let the user who runs it own storage.path, and read its configuration';
     return new CliError(`what the gateway needs cannot be read or written (${code})`, next);
@@ -117,6 +121,9 @@ export function startFault(error: unknown, configPath: string): CliError {
   }
   const { message = String(error), next } = error as Partial<Error> & { next?: string };
   if (next !== undefined) return new CliError(message, next);
+  if (/ keys\.master: there is no file/.test(message)) {
+    return new CliError(message, 'put it back, or restore it: sealrelay keys master check --from-paper --write FILE');
+  }
   if (message.startsWith('another Sealrelay uses'))
     return new CliError(message, 'stop that one first, or give this one a storage.path of its own');
   if (message.startsWith('live mode:'))

@@ -4,19 +4,14 @@
 // something: else the trial proves nothing. Needs root, loop devices, xfsprogs (also for ext4: xfs_io), e2fsprogs. What the disk itself may
 // lose of what it was told to keep, it cannot show.
 
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { type FileSystem, type LoopDisk, openLoopDisk } from '../support/loop-disk.ts';
 import { lacking, type Wanted } from '../support/programs.ts';
 import { seeded } from '../support/random.ts';
 import { startLoad } from './load.ts';
 import { closeTrial, drain, note, openTrial, report, start, type Trial } from './trial.ts';
-
-type FileSystem = 'xfs' | 'ext4';
 
 const NO_SYNC = fileURLToPath(new URL('./no-sync.ts', import.meta.url));
 /** Octets of the image: xfs wants 300 MB. */
@@ -26,42 +21,7 @@ const LIFE_MS = 2_500;
 const DRAIN_MS = 3 * 60_000;
 const CONTROL_DRAIN_MS = 20_000;
 
-/** A file system in a file, mounted on `at`. */
-type Disk = { cut(): void; remount(): Promise<void>; remove(): Promise<void> };
-
-async function openDisk(kind: FileSystem, at: string): Promise<Disk> {
-  const folder = mkdtempSync(join(tmpdir(), 'sealrelay-power-'));
-  const image = join(folder, 'image');
-  execFileSync('truncate', ['-s', SIZE, image]);
-  execFileSync(`mkfs.${kind}`, ['-q', image]);
-  const mount = () => execFileSync('mount', ['-o', 'loop', image, at]);
-  const unmount = async (): Promise<void> => {
-    for (let tried = 1; ; tried++) {
-      try {
-        return void execFileSync('umount', [at], { stdio: 'pipe' });
-      } catch (error) {
-        // Who had files open there was killed just now.
-        if (tried === 100) throw error;
-        await sleep(50);
-      }
-    }
-  };
-  mkdirSync(at, { recursive: true });
-  mount();
-  return {
-    cut: () => void execFileSync('xfs_io', ['-x', '-c', 'shutdown', at]),
-    remount: async () => {
-      await unmount();
-      mount();
-    },
-    remove: async () => {
-      await unmount();
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-async function cutUnderLoad(trial: Trial, disk: Disk, flags: readonly string[]): Promise<void> {
+async function cutUnderLoad(trial: Trial, disk: LoopDisk, flags: readonly string[]): Promise<void> {
   const gateway = await start(trial, { flags });
   await sleep(trial.random.fraction() * LIFE_MS);
   disk.cut();
@@ -78,7 +38,7 @@ type Options = { readonly kind: FileSystem; readonly cuts: number; readonly seed
 async function run({ kind, cuts, seed, control }: Options): Promise<boolean> {
   const begun = Date.now();
   const trial = await openTrial(seed);
-  const disk = await openDisk(kind, trial.files.storage);
+  const disk = openLoopDisk(kind, trial.files.storage, SIZE);
   const flags = control ? ['--import', NO_SYNC] : [];
   let good = false;
   try {

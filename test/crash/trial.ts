@@ -114,6 +114,7 @@ export async function openTrial(seed: number, drop = 0): Promise<Trial> {
 
 /** Starts it and asks it to verify its audit. */
 export async function start(trial: Trial, options: StartOptions = {}): Promise<Running> {
+  if (trial.kills % LOOK_EVERY === LOOK_EVERY - 1) lookBelow(trial);
   const gateway = await startGateway(trial.files, options);
   // The first operator may be made by whoever opens the control socket.
   if (trial.verified === 0) await sealrelay(trial.files, ['user', 'add', 'trial', '--role', 'admin', '--write']);
@@ -130,7 +131,6 @@ export async function start(trial: Trial, options: StartOptions = {}): Promise<R
 export function note(trial: Trial, gateway: Running, ended: number | string): void {
   const count = (what: string) => trial.errors.set(what, (trial.errors.get(what) ?? 0) + 1);
   look(trial, findCanariesIn(gateway.log() + gateway.errors(), Object.values(CANARIES), 'log'));
-  if (trial.kills % LOOK_EVERY === 0) lookBelow(trial);
   if (ended !== 'SIGKILL') count(`ended with ${ended}: ${gateway.errors().trim().split('\n').at(-1)}`);
   for (const line of gateway.log().split('\n')) {
     if (!/"level":[56]0/.test(line)) continue;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { QueueRow } from '../../src/control/views.ts';
 import { type Running, sealrelay, startGateway } from '../support/gateway.ts';
+import { type LoopDisk, openLoopDisk } from '../support/loop-disk.ts';
 import { testWith } from '../support/programs.ts';
 import { type RelayFiles, writeRelay } from '../support/relay.ts';
 import { openSession } from '../support/session.ts';
@@ -20,6 +21,7 @@ let sink: Sink;
 let sinkPort: number;
 let gateway: Running | undefined;
 let disk: Tmpfs | undefined;
+let broken: LoopDisk | undefined;
 let arrived: Sunk[];
 /** Message-IDs that were acknowledged. */
 let acknowledged: string[];
@@ -44,6 +46,8 @@ afterEach(async () => {
   await sink.close();
   disk?.unmount();
   disk = undefined;
+  await broken?.remove();
+  broken = undefined;
   rmSync(files.folder, { recursive: true, force: true });
 });
 
@@ -60,10 +64,11 @@ async function send(octets: number): Promise<string> {
       if (reply.code >= 400) return reply.text;
     }
     last += 1;
+    const number = last;
     const line = `${'word '.repeat(14)}\r\n`;
-    const head = `From: <a@clinic.example>\r\nMessage-ID: <${last}@clinic.example>\r\n\r\n`;
+    const head = `From: <a@clinic.example>\r\nMessage-ID: <${number}@clinic.example>\r\n\r\n`;
     const { code, text } = await session.data(Buffer.from(head + line.repeat(Math.ceil(octets / line.length))));
-    if (code === 250) acknowledged.push(`${last}`);
+    if (code === 250) acknowledged.push(`${number}`);
     return text;
   } finally {
     await session.quit();
@@ -215,6 +220,45 @@ describe('a disk that fails', () => {
     );
   }
 
+  rootTestWith(['mkfs.ext4', 'losetup'])(
+    'it finds an error in itself and takes no write any more, while mail comes: no 250, the log says what to do, and nothing that was acknowledged is lost',
+    async () => {
+      broken = openLoopDisk('ext4', files.storage, '200M');
+      refusal = '451 4.2.0 Not now';
+      gateway = await startGateway(files);
+      const ended = gateway.ended;
+      let failed = false;
+      const late: string[] = [];
+      const senders = Array.from({ length: 6 }, async () => {
+        for (;;) {
+          const begunLate = failed;
+          const reply = await send(20_000).catch(() => null);
+          if (reply === null && failed) return;
+          if (begunLate) late.push(`${reply}`);
+        }
+      });
+      await until(() => acknowledged.length >= 30, 'mail comes');
+      broken.fail();
+      failed = true;
+      expect(await ended).toBe(1);
+      await Promise.all(senders);
+      for (const one of late) expect(one).toMatch(/^4\d\d |^null$/);
+      const words = gateway.log().split('\n');
+      const fatal = words.find((line) => line.includes('"level":60')) ?? '';
+      expect(fatal).toContain('the gateway ends; check the disk, then start it');
+      await expect(startGateway(files)).rejects.toThrow(
+        /takes no writes \(EROFS\)[\s\S]*mount it for writing, then start it again/,
+      );
+      await broken.remount();
+      refusal = null;
+      gateway = await startGateway(files);
+      await operator();
+      await auditIsIntact();
+      await flush();
+    },
+    60_000,
+  );
+
   rootTestWith([])(
     'a start on a file system that is read-only says so; when it can be written again it starts',
     async () => {
@@ -222,9 +266,7 @@ describe('a disk that fails', () => {
       gateway = await startGateway(files);
       await gateway.stop();
       disk.readOnly(true);
-      await expect(startGateway(files)).rejects.toThrow(
-        /cannot be read or written \((EROFS|SQLITE_(READONLY|CANTOPEN)\w*)\)/,
-      );
+      await expect(startGateway(files)).rejects.toThrow(/takes no writes \(EROFS\)/);
       disk.readOnly(false);
       gateway = await startGateway(files);
     },
