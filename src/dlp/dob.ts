@@ -8,6 +8,9 @@ const LABEL = new RegExp(
   'gi',
 );
 const AFTER = /^ ?[(,]? ?(?:dob|d\.o\.b\.?|date of birth)\b/i;
+const WORD = /\bd\.?o\.?b\b|date of birth/i;
+/** A date ends with a digit: a quick look for any label behind one. */
+const DIGIT_AND_LABEL = /\d ?[(,]? ?(?:dob|d\.o\.b|date of birth)/i;
 const HEAD = /^(?:(?:patient |pt |member )?(?:dob|d\.o\.b\.?|date of birth|birth ?date)|fecha de nacimiento)$/i;
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
 const MONTH = '(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\\.?';
@@ -33,7 +36,7 @@ export const findDob: Detector = function* (page) {
       confidence: /^(?:birthday|born)/i.test(match[0]) ? 'medium' : 'high',
     };
   }
-  if (/\bd\.?o\.?b\b|date of birth/i.test(text)) yield* labelBehind(text);
+  if (WORD.test(text) && DIGIT_AND_LABEL.test(text)) yield* labelBehind(text);
   for (const cell of page.columnCells(HEAD)) {
     const date = dateAt(text, cell.start);
     if (date && date.end <= cell.end) yield { start: cell.start, end: date.end, value: date.value, confidence: 'high' };
@@ -75,8 +78,14 @@ function dayOf(year: string | undefined, month: number, day: number): string | n
   let y = Number(year);
   if (year?.length === 2) y += 2000 + y > thisYear ? 1900 : 2000;
   if (y < 1900 || y > thisYear || month < 1 || month > 12 || day < 1) return null;
-  if (day > new Date(Date.UTC(y, month, 0)).getUTCDate()) return null;
+  if (day > (month === 2 && isLeap(y) ? 29 : (DAYS[month - 1] as number))) return null;
   return `${y}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
+}
+
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+function isLeap(year: number): boolean {
+  return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
 }
 
 export const VECTORS: readonly Vector[] = [

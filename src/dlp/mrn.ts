@@ -12,6 +12,9 @@ const WEAK = new RegExp(`${WORD_START}(?:chart|hospital|unit|record|encounter)${
 /** Units, records and encounters are of many kinds. */
 const CARE = /patient|\bpt\b|hospital|clinic|chart|admi(?:t|ss)|discharge|visit|medical|health/i;
 const BEHIND = /^ ?[(,]? ?(?:mrn|medical record)\b/i;
+const WORD = /\bmrn\b|medical record/i;
+/** A quick look for any label behind a number. */
+const DIGIT_AND_LABEL = /\d ?[(,]? ?(?:mrn|medical record)/i;
 const VALUE = /(?:[A-Z]{0,3}-?\d{5,10}|\d{2,3}-\d{2}-\d{2,3})/iy;
 const HEAD =
   /^(?:(?:patient )?mrn|med(?:ical)? ?rec(?:ord)?(?: ?(?:no|num|number|id|#))?|patient ?(?:id|identifier|number|no|#)|chart ?(?:no|number|#)|pt ?id)\.?$/i;
@@ -42,7 +45,7 @@ export const findMrn: Detector = function* (page) {
       confidence: /^(?:chart|hospital)/i.test(hit.label) || near(text, hit, 80, 60, CARE) ? 'medium' : 'low',
     };
   }
-  if (/\bmrn\b|medical record/i.test(text)) yield* labelBehind(text);
+  if (WORD.test(text) && DIGIT_AND_LABEL.test(text)) yield* labelBehind(text);
   for (const cell of page.columnCells(HEAD)) {
     if (/^[A-Z]{0,3}-?\d{5,10}$/i.test(cell.text))
       yield { ...cell, value: cell.text.toUpperCase(), confidence: 'high' };
