@@ -53,6 +53,7 @@ export async function startGateway(files: GatewayFiles, options: StartOptions = 
     ...(options.under ?? []),
     NODE,
     '--disable-sigusr1',
+    '--max-semi-space-size=4',
     ...(options.flags ?? []),
     options.entry ?? ENTRY,
     'start',
