@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { boxKey } from '../../src/crypto/box.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
 import { checkpointText } from '../../src/record/checkpoint.ts';
@@ -278,18 +279,25 @@ test('it holds every file of the folder but those that are named', async () => {
   }
   writeFileSync(join(state, 'mine.txt'), `# the master key\nsrk1 01234567 ${'A'.repeat(43)}\n`);
   symlinkSync('/etc/hostname', join(state, 'linked'));
+  const segment = new Database(join(state, 'audit', '2026-01-1.db'));
+  segment.exec('CREATE TABLE t (a); INSERT INTO t VALUES (7)');
   const made = await backup();
+  segment.close();
   const files = readdirSync(join(folder, 'backup'), { recursive: true, withFileTypes: true })
     .filter((one) => one.isFile())
     .map(({ name }) => name)
     .sort();
-  expect(files).toEqual(['file', 'keys.jsonl', 'manifest.json', 'queue.db']);
-  expect(made).toMatchObject({ files: 3, others: ['linked'] });
+  expect(files).toEqual(['2026-01-1.db', 'file', 'keys.jsonl', 'manifest.json', 'queue.db']);
+  expect(made).toMatchObject({ files: 4, others: ['linked'] });
   expect(existsSync(join(state, 'backing-up'))).toBe(false);
   const manifest = JSON.parse(readFileSync(join(folder, 'backup', 'manifest.json'), 'utf8'));
   expect(manifest.files.map(({ path }: { path: string }) => path)).toEqual([
+    'audit/2026-01-1.db',
     'bodies/keys.jsonl',
     'later/deep/file',
     'queue.db',
   ]);
+  const copied = new Database(join(folder, 'backup', 'audit', '2026-01-1.db'), { readonly: true });
+  expect(copied.prepare('SELECT a FROM t').pluck().get()).toBe(7);
+  copied.close();
 });

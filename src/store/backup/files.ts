@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  type Dirent,
   fstatSync,
   fsyncSync,
   lstatSync,
@@ -14,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isMissing } from '../bodies/io.ts';
 import type { BackupFile } from './manifest.ts';
 
 /** Octets between two looks at anything else. */
@@ -64,21 +66,36 @@ function writeWhole(file: number, octets: Uint8Array): void {
   for (let at = 0; at < octets.length; ) at += writeSync(file, octets, at);
 }
 
-/** All files below `folder` as paths with `/`, in order, and apart what is neither file nor folder. */
-export function filesBelow(folder: string, below = ''): { files: string[]; others: string[] } {
+/** All files below `folder` as paths with `/`, in order, and apart what is neither file nor folder. What `skip` says of a
+ *  path (of a folder with `/` at its end) is not looked at; what goes meanwhile is not there. */
+export function filesBelow(
+  folder: string,
+  skip: (path: string) => boolean = () => false,
+  below = '',
+): { files: string[]; others: string[] } {
   const found = { files: [] as string[], others: [] as string[] };
-  for (const entry of readdirSync(join(folder, below), { withFileTypes: true })) {
+  for (const entry of entriesOf(join(folder, below))) {
     const path = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (skip(entry.isDirectory() ? `${path}/` : path)) continue;
     if (entry.isFile()) found.files.push(path);
     else if (!entry.isDirectory()) found.others.push(path);
     else {
-      const deeper = filesBelow(folder, path);
+      const deeper = filesBelow(folder, skip, path);
       found.files.push(...deeper.files);
       found.others.push(...deeper.others);
     }
   }
   found.files.sort();
   return found;
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }
 
 /** Size of a file; 0 when it is gone. */

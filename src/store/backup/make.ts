@@ -4,7 +4,7 @@
 // moment is not. The manifest comes last. What is copied and what is not: contents.ts. Logs nothing; its errors are words
 // for operators, and a backup that ends by one stays behind without a manifest.
 
-import { promises, statSync } from 'node:fs';
+import { existsSync, promises } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../domain/types.ts';
@@ -15,8 +15,8 @@ import type { SnapshotHead } from '../sqlite/calls/snapshot.ts';
 import type { Snapshot } from '../sqlite/snapshot.ts';
 import { startThread, type Thread } from '../sqlite/thread.ts';
 import { DATABASE, WORKING } from './contents.ts';
-import { type BackupFile, MANIFEST, manifestText, UNFINISHED } from './manifest.ts';
-import type { Step, Surveyed, Taken } from './thread.ts';
+import { MANIFEST, UNFINISHED } from './manifest.ts';
+import type { About, Finished, Step, Surveyed } from './thread.ts';
 
 export type BackupDeps = {
   /** Storage folder. */
@@ -88,6 +88,7 @@ async function make(deps: BackupDeps, target: string, progress: Progress): Promi
   try {
     return await makeWith(deps, target, callsOf(thread), progress);
   } catch (error) {
+    await deps.snapshot.cancel().catch(() => {});
     throw wordsOf(error, target);
   } finally {
     await thread.call('clear', '', 0, null).catch(() => {});
@@ -103,8 +104,9 @@ function callsOf(thread: Thread): Calls {
 
 /** Throws BackupError when something is there already, or it would be part of what it copies. */
 async function refuseTarget(storage: string, target: string): Promise<void> {
-  const inside = (a: string, b: string) => !relative(a, b).startsWith('..');
-  if (inside(storage, target)) {
+  const there = nearest(target);
+  const real = join(await promises.realpath(there), relative(there, target));
+  if (!relative(await promises.realpath(storage), real).startsWith('..')) {
     throw new BackupError(`${target} lies in the storage folder`, 'name a folder on another disk');
   }
   const found = await promises.readdir(target).catch((error: NodeJS.ErrnoException): string[] => {
@@ -121,9 +123,13 @@ async function refuseTarget(storage: string, target: string): Promise<void> {
   throw new BackupError(`${target} ${what}`, 'name a folder that is new or empty');
 }
 
+/** The path, or the first folder above it that is there. */
+function nearest(path: string): string {
+  return existsSync(path) ? path : nearest(dirname(path));
+}
+
 async function refuseWithoutSpace(target: string, octets: number): Promise<void> {
-  let there = target;
-  while (!statSync(there, { throwIfNoEntry: false })) there = dirname(there);
+  const there = nearest(target);
   const { bavail, bsize } = await promises.statfs(there);
   if (bavail * bsize >= octets + SPARE) return;
   const mega = (n: number) => `${Math.ceil(n / 1e6)} MB`;
@@ -137,78 +143,49 @@ async function makeWith(deps: BackupDeps, target: string, call: Calls, progress:
   const { octets, others } = await call<Surveyed>('survey');
   await refuseWithoutSpace(target, octets);
   await call('begin', `${JSON.stringify({ begun: new Date(begun).toISOString() })}\n`);
-  const rows = await copyRows(snapshot, join(target, DATABASE), () => call('sync', DATABASE), progress);
+  const whole = snapshot.begin(join(target, DATABASE));
+  // Awaited below, perhaps later than it fails.
+  whole.catch(() => {});
+  await copyRows(snapshot, whole, () => call('sync'), progress);
   const moment = clock.now();
-  const { head, taken } = await bodies.still(async (written) => {
-    const end = await rows.finish();
+  const head = await bodies.still(async (written) => {
+    await snapshot.finish();
+    const end = await whole;
     await written();
-    return { head: end, taken: await call<Taken>('take') };
+    await call('take');
+    return end;
   });
   const still = clock.now() - moment;
-  const files = [...taken.done, ...(await copyFiles(taken.waiting, rows.octets(), call, progress))];
-  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  let through = 0;
+  for (let step = await call<Step>('next'); !step.done; step = await call<Step>('next')) {
+    through += step.octets;
+    if (step.octets > 0) await progress('files', through, step.of);
+  }
   const at = new Date(moment).toISOString();
   const { node, schema, ...audit } = head;
-  await call('finish', manifestText({ version, schema, node, storage, at, audit, files }));
-  const sum = files.reduce((total, { size }) => total + size, 0);
-  const took = clock.now() - begun;
-  return { target, files: files.length, octets: sum, at, head, took, still, others };
+  const about: About = { version, schema, node, storage, at, audit };
+  const made = await call<Finished>('finish', about);
+  return { target, ...made, at, head, took: clock.now() - begun, still, others };
 }
 
 /** Resolves when only the last pages are to come. */
 async function copyRows(
   snapshot: Snapshot,
-  path: string,
-  sync: () => Promise<unknown>,
+  whole: Promise<SnapshotHead>,
+  sync: () => Promise<null>,
   progress: Progress,
-): Promise<{ finish(): Promise<SnapshotHead>; octets(): number }> {
-  const whole = snapshot.begin(path);
-  // Awaited below, perhaps later than it fails.
-  whole.catch(() => {});
-  const octets = () => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  try {
-    for (let looks = 0; ; looks++) {
-      const state = await snapshot.state();
-      if (state === null) await whole;
-      else {
-        const { pages, left, near } = state;
-        await progress('rows', (pages - left) * PAGE, pages * PAGE);
-        if (near) break;
-      }
-      if ((looks * LOOK) % SYNC === 0) await sync();
-      await sleep(LOOK);
+): Promise<void> {
+  for (let looks = 0; ; looks++) {
+    const state = await snapshot.state();
+    if (state === null) await whole;
+    else {
+      const { pages, left, near } = state;
+      await progress('rows', (pages - left) * PAGE, pages * PAGE);
+      if (near) return;
     }
-  } catch (error) {
-    await snapshot.cancel().catch(() => {});
-    throw error;
+    if ((looks * LOOK) % SYNC === 0) await sync();
+    await sleep(LOOK);
   }
-  const finish = async () => {
-    await snapshot.finish();
-    return whole;
-  };
-  return { finish, octets };
-}
-
-/** Copies what stands still, and hashes the copy of the database. */
-async function copyFiles(
-  waiting: Taken['waiting'],
-  database: number,
-  call: Calls,
-  progress: Progress,
-): Promise<BackupFile[]> {
-  const files: BackupFile[] = [];
-  const all = [...waiting, { path: DATABASE, size: database }];
-  const of = all.reduce((sum, { size }) => sum + size, 0);
-  let through = 0;
-  for (const { path, size } of all) {
-    let step = path === DATABASE ? await call<Step>('hash', path) : await call<Step>('copy', path, size);
-    for (; step.file === null; step = await call<Step>('more')) {
-      through += step.octets;
-      await progress('files', through, of);
-    }
-    files.push({ path, ...step.file });
-  }
-  return files;
 }
 
 /** Not in words that name what is in a file: a code, and where. */

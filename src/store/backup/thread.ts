@@ -23,16 +23,20 @@ import { classify } from '../bodies/layout.ts';
 import type { Call } from '../sqlite/protocol.ts';
 import { BODIES, DATABASE, isMasterKey, type Part, partOf, WORKING } from './contents.ts';
 import { copying, filesBelow, sizeOf, syncFolders, syncPath } from './files.ts';
-import { type BackupFile, MANIFEST, UNFINISHED } from './manifest.ts';
+import { type BackupFile, MANIFEST, manifestText, UNFINISHED } from './manifest.ts';
 
 export type BackupThreadData = { readonly storage: string; readonly target: string };
 
-/** Files that `take` left to be copied, below the folder where they stand still. */
-export type Taken = { readonly done: readonly BackupFile[]; readonly waiting: readonly Waiting[] };
-export type Waiting = { readonly path: string; readonly size: number };
+/** `others`: neither files nor folders. */
 export type Surveyed = { readonly octets: number; readonly others: readonly string[] };
-/** A slice of a copy: octets of it, and the file when it is whole. */
-export type Step = { readonly octets: number; readonly file: Omit<BackupFile, 'path'> | null };
+/** Octets copied or hashed since the step before, and to be so in all. */
+export type Step = { readonly octets: number; readonly of: number; readonly done: boolean };
+export type Finished = { readonly files: number; readonly octets: number };
+/** What the manifest says besides its files. */
+export type About = Omit<Parameters<typeof manifestText>[0], 'files'>;
+
+/** A file that was taken and is not copied yet. */
+type Waiting = { readonly path: string; readonly size: number };
 
 /** A master key file is shorter. */
 const LONGEST_KEY = 1 << 16;
@@ -42,7 +46,10 @@ const TAKEN: ReadonlySet<Part> = new Set(['rows', 'file']);
 
 function makeCalls({ storage, target }: BackupThreadData) {
   const working = join(storage, WORKING);
-  let copy: ReturnType<typeof copying> | null = null;
+  const files: BackupFile[] = [];
+  const waiting: Waiting[] = [];
+  let of = 0;
+  let copy: { readonly path: string; readonly work: ReturnType<typeof copying> } | null = null;
 
   function holdsMaster(path: string): boolean {
     if (partOf(path) !== 'file' || path.startsWith(`${BODIES}/`)) return false;
@@ -56,33 +63,35 @@ function makeCalls({ storage, target }: BackupThreadData) {
     }
   }
 
-  const taken = () => filesBelow(storage).files.filter((path) => TAKEN.has(partOf(path)) && !holdsMaster(path));
+  const isLeftOut = (path: string) => partOf(path) === 'left out';
+  const taken = () =>
+    filesBelow(storage, isLeftOut).files.filter((path) => TAKEN.has(partOf(path)) && !holdsMaster(path));
 
   function survey(): Surveyed {
-    const { others } = filesBelow(storage);
+    const { others } = filesBelow(storage, isLeftOut);
     const octets = [...taken(), DATABASE, `${DATABASE}-wal`].reduce(
       (sum, path) => sum + sizeOf(join(storage, path)),
       0,
     );
-    return { octets, others: others.filter((path) => TAKEN.has(partOf(path))) };
+    return { octets, others };
   }
 
   /** Slots of removed bodies are overwritten in place: key files are copied at once, all else as it is linked. */
-  function take(): Taken {
-    const done: BackupFile[] = [];
-    const waiting: Waiting[] = [];
+  function take(): null {
     for (const path of taken()) {
       const [folder, name = ''] = path.split('/');
       const isKeys = folder === BODIES && classify(name)?.kind === 'keys';
       try {
         if (!isKeys && link(path)) waiting.push({ path, size: sizeOf(join(working, path)) });
-        else done.push({ path, ...whole(join(storage, path), join(target, path)) });
+        else files.push({ path, ...whole(join(storage, path), join(target, path)) });
       } catch (error) {
         // Emptied and unlinked meanwhile: no row names what was in it.
         if (!isMissing(error)) throw error;
       }
     }
-    return { done, waiting };
+    waiting.push({ path: DATABASE, size: sizeOf(join(target, DATABASE)) });
+    of = waiting.reduce((sum, { size }) => sum + size, 0);
+    return null;
   }
 
   /** False when the file system cannot. */
@@ -105,37 +114,37 @@ function makeCalls({ storage, target }: BackupThreadData) {
     }
   }
 
-  function more(): Step {
-    const { done, value } = copy!.next();
-    if (!done) return { octets: value, file: null };
+  /** Copies on; the copy of the database is there and is only hashed. */
+  async function next(): Promise<Step> {
+    if (copy === null) {
+      const one = waiting.shift();
+      if (one === undefined) return { octets: 0, of, done: true };
+      copy = { path: one.path, work: await begun(one) };
+    }
+    const { done, value } = copy.work.next();
+    if (!done) return { octets: value, of, done: false };
+    files.push({ path: copy.path, ...value });
     copy = null;
-    return { octets: 0, file: value };
+    return { octets: 0, of, done: false };
   }
 
-  function start(from: string, to: string | null, size: number): Step {
-    copy = copying(from, to, size);
-    return more();
-  }
-
-  /** Of another database than the queue's: by itself while it is in its place, as it was when it is not any more. */
-  async function rows(path: string, size: number): Promise<Step> {
+  /** Another database than the queue's is copied by itself while it is in its place, and as it was when it is not any more. */
+  async function begun({ path, size }: Waiting): Promise<ReturnType<typeof copying>> {
     const from = join(storage, path);
     const to = join(target, path);
-    if (!existsSync(from)) return start(join(working, path), to, size);
-    mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-    const db = new Database(from, { readonly: true, fileMustExist: true });
-    try {
-      await db.backup(to);
-    } finally {
-      db.close();
+    if (path !== DATABASE) {
+      if (partOf(path) !== 'rows' || !existsSync(from)) return copying(join(working, path), to, size);
+      mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+      const db = new Database(from, { readonly: true, fileMustExist: true });
+      try {
+        await db.backup(to);
+      } finally {
+        db.close();
+      }
     }
-    return hash(to);
-  }
-
-  function hash(path: string): Step {
-    chmodSync(path, 0o600);
-    syncPath(path);
-    return start(path, null, Number.POSITIVE_INFINITY);
+    chmodSync(to, 0o600);
+    syncPath(to);
+    return copying(to, null);
   }
 
   function write(name: string, text: string): void {
@@ -154,27 +163,26 @@ function makeCalls({ storage, target }: BackupThreadData) {
     begin: ([text]: readonly [string]) => {
       clear();
       mkdirSync(target, { recursive: true, mode: 0o700 });
+      chmodSync(target, 0o700);
       write(UNFINISHED, text);
       syncPath(target);
       syncPath(dirname(target));
       return null;
     },
     take,
-    copy: ([path, size]: readonly [string, number]) =>
-      partOf(path) === 'rows' ? rows(path, size) : start(join(working, path), join(target, path), size),
-    hash: ([path]: readonly [string]) => hash(join(target, path)),
-    more,
+    next,
     /** So that the end of a long copy has little left to sync. */
-    sync: ([path]: readonly [string]) => {
-      if (sizeOf(join(target, path)) > 0) syncPath(join(target, path));
+    sync: () => {
+      if (sizeOf(join(target, DATABASE)) > 0) syncPath(join(target, DATABASE));
       return null;
     },
-    finish: ([text]: readonly [string]) => {
-      write(UNFINISHED, text);
+    finish: ([about]: readonly [About]): Finished => {
+      files.sort((one, other) => (one.path < other.path ? -1 : 1));
+      write(UNFINISHED, manifestText({ ...about, files }));
       syncFolders(target);
       renameSync(join(target, UNFINISHED), join(target, MANIFEST));
       syncPath(target);
-      return null;
+      return { files: files.length, octets: files.reduce((sum, { size }) => sum + size, 0) };
     },
     clear,
   };
