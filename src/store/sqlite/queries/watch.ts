@@ -2,20 +2,11 @@
 
 import type Database from 'better-sqlite3';
 import { isSame, isSigned } from '../../../record/checkpoint.ts';
-import {
-  check,
-  compareHead,
-  type HexEntry,
-  type HexHead,
-  headOf,
-  hexHead,
-  isBad,
-  start,
-} from '../../../record/verify.ts';
-import { type CheckpointRow, HEX_ROW } from '../calls/audit.ts';
+import { compareHead, type Head, start } from '../../../record/verify.ts';
+import type { CheckpointRow } from '../calls/audit.ts';
 import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow, TELL } from '../calls/queue.ts';
 import type { ReminderRow, TailAnswer } from '../calls/watch.ts';
-import type { KeptHead } from './audit.ts';
+import { auditQueries, type KeptHead } from './audit.ts';
 import { fromRow } from './proof.ts';
 
 /** Unfinished messages that are looked at for one that is not merely held. */
@@ -98,24 +89,30 @@ const CHECKPOINTS = 20;
 /** The newest entries and checkpoints, in one snapshot: whether they fit each other and the heads that were kept. */
 function tailQuery(db: Database.Database): (limit: number) => TailAnswer {
   const heads = db.prepare<[], KeptHead>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY base, epoch');
-  const rows = db.prepare<[number, number], HexEntry>(`SELECT ${HEX_ROW} FROM audit WHERE n > ? ORDER BY n LIMIT ?`);
-  const row = db.prepare<[number], HexHead>('SELECT node, epoch, seq, lower(hex(hash)) AS hash FROM audit WHERE n = ?');
-  const checkpoints = db.prepare<[number], CheckpointRow>('SELECT * FROM checkpoint ORDER BY no DESC LIMIT ?');
+  const row = db.prepare<[number], Head>('SELECT node, epoch, seq, hash FROM audit WHERE n = ?');
+  /** Closed months stand in files of their own; the next entry follows the last one of them. */
+  const closed = db.prepare<[string, number], Head>(
+    'SELECT node, epoch, last AS seq, hash FROM segment WHERE node = ? AND epoch = ? ORDER BY last DESC LIMIT 1',
+  );
+  const erased = db.prepare<[number], number>('SELECT n FROM erased WHERE n > ?').pluck();
+  const checkpoints = db.prepare<[number], CheckpointRow>(
+    `SELECT * FROM checkpoint WHERE no > (SELECT coalesce(max(last_checkpoint), 0) FROM segment)
+     ORDER BY no DESC LIMIT ?`,
+  );
+  const { verifySlice } = auditQueries(db);
 
   function entries(kept: KeptHead, limit: number): TailAnswer {
-    const from = Math.max(kept.base, kept.base + kept.seq - limit);
-    const found = rows.all(from, limit + 1);
-    let at: HexHead | undefined = from === kept.base ? hexHead(start(kept.node, kept.epoch)) : row.get(from);
-    let looked = 0;
-    for (const entry of found) {
-      // What came before stands in a file of its own.
-      const next: ReturnType<typeof check> = at === undefined ? entry : check(at, entry);
-      if (isBad(next)) return { entries: looked, bad: `entry ${next.seq} ${next.what}` };
-      at = next;
-      looked += 1;
+    const { base, seq, node, epoch } = kept;
+    const file = closed.get(node, epoch);
+    const from = Math.max(base, base + seq - limit, base + (file?.seq ?? 0));
+    const before = from === base ? start(node, epoch) : (row.get(from) ?? file);
+    if (before === undefined || before.seq !== from - base) {
+      return { entries: 0, bad: `entry ${from - base} is missing` };
     }
-    const cut = at === undefined ? null : compareHead(headOf(at), kept);
-    return { entries: looked, bad: cut === null ? null : `entry ${cut.seq} ${cut.what}` };
+    // One more than there should be: none may stand behind the head.
+    const { head, bad, checked } = verifySlice([before, from, base + seq + 1, erased.all(from)]);
+    const wrong = bad ?? compareHead(head, kept);
+    return { entries: checked, bad: wrong === null ? null : `entry ${wrong.seq} ${wrong.what}` };
   }
 
   function signatures(all: readonly KeptHead[]): string | null {
@@ -127,7 +124,7 @@ function tailQuery(db: Database.Database): (limit: number) => TailAnswer {
       const base = all.find(({ node, epoch }) => node === one.node && epoch === one.epoch)?.base;
       if (base === undefined) return `checkpoint ${one.no} is of an epoch that is not there`;
       const entry = row.get(base + one.seq);
-      if (entry && !isSame(headOf(entry).hash, one.hash)) return `entry ${one.seq} is not the one that was signed`;
+      if (entry && !isSame(entry.hash, one.hash)) return `entry ${one.seq} is not the one that was signed`;
     }
     return null;
   }
