@@ -80,7 +80,9 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
     resolve,
     send: client.send,
     settings,
-    outages: await openOutages({ queue: store.queue, settings, clock, running, random: often, log, meter }),
+    outages: await openOutages({
+      ...{ queue: store.queue, settings, clock, running, random: often, log, meter, wake: schedule.wake },
+    }),
     load: { incoming: 0, examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
     owner: `${config.node} ${startedAt} ${process.pid}` as Owner,
     clock,

@@ -108,6 +108,8 @@ export function afterJump(outages: readonly Outage[], by: Duration, now: Time): 
 }
 
 export type Outages = {
+  /** Looks whether the clock jumped; every other question does too. */
+  look(): void;
   /** What came of an attempt: a next hop of the destination answered, or none was reached. */
   tried(destination: string, answered: boolean): void;
   /** Since `from`: how long clocks stood still. */
@@ -120,8 +122,8 @@ export type Outages = {
   room(most: number): number;
 };
 
-export type OutageDeps = Pick<Line, 'settings' | 'random' | 'clock' | 'log' | 'meter'> & {
-  readonly queue: Pick<Queue, 'outages' | 'keepOutages'>;
+export type OutageDeps = Pick<Line, 'settings' | 'random' | 'clock' | 'log' | 'meter' | 'wake'> & {
+  readonly queue: Pick<Queue, 'outages' | 'keepOutages' | 'retryNow'>;
   /** Milliseconds of a clock that only runs. */
   readonly running: () => number;
 };
@@ -153,7 +155,19 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
     meter.alarm('clock jumped');
     log.warn({ minutes: Math.round(by / MINUTE) }, 'the clock jumped; clocks of messages do not count that time');
     keep(afterJump(outages, by, at.now), 'clock.jumped');
+    if (by < 0) retryAll();
     return at.now;
+  }
+
+  /** What was put off by a clock that was ahead would wait until that time comes again. */
+  function retryAll(): void {
+    endedAt = running();
+    const op = { verb: verbId(deps), actor: 'gateway', reason: 'the clock was set back' };
+    deps.queue.retryNow(op, { states: ['ready'] }).then(
+      () => deps.wake('deliver'),
+      (error) =>
+        log.error({ code: codeOf(error) }, 'what waits could not be made due; sealrelay queue retry --all does it'),
+    );
   }
 
   function begin(age: Duration, now: Time): void {
@@ -174,6 +188,7 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
   }
 
   return {
+    look,
     tried(destination, answered) {
       const now = look();
       const needed = neededOf(settings(), destination);

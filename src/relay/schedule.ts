@@ -95,6 +95,7 @@ export function createSchedule(): Schedule {
   /** Sets the timers by what the queue knows; only for times after `after`. */
   async function look(after: Time = Number.NEGATIVE_INFINITY): Promise<void> {
     if (line === null || stopped) return;
+    line.outages.look();
     const due = await line.queue.nextDue();
     for (const stage of ['examine', 'deliver', 'notify'] as const) {
       const at = due[stage];

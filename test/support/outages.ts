@@ -3,6 +3,7 @@
 import type { Outages } from '../../src/relay/outage.ts';
 
 export const NO_OUTAGES: Outages = {
+  look: () => {},
   tried: () => {},
   stood: () => 0,
   away: () => false,

@@ -108,11 +108,16 @@ describe('an outage', () => {
             stored = next;
             events.push(event);
           },
+          retryNow: async (_, what) => {
+            events.push(`retried ${JSON.stringify(what)}`);
+            return { changed: [], refused: [] };
+          },
         },
         settings: () => settings as never,
         clock: { now: () => time.now, sleep: async () => {} },
         running: () => time.running,
         random: { bytes: () => Buffer.alloc(16), fraction: () => 0 },
+        wake: () => {},
         log: { info: () => {}, warn: () => {}, error: () => {} },
         meter: { alarm: (name: string) => alarms.push(name) } as never,
       });
@@ -185,7 +190,7 @@ describe('an outage', () => {
   });
 
   test('of the clock: a machine that was suspended had not that time, ten years ahead and back again either', async () => {
-    const { outages, time, pass, alarms, stored } = await watch();
+    const { outages, time, pass, alarms, stored, events } = await watch();
     pass(MINUTE);
     time.now += 6 * HOUR;
     expect(outages.stood(NOON)).toBe(6 * HOUR);
@@ -198,6 +203,8 @@ describe('an outage', () => {
     pass(HOUR);
     expect(outages.stood(time.now - HOUR)).toBe(0);
     expect(alarms).toEqual(['clock jumped', 'clock jumped', 'clock jumped']);
+    // What it put off by ten years is due.
+    expect(events.at(-1)).toBe('retried {"states":["ready"]}');
     expect(stored().every(({ until }) => until !== null && until <= time.now)).toBe(true);
   });
 });
