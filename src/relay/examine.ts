@@ -137,11 +137,26 @@ async function examination(line: Line, message: Message): Promise<Examined> {
   try {
     const handle = line.bodies.handle(message.organization, message.body);
     const examination = await line.examine(handle, message.size);
+    if (!isExamination(examination)) throw new WorkError('failed', 'no examination');
     line.meter.examined((line.clock.now() - begun) / 1000);
     return { kind: 'read', examination };
   } catch (error) {
     return afterFailure(line, message, error);
   }
+}
+
+const COVERAGES: readonly string[] = ['full', 'partial', 'unreadable'] satisfies Coverage['state'][];
+
+/** It comes from a process that read what strangers sent: what is no examination must not pass for a clean one. */
+function isExamination(given: Examination): boolean {
+  const { findings, coverage, subjectTags } = (given ?? {}) as Partial<Examination>;
+  return (
+    typeof findings?.phi === 'boolean' &&
+    [findings.counts, findings.places, coverage?.parts, subjectTags].every(Array.isArray) &&
+    COVERAGES.includes(coverage?.state ?? '') &&
+    [given.subject, given.messageId].every((one) => typeof one === 'string') &&
+    [given.autoSubmitted, given.eightBit, given.utf8Headers].every((one) => typeof one === 'boolean')
+  );
 }
 
 function afterFailure(line: Line, message: Message, error: unknown): Examined {
