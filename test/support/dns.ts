@@ -13,6 +13,8 @@ export type Records = {
   /** Instead of an answer. `silent`: none at all. `lowercase`: answers, but not in the letters asked, over UDP. */
   readonly fault?: 'SERVFAIL' | 'REFUSED' | 'silent' | 'truncated' | 'lowercase' | 'garbage' | 'other question';
   readonly ttl?: number;
+  /** Answers over UDP come so late, ms. */
+  readonly late?: number;
 };
 /** By name in lower case; a name that is not in the table does not exist. */
 export type Zones = Readonly<Record<string, Records>>;
@@ -69,7 +71,11 @@ export async function startDns(given: Zones, options: { readonly authenticated?:
     }
     udp.on('message', (bytes, from) => {
       const reply = answer(bytes, 'udp');
-      if (reply !== null) udp.send(reply, from.port, from.address);
+      const name = packet.decode(bytes).questions?.[0]?.name.toLowerCase() ?? '';
+      const { late } = zones[name] ?? {};
+      const send = () => reply !== null && udp.send(reply, from.port, from.address);
+      if (late === undefined) send();
+      else setTimeout(send, late);
     });
     const close = async (): Promise<void> => {
       for (const socket of sockets) socket.destroy();
