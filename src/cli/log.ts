@@ -6,7 +6,9 @@ import { ask, type DaemonOptions } from './client.ts';
 import { usage } from './errors.ts';
 import { example, withDaemon, withJson } from './help.ts';
 import { fromStdin, moment } from './input.ts';
+import { registerHold } from './log/hold.ts';
 import { registerKey, registerVerify } from './log/proof.ts';
+import { registerDestroyed, registerErase, registerMonths } from './log/retention.ts';
 import { print, printJson, say, tablePrinter, timeText } from './output.ts';
 import { oneState } from './queue.ts';
 
@@ -39,6 +41,10 @@ export function register(program: Command): void {
   registerExport(log);
   registerVerify(log);
   registerKey(log);
+  registerHold(log);
+  registerErase(log);
+  registerDestroyed(log);
+  registerMonths(log);
 }
 
 function withRange(command: Command): Command {

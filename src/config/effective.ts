@@ -7,7 +7,7 @@ import type { Protection } from '../domain/types.ts';
 import { configJsonSchema, type JsonSchema } from './json-schema.ts';
 import type { Cidr, HostPort } from './names.ts';
 import type { Config } from './schema.ts';
-import { durationText, sizeText } from './units.ts';
+import { durationText, sizeText, termText } from './units.ts';
 
 /** Plain values in the words of the file, in the order of the schema. */
 export type Effective = { readonly [key: string]: unknown };
@@ -21,6 +21,8 @@ function ofKind(kind: string | undefined, value: unknown): unknown {
   switch (kind) {
     case 'duration':
       return durationText(value as number);
+    case 'term':
+      return termText(value as number);
     case 'size':
       return sizeText(value as number);
     case 'network':

@@ -51,6 +51,25 @@ function quantity(value: unknown, what: string, example: string): Reading<{ coun
   return { ok: false, wrong: `"${value}" is not ${what}; write a whole number and a unit, such as ${example}` };
 }
 
+const LONGEST_TERM = 1200;
+
+/** Months of a term of years: `6 years`, `73 months`, `6 years 1 month`. */
+export function parseTerm(value: unknown): Reading<number> {
+  const example = 'whole years or months, such as 6 years, 73 months or 6 years 1 month';
+  const match =
+    typeof value === 'string' ? /^(?:(\d{1,3}) years?(?:$| (?=\d)))?(?:(\d{1,4}) months?)?$/.exec(value.trim()) : null;
+  if (!match || match[0] === '') return { ok: false, wrong: `must be ${example}` };
+  const months = Number(match[1] ?? 0) * 12 + Number(match[2] ?? 0);
+  if (months < 1 || months > LONGEST_TERM) return { ok: false, wrong: 'must be from 1 month to 100 years' };
+  return { ok: true, value: months };
+}
+
+/** As `parseTerm` reads it. */
+export function termText(months: number): string {
+  const count = (n: number, unit: string) => (n === 0 ? [] : [`${n} ${unit}${n === 1 ? '' : 's'}`]);
+  return [...count(Math.floor(months / 12), 'year'), ...count(months % 12, 'month')].join(' ');
+}
+
 /** Milliseconds of a duration in words: `30s`, `15 minutes`, `4 hours`, `5 days`. */
 export function parseDuration(value: unknown): Reading<number> {
   const read = quantity(value, 'a duration', '30s, 15 minutes, 4 hours or 5 days');

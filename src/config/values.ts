@@ -6,7 +6,7 @@ import { readAddress, readCidr, readDomain, readDomainPattern, readHost, readHos
 import { didYouMean } from './problem.ts';
 import { readProtection } from './protection.ts';
 import { readSecret } from './secrets.ts';
-import { parseDuration, parseSize, type Reading } from './units.ts';
+import { parseDuration, parseSize, parseTerm, type Reading } from './units.ts';
 
 /** What kind of text it is, for the manual and for writing it again; editors ignore the keyword. */
 function kind(name: string, type: string | readonly string[] = 'string') {
@@ -44,6 +44,7 @@ export const size = () =>
     const read = parseSize(value);
     return read.ok && read.value === 0 ? { ok: false, wrong: 'must be more than nothing' } : read;
   });
+export const term = () => reading(kind('term'), parseTerm);
 export const domain = () => reading(kind('domain'), readDomain);
 export const host = () => reading(kind('host'), readHost);
 export const ip = () => reading(kind('IP address'), readIp);

@@ -7,6 +7,7 @@ import type { ReadKeys } from '../keys/import.ts';
 import type { Judge } from '../keys/lookup.ts';
 import type { Rotation } from '../keys/rotate.ts';
 import type { Accounts, Role } from '../store/accounts/port.ts';
+import type { Archive } from '../store/audit/archive-port.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { Backups } from '../store/backup/make.ts';
 import type { Parcels } from '../store/parcels/port.ts';
@@ -86,6 +87,7 @@ export type ControlDeps = {
   readonly masterKey: string;
   readonly watch: Pick<Watch, 'figures'> & Pick<WatchStore, 'usage'>;
   readonly audit: Audit;
+  readonly archive: Archive;
   readonly accounts: Accounts;
   /** Without the private part of a key, which nobody gets out. */
   readonly book: Omit<KeyBook, 'privateOf'>;

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { type DeliveryId, GATEWAY, isQueueId } from '../domain/ids.ts';
 import { DELIVERY_STATES } from '../domain/states.ts';
 import { firstKeyView, readKeys } from '../record/checkpoint.ts';
+import type { Hold, Segment } from '../store/audit/archive-port.ts';
 import type { LogQuery } from '../store/audit/port.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import { view } from './queue.ts';
@@ -140,7 +141,100 @@ async function verify({ deps, caller, page }: Context, args: z.output<typeof ver
   return result;
 }
 
+// ── its life: closed months, legal holds, erasure, what was destroyed ──
+
+const reason = z.string().trim().min(1, 'a reason is required').max(1000);
+const organization = z.string().min(1).max(200);
+const address = z
+  .string()
+  .max(320)
+  .regex(/^[^\s@]+@[^\s@]+$/, 'not an address');
+
+export type HoldView = ReturnType<typeof holdView>;
+function holdView({ id, organization: of, address: whose, message, since, until, addedAt, reason: why }: Hold) {
+  const range = { since: iso(since), until: iso(until) };
+  return {
+    hold: id,
+    organization: of,
+    address: whose,
+    queueId: message as string | null,
+    ...range,
+    added: iso(addedAt),
+    reason: why,
+  };
+}
+
+export type MonthView = ReturnType<typeof monthView>;
+function monthView({ name, month, first, last, since, until, messages, state }: Segment) {
+  const entries = last - first + 1;
+  return { segment: name, month, state, entries, messages, since: iso(since), until: iso(until) };
+}
+
+function known({ deps }: Context, name: string): string {
+  if (deps.organizations().includes(name)) return name;
+  throw new ControlError('not found', `there is no organization ${name}`, 'sealrelay config show names them');
+}
+
+const holdArgs = z.strictObject({
+  organization,
+  address: address.optional(),
+  id: z.string().max(40).optional(),
+  since: z.int().optional(),
+  until: z.int().optional(),
+  reason,
+});
+
+async function addHold(context: Context, args: z.output<typeof holdArgs>) {
+  const { deps, caller } = context;
+  const { id, since = null, until = null } = args;
+  if (id !== undefined && !isQueueId(id)) throw new ControlError('usage', 'not a queue id');
+  if (since !== null && until !== null && since >= until) throw new ControlError('usage', 'until is not after since');
+  const hold = {
+    id: Buffer.from(deps.random.bytes(8)).toString('hex'),
+    ...{ organization: known(context, args.organization), address: args.address ?? null, message: id ?? null },
+    ...{ since, until, reason: args.reason },
+  };
+  await deps.archive.addHold(hold, caller.actor);
+  return holdView({ ...hold, addedAt: deps.clock.now() });
+}
+
+async function looked({ deps, caller }: Context, what: string): Promise<void> {
+  await deps.audit.append([{ organization: GATEWAY, actor: caller.actor, event: 'log.searched', detail: { what } }]);
+}
+
+const eraseArgs = z.strictObject({ organization, address, reason, dryRun: z.boolean().default(false) });
+
+const archiveCommands: readonly Command[] = [
+  command('log.hold.add', 'write', holdArgs, addHold),
+  command('log.hold.list', 'read', z.strictObject({}), async (context) => {
+    await looked(context, 'legal holds');
+    return (await context.deps.archive.holds()).map(holdView);
+  }),
+  command(
+    'log.hold.remove',
+    'write',
+    z.strictObject({ id: z.string().max(40), reason }),
+    async ({ deps, caller }, args) => {
+      await deps.archive.removeHold(args.id, caller.actor, args.reason);
+      return { removed: args.id };
+    },
+  ),
+  command('log.months', 'read', z.strictObject({}), async ({ deps }) => (await deps.archive.segments()).map(monthView)),
+  command('log.destroyed', 'read', z.strictObject({}), async (context) => {
+    await looked(context, 'what was destroyed');
+    const entries = await context.deps.archive.destroyed();
+    await context.page(entries.map(entryView));
+    return { entries: entries.length };
+  }),
+  command('log.erase', 'write', eraseArgs, async (context, { dryRun, ...args }) => {
+    const { deps, caller } = context;
+    known(context, args.organization);
+    return { dryRun, ...(await deps.archive.erase({ ...args, actor: caller.actor, dryRun })) };
+  }),
+];
+
 export const logCommands: readonly Command[] = [
+  ...archiveCommands,
   command('log.search', 'read', searchArgs, search),
   command('log.export', 'read', exportArgs, exportLog),
   command('log.verify', 'read', verifyArgs, verify),

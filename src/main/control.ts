@@ -57,6 +57,7 @@ export function controlDeps(
     }),
     masterKey: masterPlace(inForce.current.config),
     audit: store.audit,
+    archive: store.archive,
     accounts: store.accounts,
     ...keys,
     explain: (message, deliveries) => explain(explainDeps, message, deliveries),

@@ -11,7 +11,7 @@ import type { LogQuery } from '../../src/store/audit/port.ts';
 import { startCheckpoints } from '../../src/watch/checkpoints.ts';
 import { testClock } from '../support/clock.ts';
 import { random } from '../support/vault.ts';
-import { Bench, BOUNCE, DAY, HOLD, settlement, verb } from './store-bench.ts';
+import { Bench, BOUNCE, DAY, HOLD, MINUTE, settlement, verb } from './store-bench.ts';
 import { type Place, setUp } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
@@ -297,6 +297,47 @@ describe('pruning', () => {
       ...['log.hold_added', 'log.hold_added', 'log.hold_removed'],
     ]);
   });
+});
+
+test('a legal hold keeps the bodies of what it covers, and nothing else', async () => {
+  const settleAll = async () => {
+    for (const one of await bench.take())
+      await bench.settle(one.lease, ...one.deliveries.map(({ id }) => settlement(id, 'delivered')));
+  };
+  const before = await bench.decided({ to: ['kim@a.test'] });
+  bench.pass(DAY);
+  const covered = await bench.decided({ to: ['sam@a.test', 'Kim@a.test'] });
+  const sent = await bench.decided({ from: 'kim@a.test', to: ['sam@b.test'] });
+  const other = await bench.decided({ to: ['sam@a.test'] });
+  const elsewhere = await bench.decided({ organization: 'practice', to: ['kim@a.test'] });
+  await settleAll();
+  const hold = { id: verb(), organization: 'clinic', address: 'kim@A.test', message: null, until: null };
+  await archive().addHold({ ...hold, since: bench.now - MINUTE, reason: 'case 7' }, 'ann');
+  const over = async () => new Set((await bench.queue.finished(100)).map(({ id }) => id));
+  expect(await over()).toEqual(new Set([before, other, elsewhere]));
+  await archive().removeHold(hold.id, 'ann', 'closed');
+  await archive().addHold({ ...hold, id: verb(), address: null, message: sent, since: null, reason: 'case 8' }, 'ann');
+  expect(await over()).toEqual(new Set([before, covered, other, elsewhere]));
+});
+
+test('what the sweeps destroyed is recorded once: how much, and from when to when', async () => {
+  expect(await archive().recordDestroyed()).toBe(false);
+  const first = bench.now;
+  await delivered('kim@a.test');
+  await delivered('sam@a.test');
+  bench.pass(DAY);
+  await delivered('kim@a.test');
+  expect(await archive().recordDestroyed()).toBe(true);
+  expect(await archive().recordDestroyed()).toBe(false);
+  await delivered('kim@a.test');
+  expect(await archive().recordDestroyed()).toBe(true);
+  const [one, two, ...more] = await archive().destroyed();
+  expect(one).toMatchObject({
+    event: 'retention.destroyed',
+    detail: { bodies: 3, parcels: 0, since: first, until: first + DAY },
+  });
+  expect(two!.detail).toMatchObject({ bodies: 1, since: first + DAY });
+  expect(more).toEqual([]);
 });
 
 describe('erasing what is boxed of one person', () => {

@@ -181,7 +181,7 @@ export async function prove(
     intact: !bad,
     ...(bad && { bad }),
     anchored: last ? { no: last.no, seq: last.seq, at: last.at } : null,
-    later: Math.max(0, result.entries - (last?.position ?? 0)),
+    later: Math.max(0, result.entries + (result.pruned?.entries ?? 0) - (last?.position ?? 0)),
   };
 }
 
@@ -216,6 +216,7 @@ export function proofLines(proof: Proof, hasKey: boolean): string[] {
   if (bad === undefined) {
     lines.push(`${mark('ok')} ${entries} entries, hash chain intact`);
     if (head !== null) lines.push(`  head: ${plain(head.node)} epoch ${head.epoch} entry ${head.seq} ${head.hash}`);
+    lines.push(...goneLines(proof));
     const whose = hasKey ? 'by keys that the first one leads to' : 'by keys of the audit itself';
     lines.push(signed === null ? '  not signed' : `  signed to seq ${signed.seq} at ${timeOf(signed.at)} ${whose}`);
   } else {
@@ -231,6 +232,20 @@ export function proofLines(proof: Proof, hasKey: boolean): string[] {
       `${mark('problem')} ${lost.count} accepted deliveries have neither an end nor a row, first ${lost.first}`,
     );
   } else if (bad === undefined) lines.push('every accepted delivery has an end or a row');
+  return lines;
+}
+
+/** What is not there any more cannot be proven. */
+function goneLines({ pruned, erased }: Proof): string[] {
+  const lines: string[] = [];
+  if (pruned) {
+    const when = `${timeOf(pruned.since)} to ${timeOf(pruned.until)}`;
+    lines.push(
+      `  ${pruned.entries} entries from ${when} were pruned: an entry names them, what they said is not proven`,
+    );
+  }
+  if (erased)
+    lines.push(`  ${erased} entries lost their boxed detail by erasure: entries name them, the rest of them fits`);
   return lines;
 }
 

@@ -43,9 +43,9 @@ export interface Archive {
   segments(): Promise<readonly Segment[]>;
   /** Goes on with what an earlier process left, and closes the next month that is over for two days; null: none is. */
   closeNext(now: Time, at?: AtStep): Promise<Segment | null>;
-  /** Destroys the oldest segments whose month ended before `before` and that no legal hold covers; how many. `keep`: what
-   *  the entry says of the term, in ms. */
-  prune(before: Time, keep: number, at?: AtStep): Promise<number>;
+  /** Destroys the oldest segments whose month ended before `before` and that no legal hold covers; how many. `months`:
+   *  the term, which the entry says. */
+  prune(before: Time, months: number, at?: AtStep): Promise<number>;
   holds(): Promise<readonly Hold[]>;
   addHold(hold: NewHold, actor: Actor): Promise<void>;
   removeHold(id: string, actor: Actor, reason: string): Promise<void>;
@@ -57,11 +57,14 @@ export interface Archive {
       readonly address: string;
       readonly actor: Actor;
       readonly reason: string;
+      /** Only counts. */
+      readonly dryRun?: boolean;
     },
     at?: AtStep,
   ): Promise<Erased>;
-  /** Writes what retention destroyed into the audit. */
-  recordDestroyed(detail: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Writes into the audit how many bodies and parcels were destroyed since that was written last, from when to when; false:
+   *  none. */
+  recordDestroyed(): Promise<boolean>;
   /** Entries that tell what was destroyed, oldest first. */
   destroyed(): Promise<readonly AuditEntry[]>;
 }

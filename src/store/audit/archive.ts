@@ -10,7 +10,7 @@ import { type Access, readyVault } from '../sqlite/access.ts';
 import { type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
 import type { AuditRow } from '../sqlite/calls/audit.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
-import type { Pending } from '../sqlite/queries/archive.ts';
+import type { Pending, Swept } from '../sqlite/queries/archive.ts';
 import { segmentFolder, segmentPath, syncPath } from '../sqlite/segment-file.ts';
 import type { Archive, AtStep, Hold, NewHold, Segment } from './archive-port.ts';
 import { runArchivist } from './archivist.ts';
@@ -27,11 +27,10 @@ export function openArchive(access: Access, database: string): Archive {
   return {
     segments: async () => (await segments()).map(segmentOf),
     closeNext: (now, at = () => {}) => closeNext(access, database, now, at),
-    prune: (before, keep, at = () => {}) => prune(access, database, before, keep, at),
+    prune: (before, months, at = () => {}) => prune(access, database, before, months, at),
     ...holding(access),
     erase: (what, at = () => {}) => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at),
-    recordDestroyed: (detail) =>
-      access.write('recordDestroyed', newVerb(access), [JSON.stringify(detail)]).then(() => {}),
+    recordDestroyed: () => recordDestroyed(access),
     async destroyed() {
       const vault = access.vault();
       return (await access.read<AuditRow[]>('destroyed', null)).map((row) => entryFrom(vault, row));
@@ -82,13 +81,13 @@ async function moveOut(access: Access, name: string, at: AtStep): Promise<void> 
 
 // ── pruning ──
 
-async function prune(access: Access, database: string, before: Time, keep: number, at: AtStep): Promise<number> {
+async function prune(access: Access, database: string, before: Time, months: number, at: AtStep): Promise<number> {
   const all = await access.read<SegmentRow[]>('segments', null);
   sweep(database, all);
   const holds = await access.read<HoldRow[]>('holds', null);
   const due = all.filter((one) => one.state === 'moved' && monthEnd(one.month) <= before && !isHeld(one, holds));
   for (const { name } of due) {
-    await access.write('pruneSegment', newVerb(access), [name, keep]);
+    await access.write('pruneSegment', newVerb(access), [name, months]);
     await at('pruned');
     removeFile(database, name);
   }
@@ -116,6 +115,28 @@ function sweep(database: string, all: readonly SegmentRow[]): void {
     return;
   }
   for (const file of files) if (file.endsWith('.part')) rmSync(join(folder, file), { force: true });
+}
+
+/** Counts what was swept since the last record. */
+async function recordDestroyed(access: Access): Promise<boolean> {
+  const told = await access.read<AuditRow[]>('destroyed', null);
+  const last = told.filter(({ event }) => event === 'retention.destroyed').at(-1);
+  let through = last ? (JSON.parse(last.detail) as { through: number }).through : 0;
+  const sum = { bodies: 0, parcels: 0, since: Number.MAX_SAFE_INTEGER, until: 0 };
+  for (;;) {
+    const swept = await access.read<Swept>('swept', [through]);
+    for (const { event, count, since, until } of swept.rows) {
+      if (event === 'message.swept') sum.bodies += count;
+      else sum.parcels += count;
+      sum.since = Math.min(sum.since, since);
+      sum.until = Math.max(sum.until, until);
+    }
+    through = swept.through;
+    if (through >= swept.last) break;
+  }
+  if (sum.bodies + sum.parcels === 0) return false;
+  await access.write('recordDestroyed', newVerb(access), [JSON.stringify({ ...sum, through })]);
+  return true;
 }
 
 // ── legal holds ──

@@ -1,13 +1,7 @@
 // Runs one job of the store's archivist, in a thread of its own that ends with it.
 
 import { Worker } from 'node:worker_threads';
-import type { Closable, Copied, EraseInSegment } from '../sqlite/calls/archive.ts';
-
-export type ArchivistJob =
-  | { readonly kind: 'copy'; readonly what: Closable; readonly now: number; readonly cutoff: number }
-  | { readonly kind: 'erase'; readonly name: string; readonly what: EraseInSegment };
-export type ArchivistData = { readonly database: string; readonly job: ArchivistJob };
-export type ArchivistSaid = { readonly done: Copied | null } | { readonly refused: string };
+import type { ArchivistData, ArchivistSaid, Copied } from '../sqlite/calls/archive.ts';
 
 /** Rejects with what went wrong. */
 export async function runArchivist(data: ArchivistData): Promise<Copied | null> {

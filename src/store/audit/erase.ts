@@ -4,11 +4,10 @@
 import { QueueError } from '../queue/port.ts';
 import { boxJson, place } from '../queue/rows.ts';
 import { type Access, readyVault, tagsOf } from '../sqlite/access.ts';
-import type { SegmentRow } from '../sqlite/calls/archive.ts';
+import type { ArchivistJob, SegmentRow } from '../sqlite/calls/archive.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 import type { FindCall, FoundEntry, FoundMessage, FoundPage } from '../sqlite/queries/erase.ts';
 import type { AtStep, Erased } from './archive-port.ts';
-import type { ArchivistJob } from './archivist.ts';
 
 /** Messages in one transaction, whose entries one entry names. */
 const AT_ONCE = 50;
@@ -20,6 +19,7 @@ export type EraseRequest = {
   readonly address: string;
   readonly actor: string;
   readonly reason: string;
+  readonly dryRun?: boolean;
 };
 export type EraseDeps = { readonly access: Access; run(job: ArchivistJob): Promise<unknown> };
 
@@ -40,11 +40,15 @@ export async function erase({ access, run }: EraseDeps, what: EraseRequest, at: 
     const over = messages.filter((one) => one.isOver);
     for (let i = 0; i < over.length; i += AT_ONCE) {
       const some = over.slice(i, i + AT_ONCE);
-      sum.entries += await eraseSome({ access, run }, { ...what, senderTags, recipientTags, segment, some }, at);
       sum.messages += some.length;
+      if (what.dryRun) {
+        sum.entries += (await entriesOf(access, some)).length;
+        continue;
+      }
+      sum.entries += await eraseSome({ access, run }, { ...what, senderTags, recipientTags, segment, some }, at);
     }
   }
-  await emptyLog(access);
+  if (!what.dryRun) await emptyLog(access);
   return sum;
 }
 
@@ -64,6 +68,12 @@ async function messagesOf(
   }
 }
 
+async function entriesOf(access: Access, some: readonly FoundMessage[]): Promise<FoundEntry[]> {
+  const entries: FoundEntry[] = [];
+  for (const { id } of some) entries.push(...(await access.read<FoundEntry[]>('entriesOf', [id])));
+  return entries;
+}
+
 type Some = EraseRequest & {
   readonly senderTags: readonly Uint8Array[];
   readonly recipientTags: readonly Uint8Array[];
@@ -73,8 +83,7 @@ type Some = EraseRequest & {
 
 async function eraseSome({ access, run }: EraseDeps, what: Some, at: AtStep): Promise<number> {
   const { organization, actor, reason, senderTags, recipientTags, segment, some } = what;
-  const entries: FoundEntry[] = [];
-  for (const { id } of some) entries.push(...(await access.read<FoundEntry[]>('entriesOf', [id])));
+  const entries = await entriesOf(access, some);
   const now = access.clock.now();
   const vault = await readyVault(access, organization, now);
   const box = boxJson(vault, place.entry(organization, '-', 'log.erased'), { reason }, now);

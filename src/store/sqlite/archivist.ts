@@ -1,7 +1,7 @@
 // The store's archivist: a thread that does one thing to a segment's file, says so, and ends.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ArchivistData, ArchivistSaid } from '../audit/archivist.ts';
+import type { ArchivistData, ArchivistSaid } from './calls/archive.ts';
 import { eraseInSegment } from './segment-erase.ts';
 import { writeSegment } from './segment-file.ts';
 

@@ -78,7 +78,7 @@ export type WriterVerbs = {
   closeSegment: { args: readonly [Copied]; answer: null };
   moveOut: { args: MoveCall; answer: MoveAnswer };
   segmentMoved: { args: readonly [name: string]; answer: null };
-  pruneSegment: { args: readonly [name: string, keep: number]; answer: null };
+  pruneSegment: { args: readonly [name: string, months: number]; answer: null };
   erase: { args: EraseCall; answer: null };
   erasedIn: { args: readonly [numbers: readonly number[]]; answer: null };
   recordDestroyed: { args: readonly [detail: string]; answer: null };

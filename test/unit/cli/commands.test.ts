@@ -37,7 +37,7 @@ function plainWords({ out, err }: Ran): void {
 test('all that the issue names are there', () => {
   const wanted =
     'start demo status reload mailq redecide explain trace|config check|config show|config schema|policy check|policy test|' +
-    'queue list|queue show|queue retry|queue hold|queue release|queue bounce|queue drop|log search|log export|log verify|log key|' +
+    'queue list|queue show|log hold add|log hold list|log hold remove|log erase|log destroyed|log months|queue retry|queue hold|queue release|queue bounce|queue drop|log search|log export|log verify|log key|' +
     'submission add|user add|keys master create|keys master rotate|keys import|keys list|keys show|keys pin|keys revoke|keys check|' +
     'portal list|portal show|portal extend|portal retract';
   const names = rows.map(([name]) => name);
@@ -145,6 +145,9 @@ const ASKING: Record<string, string[]> = {
   recover: ['--release'],
   backup: ['/somewhere'],
   restore: ['--release'],
+  'log hold add': ['--organization', 'Clinic', '--reason', 'x'],
+  'log hold remove': ['a', '--reason', 'x'],
+  'log erase': ['ann@a.test', '--organization', 'Clinic', '--reason', 'x', '--yes'],
   'portal show': ['a'],
   'portal extend': ['a', '--days', '30'],
   'portal retract': ['a', '--reason', 'x'],

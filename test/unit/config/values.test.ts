@@ -12,7 +12,7 @@ import {
 } from '../../../src/config/names.ts';
 import { nearest, pathText } from '../../../src/config/problem.ts';
 import { createSecrets } from '../../../src/config/secrets.ts';
-import { durationText, parseDuration, parseSize, sizeText } from '../../../src/config/units.ts';
+import { durationText, parseDuration, parseSize, parseTerm, sizeText, termText } from '../../../src/config/units.ts';
 
 test.each([
   ['30s', 30_000],
@@ -33,6 +33,31 @@ test.each([
   ['17B', 17],
 ])('size %s', (text, octets) => {
   expect(parseSize(text)).toEqual({ ok: true, value: octets });
+});
+
+test.each([
+  ['6 years', 72],
+  ['6 years 1 month', 73],
+  ['73 months', 73],
+  ['1 year', 12],
+])('term %s', (text, months) => {
+  expect(parseTerm(text)).toEqual({ ok: true, value: months });
+  expect(parseTerm(termText(months))).toEqual({ ok: true, value: months });
+});
+
+test.each([
+  '',
+  ' ',
+  '6',
+  '6years',
+  '6 years1 month',
+  '0 months',
+  '2000 years',
+  '30 days',
+  72,
+  null,
+])('no term: %p', (value) => {
+  expect(parseTerm(value).ok).toBe(false);
 });
 
 test.each([

@@ -87,6 +87,7 @@ export async function openDesk(): Promise<Desk> {
       recovery: store.recovery,
       watch: { figures: async () => [], usage: store.watch.usage },
       audit: store.audit,
+      archive: store.archive,
       accounts: store.accounts,
       clock,
       random,

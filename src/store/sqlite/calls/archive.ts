@@ -94,3 +94,10 @@ export type EraseInSegment = {
   readonly senderTags: readonly Uint8Array[];
   readonly recipientTags: readonly Uint8Array[];
 };
+
+/** What the archivist does, and says when it is done. */
+export type ArchivistJob =
+  | { readonly kind: 'copy'; readonly what: Closable; readonly now: number; readonly cutoff: number }
+  | { readonly kind: 'erase'; readonly name: string; readonly what: EraseInSegment };
+export type ArchivistData = { readonly database: string; readonly job: ArchivistJob };
+export type ArchivistSaid = { readonly done: Copied | null } | { readonly refused: string };

@@ -13,6 +13,12 @@ type ChainRow = { readonly node: string; readonly epoch: number; readonly base: 
 /** The first epoch with entries that stand in no segment; `at` of the first of them. */
 export type Pending = ChainRow & { readonly after: number; readonly at: number };
 
+type SweptRow = { readonly event: string; readonly count: number; readonly since: number; readonly until: number };
+/** `last`: the number of the last entry of all. */
+export type Swept = { readonly rows: readonly SweptRow[]; readonly through: number; readonly last: number };
+/** Entries looked at by one call. */
+const SWEPT = 20_000;
+
 export function archiveQueries(sources: Sources) {
   const { live } = sources;
   const chains = live.prepare<[], ChainRow>('SELECT node, epoch, base, seq FROM chain ORDER BY base, epoch');
@@ -25,6 +31,13 @@ export function archiveQueries(sources: Sources) {
   const holds = live.prepare<[], HoldRow>('SELECT * FROM legal_hold ORDER BY added_at');
   const erased = live.prepare<[number, number], number>('SELECT n FROM erased WHERE n > ? AND n <= ?').pluck();
   const destroyed = live.prepare<[], number>('SELECT n FROM destruction ORDER BY n').pluck();
+  const sweptBetween = live.prepare<[number, number], SweptRow>(
+    `SELECT event, count(*) AS count, min(at) AS since, max(at) AS until FROM audit
+     WHERE n > ? AND n <= ? AND event IN ('message.swept', 'portal.deleted') GROUP BY event`,
+  );
+  const bounds = live.prepare<[], { first: number; last: number }>(
+    'SELECT coalesce(min(n), 1) AS first, coalesce(max(n), 0) AS last FROM audit',
+  );
   const liveEntry = live.prepare<[number], AuditRow>(`SELECT ${AUDIT_ROW} FROM audit WHERE n = ?`);
 
   function pending(): Pending | null {
@@ -94,6 +107,13 @@ export function archiveQueries(sources: Sources) {
     nowhere,
     holds: () => holds.all(),
     destroyed: () => destroyed.all().flatMap((n) => entryAt(n) ?? []),
+    /** What was swept behind entry `after`, of some thousands of entries. */
+    swept([after]: readonly [number]): Swept {
+      const { first, last } = bounds.get()!;
+      const from = Math.max(after, first - 1);
+      const through = Math.min(from + SWEPT, last);
+      return { rows: sweptBetween.all(from, through), through, last };
+    },
     verifySlice: ([head, from, to]: VerifySliceCall) => liveAudit.verifySlice([head, from, to, erased.all(from, to)]),
     verifySegment: ([name, [head, from, to]]: readonly [string, VerifySliceCall]) =>
       audit(named(name))!.verifySlice([head, from, to, erased.all(from, to)]),

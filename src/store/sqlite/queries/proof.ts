@@ -50,28 +50,10 @@ function placeQueries(db: Database.Database) {
   return { after, byNo, hashAt };
 }
 
-export function proofQueries(db: Database.Database, sources: Sources = openSources(db)) {
-  const chains = db.prepare<[], ChainRow>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY base, epoch');
-  const lastRow = db.prepare<[], CheckpointRow>('SELECT * FROM checkpoint ORDER BY no DESC LIMIT 1');
-  const standingRow = db.prepare<[], CheckpointRow>(
-    'SELECT * FROM checkpoint WHERE next IS NOT NULL ORDER BY no DESC LIMIT 1',
-  );
-  const firstRows = db.prepare<[], CheckpointRow>(
-    'SELECT * FROM checkpoint WHERE next IS NOT NULL AND next = key ORDER BY no',
-  );
+/** What stands in the queue's database or in a segment. */
+function acrossSegments(db: Database.Database, sources: Sources) {
   const places = perFile(sources, placeQueries);
   const live = placeQueries(db);
-  const lastBefore = db
-    .prepare<[number, string, number], number>(
-      'SELECT seq FROM audit WHERE n <= ? AND node = ? AND epoch = ? ORDER BY n DESC LIMIT 1',
-    )
-    .pluck();
-
-  function placed(all: readonly ChainRow[], { node, epoch, seq }: Head): number | null {
-    const chain = all.find((one) => one.node === node && one.epoch === epoch);
-    return chain === undefined ? null : chain.base + seq;
-  }
-
   const segmentOf = ({ node, epoch, seq }: Head): SegmentRow | undefined =>
     sources.segments().find((one) => one.node === node && one.epoch === epoch && seq >= one.first && seq <= one.last);
 
@@ -105,6 +87,37 @@ export function proofQueries(db: Database.Database, sources: Sources = openSourc
       no = one.last_checkpoint + 1;
     }
     return true;
+  }
+
+  function checkpointOf(no: number): CheckpointRow | undefined {
+    const held = sources
+      .segments()
+      .find((one) => one.state !== 'pruned' && no >= one.first_checkpoint && no <= one.last_checkpoint);
+    return (held ? places(held)! : live).byNo.get(no);
+  }
+
+  return { segmentOf, hashOf, checkpointsAfter, checkpointOf, arePruned };
+}
+
+export function proofQueries(db: Database.Database, sources: Sources = openSources(db)) {
+  const chains = db.prepare<[], ChainRow>('SELECT node, epoch, base, seq, hash FROM chain ORDER BY base, epoch');
+  const lastRow = db.prepare<[], CheckpointRow>('SELECT * FROM checkpoint ORDER BY no DESC LIMIT 1');
+  const standingRow = db.prepare<[], CheckpointRow>(
+    'SELECT * FROM checkpoint WHERE next IS NOT NULL ORDER BY no DESC LIMIT 1',
+  );
+  const firstRows = db.prepare<[], CheckpointRow>(
+    'SELECT * FROM checkpoint WHERE next IS NOT NULL AND next = key ORDER BY no',
+  );
+  const { segmentOf, hashOf, checkpointsAfter, checkpointOf, arePruned } = acrossSegments(db, sources);
+  const lastBefore = db
+    .prepare<[number, string, number], number>(
+      'SELECT seq FROM audit WHERE n <= ? AND node = ? AND epoch = ? ORDER BY n DESC LIMIT 1',
+    )
+    .pluck();
+
+  function placed(all: readonly ChainRow[], { node, epoch, seq }: Head): number | null {
+    const chain = all.find((one) => one.node === node && one.epoch === epoch);
+    return chain === undefined ? null : chain.base + seq;
   }
 
   /** Why the chain does not hold `head`, null when it does, or was pruned there. `from`: entries up to it are known to be
@@ -173,10 +186,7 @@ export function proofQueries(db: Database.Database, sources: Sources = openSourc
   /** The checkpoint that was sent off must be the one that stands: by its signature it then is one of ours. */
   function wrongRow(anchor: SignedCheckpoint): Bad | null {
     const { node, epoch, seq, no } = anchor;
-    const held = sources
-      .segments()
-      .find((one) => one.state !== 'pruned' && no >= one.first_checkpoint && no <= one.last_checkpoint);
-    const row = (held ? places(held)! : live).byNo.get(no);
+    const row = checkpointOf(no);
     if (row && isSame(row.signature, anchor.signature) && isSame(row.key, anchor.key)) return null;
     const what = row ? 'was replaced' : 'is missing';
     return { node, epoch, seq, what: `agrees with its anchor, but checkpoint ${no} ${what}` };

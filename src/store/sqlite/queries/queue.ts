@@ -3,6 +3,7 @@
 import type Database from 'better-sqlite3';
 import type { Outage } from '../../../domain/types.ts';
 import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow } from '../calls/queue.ts';
+import { underHold } from '../held.ts';
 import type { Tally } from '../protocol.ts';
 import { listQuery } from './list.ts';
 
@@ -30,8 +31,12 @@ function deliveriesQuery(db: Database.Database) {
 
 export function queueQueries(db: Database.Database) {
   const finished = db.prepare<[number], Pick<MessageRow, 'id' | 'organization' | 'body'>>(
-    `SELECT id, organization, body FROM message INDEXED BY message_finished
-     WHERE finished_at IS NOT NULL AND bodied = 1 ORDER BY finished_at LIMIT ?`,
+    // A legal hold keeps bodies, but for what went to the portal: its parcels are kept, and a body beside them would open what
+    // only a link may open.
+    `SELECT id, organization, body FROM message m INDEXED BY message_finished
+     WHERE finished_at IS NOT NULL AND bodied = 1 AND NOT (${underHold('m')} AND m.origin IN ('relayed', 'submitted')
+       AND NOT EXISTS (SELECT 1 FROM parcel p WHERE p.delivery >= m.id || '.' AND p.delivery < m.id || '/'))
+     ORDER BY finished_at LIMIT ?`,
   );
   const lastDecided = db.prepare<[number], MessageRow>(
     `SELECT ${MESSAGE_ROW} FROM message WHERE stage IN ('decided', 'finished', 'bodiless') AND origin IN ('relayed', 'submitted')

@@ -59,7 +59,7 @@ function makeSegments(w: Workbench) {
       return null;
     },
     /** The file is removed after it: what is missing then is named. */
-    pruneSegment([name, keep]: readonly [string, number], at: number): null {
+    pruneSegment([name, months]: readonly [string, number], at: number): null {
       const one = byName.get(name);
       if (!one) throw new Refusal('not found', `no segment ${name}`);
       if (one.state === 'pruned') return null;
@@ -69,7 +69,7 @@ function makeSegments(w: Workbench) {
       const gone = allPruned.all();
       const entries = gone.reduce((sum, { first, last }) => sum + last - first + 1, 0);
       const pruned = { segments: gone.length, entries, digest: goneDigest(gone) };
-      const detail = JSON.stringify({ ...named(one), keep, pruned });
+      const detail = JSON.stringify({ ...named(one), months, pruned });
       destruction.run(ledger.append(at, GATEWAY, null, null, KEEPER, 'log.pruned', detail, null));
       return null;
     },

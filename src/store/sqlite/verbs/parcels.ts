@@ -4,6 +4,7 @@
 import { fromOctets, type Octets } from '../calls/octets.ts';
 import type { EscrowCall, EscrowOne, GoneRow, GrantCall } from '../calls/parcels.ts';
 import { type AcceptAnswer, type AcceptCall, DAY, TELL } from '../calls/queue.ts';
+import { underHold } from '../held.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 import { KEYED, type ParcelCore, type ParcelRows } from './parcel-rows.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
@@ -164,13 +165,19 @@ function makeTerm(w: Workbench, parcels: ParcelRows) {
   return { extendParcel: extend, retractParcel: retract };
 }
 
+/** Of the message of parcel `p`. */
+const UNDER_HOLD = `EXISTS (SELECT 1 FROM message m WHERE m.id = substr(p.delivery, 1, instr(p.delivery, '.') - 1)
+  AND ${underHold('m')})`;
+
 function makeSweep(w: Workbench, parcels: ParcelRows) {
   const { db } = w;
   const due = db
     .prepare<[number], number>(
-      `SELECT n FROM parcel WHERE due IS NOT NULL AND due <= ? AND state IN ${KEYED} ORDER BY due LIMIT ${PAGE}`,
+      `SELECT n FROM parcel p WHERE due IS NOT NULL AND due <= ? AND state IN ${KEYED}
+         AND NOT (state = 'expired' AND ${UNDER_HOLD}) ORDER BY due LIMIT ${PAGE}`,
     )
     .pluck();
+  const held = db.prepare<[number], number>(`SELECT 1 FROM parcel p WHERE n = ? AND ${UNDER_HOLD}`).pluck();
   const gone = db.prepare<[number], { n: number; id: string; object: string; body: string }>(
     `SELECT n, id, object, body FROM parcel
      WHERE due IS NOT NULL AND due <= ? AND state IN ('retracted', 'deleted') ORDER BY due LIMIT ${PAGE}`,
@@ -192,7 +199,9 @@ function makeSweep(w: Workbench, parcels: ParcelRows) {
       parcels.keep(p);
       parcels.record(p, now, SWEEP, 'portal.expired', { expires: p.expires_at, kept: p.due }, null);
     }
-    if ((p.due ?? 0) <= now) parcels.end(p, 'deleted', now, SWEEP, { why: 'it was expired long enough' }, null);
+    // A legal hold keeps it: nobody opens it any more, and it may still be extended.
+    if ((p.due ?? 0) <= now && held.get(p.n) === undefined)
+      parcels.end(p, 'deleted', now, SWEEP, { why: 'it was expired long enough' }, null);
   }
 
   function sweep([now, keep]: readonly [number, number]): GoneRow[] {

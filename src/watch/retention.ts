@@ -1,0 +1,76 @@
+// What happens to state as it grows old: once a day what the sweeps destroyed is written into the audit; a month that is over
+// goes into a segment; a segment whose term is over is destroyed. Slowly, so that the line waits for none of it. Logs months
+// and counts. What a legal hold covers stays, and is looked at again every hour.
+
+import type { Duration, Time } from '../domain/ids.ts';
+import { codeOf, type Line } from '../relay/line.ts';
+import type { Archive, Step } from '../store/audit/archive-port.ts';
+
+export type RetentionDeps = {
+  readonly line: Pick<Line, 'clock' | 'log' | 'meter'>;
+  readonly archive: Pick<Archive, 'closeNext' | 'prune' | 'recordDestroyed'>;
+  /** Months that the audit is kept. */
+  readonly months: () => number;
+};
+
+const EVERY: Duration = 60_000;
+const HOUR: Duration = 3_600_000;
+const DAY: Duration = 86_400_000;
+/** Between two slices of a month that is moved. */
+const PAUSE: Duration = 20;
+
+/** The first moment of the oldest month that is kept. */
+export function keptSince(now: Time, months: number): Time {
+  const at = new Date(now);
+  return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() - months);
+}
+
+export function startRetention(deps: RetentionDeps): { stop(): Promise<void> } {
+  const { clock, log, meter } = deps.line;
+  const stopped = new AbortController();
+  const once = makeRetention(deps, stopped.signal);
+  const done = (async () => {
+    while (!stopped.signal.aborted) {
+      await once().catch((error) => {
+        if (stopped.signal.aborted) return;
+        meter.alarm('stage failed');
+        log.error({ stage: 'retention', code: codeOf(error) }, 'retention failed and is tried again in a minute');
+      });
+      await clock.sleep(EVERY, stopped.signal).catch(() => {});
+    }
+  })();
+  return {
+    async stop() {
+      stopped.abort();
+      await done;
+    },
+  };
+}
+
+/** One round; what failed is due again in the next. */
+export function makeRetention({ line, archive, months }: RetentionDeps, stop: AbortSignal): () => Promise<void> {
+  const { clock, log } = line;
+  let recorded = -1;
+  let looked = Number.NEGATIVE_INFINITY;
+  /** Rejects when the gateway ends: what is left undone is gone on with after the start. */
+  const slowly = (step: Step) => (step === 'some moved' ? clock.sleep(PAUSE, stop) : undefined);
+  return async () => {
+    const now = clock.now();
+    const day = Math.floor(now / DAY);
+    if (day !== recorded) {
+      await archive.recordDestroyed();
+      recorded = day;
+    }
+    // A clock that was set back must not let an hour become a year.
+    if (Math.abs(now - looked) < HOUR) return;
+    for (let one = await archive.closeNext(now, slowly); one !== null; one = await archive.closeNext(now, slowly)) {
+      const { month, first, last, messages } = one;
+      log.info({ month, entries: last - first + 1, messages }, 'a month of the audit was closed');
+    }
+    const kept = months();
+    const pruned = await archive.prune(keptSince(now, kept), kept);
+    if (pruned > 0)
+      log.info({ segments: pruned, months: kept }, 'months of the audit were destroyed, their term is over');
+    looked = now;
+  };
+}
