@@ -57,6 +57,7 @@ const USERS: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['web'],
   'sanitize-html': ['mail'],
   'smtp-server': ['smtp'],
+  uqr: ['cli'],
   yaml: ['config', 'policy'],
   zod: ['config', 'policy', 'control'],
   'node:net': ['net', 'smtp', 'control', 'web', 'cli'],

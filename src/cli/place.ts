@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { readYaml } from '../config/document.ts';
 import { baseFolder, pathResolver } from '../config/files.ts';
+import { readSecret, type Secret } from '../config/secrets.ts';
 import { CliError } from './errors.ts';
 
 /** The storage folder of a configuration that names none. */
@@ -30,7 +31,32 @@ export function storageFolder(config: string | undefined): string {
   return placesOf(configFile(config)).storage;
 }
 
-type Places = { readonly storage: string; readonly control: string | undefined };
+/** What is needed to find the master key, also when the rest of the configuration is refused: because the key is lost. */
+export type KeyPlaces = {
+  readonly storage: string;
+  readonly mode: 'evaluation' | 'live';
+  /** Undefined: none is named. */
+  readonly master: Secret | undefined;
+};
+
+export function keyPlaces(config: string | undefined): KeyPlaces {
+  const file = configFile(config);
+  const { storage, path, value } = placesOf(file);
+  const named = valueAt(value, 'keys', 'master');
+  const mode = valueAt(value, 'mode') === 'live' ? 'live' : 'evaluation';
+  if (named === undefined) return { storage, mode, master: undefined };
+  const read = readSecret(named, path);
+  if (!read.ok) throw new CliError(`${file}: keys.master ${read.wrong}`, `sealrelay config check --config ${file}`);
+  return { storage, mode, master: read.value };
+}
+
+type Places = {
+  readonly storage: string;
+  readonly control: string | undefined;
+  /** The whole file as it was read, and how its paths are resolved. */
+  readonly value: unknown;
+  readonly path: (path: string) => string;
+};
 
 function placesOf(file: string): Places {
   let text: string;
@@ -47,14 +73,20 @@ function placesOf(file: string): Places {
   const path = pathResolver(baseFolder(file), process.env.HOME ?? homedir());
   const storage = textAt(read.source.value, 'storage', 'path') ?? DEFAULT_STORAGE;
   const control = textAt(read.source.value, 'control', 'path');
-  return { storage: path(storage), control: control === undefined ? undefined : path(control) };
+  const { value } = read.source;
+  return { storage: path(storage), control: control === undefined ? undefined : path(control), value, path };
 }
 
 function textAt(value: unknown, ...keys: readonly string[]): string | undefined {
+  const at = valueAt(value, ...keys);
+  return typeof at === 'string' ? at : undefined;
+}
+
+function valueAt(value: unknown, ...keys: readonly string[]): unknown {
   let at: unknown = value;
   for (const key of keys) {
     if (typeof at !== 'object' || at === null) return undefined;
     at = (at as Record<string, unknown>)[key];
   }
-  return typeof at === 'string' ? at : undefined;
+  return at;
 }

@@ -11,7 +11,14 @@ import type { Random } from '../domain/types.ts';
 /** First wraps, all unwrap; never empty. */
 export type MasterKeys = readonly [BoxKey, ...BoxKey[]];
 
-export class MasterKeyError extends Error {}
+/** `next`: what to do about it. */
+export class MasterKeyError extends Error {
+  readonly next: string;
+  constructor(message: string, next = 'sealrelay keys master check says how things stand') {
+    super(message);
+    this.next = next;
+  }
+}
 
 const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
 /** Characters of 32 octets in base64url. */
@@ -95,7 +102,7 @@ export function readChecked(path: string, credentials?: string): Buffer {
   try {
     const status = fstatSync(file);
     if (!status.isFile()) throw new MasterKeyError(`master key file ${path} is not a regular file`);
-    const allowed = credentials && path.startsWith(`${credentials}/`) ? 0o440 : 0o700;
+    const allowed = credentials && path.startsWith(`${credentials}/`) ? 0o740 : 0o700;
     if ((status.mode & 0o777 & ~allowed) !== 0) {
       const mode = (status.mode & 0o777).toString(8).padStart(4, '0');
       throw new MasterKeyError(`master key file ${path} has mode ${mode}, others may use it; run: chmod 600 ${path}`);

@@ -170,7 +170,8 @@ export class Ring implements Vault {
       if (master) return master;
       const has = this.#master.map(hex).join(', ');
       throw new MasterKeyError(
-        `${what} is wrapped by master key ${row.wrappedBy}, which the master key file lacks: it holds ${has}; put the right file in its place, or restore it from the recovery copy (sealrelay keys master check --from-paper --write FILE)`,
+        `${what} is wrapped by master key ${row.wrappedBy}, which the master key file lacks: it holds ${has}`,
+        'put the right file in its place, or restore it: sealrelay keys master check --from-paper --write FILE',
       );
     }
     const held = this.#held.get(row.organization)?.byId.get(Number.parseInt(row.wrappedBy, 16));

@@ -1,15 +1,28 @@
 // The master key changes while mail comes and goes: nothing is lost, nothing fails, and the old key opens nothing of what is there
 // afterwards. Killed between any two steps, the gateway goes on with it.
 
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { ask } from '../../src/cli/client.ts';
 import { openBox } from '../../src/crypto/box.ts';
+import { checkMaster } from '../../src/keys/check.ts';
 import { createMasterFile, readMasterFile } from '../../src/keys/master.ts';
 import type { RotateReport } from '../../src/keys/rotate.ts';
 import type { StoredKey } from '../../src/store/sqlite/calls/keys.ts';
+import { readStoredKeys } from '../../src/store/sqlite/offline.ts';
 import { pgpPair } from '../support/correspondents.ts';
 import { startGateway } from '../support/gateway.ts';
 import { codeIn, linkIn, visitor } from '../support/pick-up.ts';
@@ -32,6 +45,9 @@ rules:
 const OWN = 'lee@clinic.test';
 const BEFORE = 12;
 const SENDERS = 4;
+/** Of all steps, so many are tried; MASTER_KILLS=1000 tries all. */
+const KILLS = Number(process.env.MASTER_KILLS ?? 5);
+const KILL_AT = fileURLToPath(new URL('../crash/kill-at.ts', import.meta.url));
 
 let world: World;
 let folder: string;
@@ -108,10 +124,21 @@ async function load(name: string, isDone: () => boolean): Promise<Map<string, st
   return ids;
 }
 
+/** Whether each of these messages is delivered, or its notice is. */
+async function allLeft(ids: Iterable<string>): Promise<boolean> {
+  for (const id of ids) {
+    const { deliveries } = await world.show(id);
+    if (!deliveries.every(({ state }) => state === 'delivered' || state === 'noticed')) return false;
+  }
+  return true;
+}
+
 /** All files of a folder whose octets hold one of these. */
 function filesWith(at: string, octets: readonly Uint8Array[]): string[] {
   const files = readdirSync(at, { recursive: true, encoding: 'utf8' }).map((file) => join(at, file));
-  return files.filter((file) => statSync(file).isFile() && octets.some((one) => readFileSync(file).includes(Buffer.from(one))));
+  return files.filter(
+    (file) => statSync(file).isFile() && octets.some((one) => readFileSync(file).includes(Buffer.from(one))),
+  );
 }
 
 test('while mail comes and goes: none is lost, none fails, and the old key opens nothing afterwards', async () => {
@@ -133,12 +160,8 @@ test('while mail comes and goes: none is lost, none fails, and the old key opens
   isLate = false;
   await ask({ socket: world.files.storage }, 'write', 'queue.retry', { all: true, reason: 'it is up' });
   await until(() => subjectsAt('late.test').length >= sent.length / 4, 'late mail');
-  for (const id of [...early.values(), ...during.values(), ...after.values()]) {
-    await until(async () => {
-      const states = (await world.show(id)).deliveries.map(({ state }) => state);
-      return states.every((state) => state === 'delivered' || state === 'noticed');
-    }, 'delivered');
-  }
+  const all = [...early.values(), ...during.values(), ...after.values()];
+  await until(() => allLeft(all), 'delivered');
   const came = ['tls.test', 'late.test'].flatMap(subjectsAt);
   expect(new Set(came).size).toBe(came.length);
   expect(came.toSorted()).toEqual(
@@ -174,11 +197,77 @@ test('while mail comes and goes: none is lost, none fails, and the old key opens
     const place = { organization, table: 'keyring', row: `${purpose} ${generation} ${id}`, column: 'key' };
     expect(() => openBox(old, place, box)).toThrow('does not open');
   }
+  const good = readFileSync(key);
   cpSync(oldFile, key);
   await expect(startGateway(world.files)).rejects.toThrow(
     `is wrapped by master key ${report.to}, which the master key file lacks: it holds ${report.from[0]}`,
   );
+  writeFileSync(key, good);
+  await world.restart();
   process.stdout.write(
     `sent ${sent.length} (${during.size} during the rotation), failed 0, lost 0; boxed anew: ${JSON.stringify(report.renewed)}\n`,
   );
 }, 120_000);
+
+/** Nothing is left to do: one line in the file, no mark, one generation of each organization key. */
+async function isAtRest(): Promise<boolean> {
+  const stored = await readStoredKeys(world.files.storage);
+  const generations = stored!.rows.filter(({ purpose }) => purpose === 'organization').map((row) => row.organization);
+  return (
+    stored!.rotation === null &&
+    readMasterFile(key).length === 1 &&
+    new Set(generations).size === generations.length &&
+    (await checkMaster(readMasterFile(key), stored!.rows, random)).wrong === null
+  );
+}
+
+test('killed at any step it goes on at the next start, and what waits is still there', async () => {
+  isLate = true;
+  const ids = await load('killed', () => true);
+  const rotateHere = (reason: string) =>
+    ask({ socket: world.files.storage }, 'write', 'keys.master.rotate', { reason }).catch(() => null);
+  const counting = { flags: ['--import', KILL_AT] };
+  await world.restart(counting);
+  process.kill(world.gateway().pid, 'SIGUSR2');
+  await until(() => world.gateway().errors().includes('steps'), 'counting');
+  await rotateHere('to count');
+  process.kill(world.gateway().pid, 'SIGUSR2');
+  const counted = () => Number(/steps (\d+)\n$/.exec(world.gateway().errors())?.[1] ?? 0);
+  await until(() => counted() > 20, 'steps');
+  const steps = counted();
+  let kills = 0;
+  for (let at = 1; at < steps; at += Math.ceil(steps / KILLS)) {
+    await world.restart({ ...counting, env: { KILL_AT: String(at) } });
+    process.kill(world.gateway().pid, 'SIGUSR2');
+    await until(() => world.gateway().errors().includes('steps'), 'counting');
+    await rotateHere(`to be killed before step ${at}`);
+    expect(await world.gateway().ended).toBe('SIGKILL');
+    kills += 1;
+    await world.restart();
+    await until(isAtRest, `at rest after step ${at}`);
+  }
+  isLate = false;
+  await ask({ socket: world.files.storage }, 'write', 'queue.retry', { all: true, reason: 'it is up' });
+  await until(() => allLeft(ids.values()), 'delivered');
+  expect(await world.run('log', 'verify')).toMatchObject({ code: 0 });
+  process.stdout.write(`killed ${kills} times in ${steps} steps, ${ids.size} messages, 0 lost\n`);
+}, 3_000_000);
+
+test('where the key cannot be written: refused in words; a copy with a new line, a restart, and it is done', async () => {
+  chmodSync(key, 0o400);
+  const env = { CREDENTIALS_DIRECTORY: folder };
+  await world.restart({ env });
+  const [before] = readMasterFile(key).map(({ id }) => id.toString('hex'));
+  const refused = await world.run('keys', 'master', 'rotate', '--yes', '--reason', 'x');
+  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('cannot be written by the gateway') });
+  const next = join(folder, 'next.key');
+  expect(await world.run('keys', 'master', 'rotate', '--file', next)).toMatchObject({ code: 0 });
+  chmodSync(next, 0o400);
+  renameSync(next, key);
+  await world.restart({ env });
+  await until(() => world.gateway().log().includes('the master key is rotated'), 'rotated');
+  const ran = await world.run('keys', 'master', 'check', '--json');
+  const found = JSON.parse(ran.out) as { ids: string[]; needed: string[]; idle: string[]; wrong: string | null };
+  expect([ran.code, found.wrong, found.idle]).toEqual([3, null, [before]]);
+  expect(found.needed).toEqual([found.ids[0]]);
+});

@@ -16,6 +16,7 @@ type Options = DaemonOptions & {
   readonly reason?: string;
   readonly yes?: boolean;
   readonly file?: string;
+  readonly master?: string;
   readonly json?: boolean;
 };
 
@@ -31,12 +32,16 @@ export function registerRotate(master: Command): void {
       '--file <NEW>',
       'only write a copy of the key file with a new first line: for a systemd credential or a variable, which the gateway cannot change',
     )
+    .option(
+      '--master <FILE>',
+      'with --file: the key file, where that of the configuration is there only for the service',
+    )
     .action((options: Options) => (options.file === undefined ? rotate(options) : writeCopy(options, options.file)));
   example(
     withJson(withDaemon(command)),
     [
       'sealrelay keys master rotate --reason "an admin left"',
-      'sealrelay keys master rotate --file /root/master.key.new   # then: put it in place, systemctl restart sealrelay',
+      'sealrelay keys master rotate --master /etc/sealrelay/master.key --file /etc/sealrelay/master.key.new',
     ],
     'Next: sealrelay keys master paper: the recovery copy of before restores old backups only.\n' +
       'Exit code 3: done, but lines of old keys are still to be removed where the key comes from, or a box did not open.',
@@ -98,8 +103,9 @@ async function writeCopy(options: Options, to: string): Promise<void> {
   const { copyWithNewLine } = await import('../../keys/master-file.ts');
   const { MasterKeyError, readChecked } = await import('../../keys/master.ts');
   const file = resolve(to);
-  const source = await masterOf(options);
-  if (source.file === null && !source.isFile) {
+  const source =
+    options.master === undefined ? await masterOf(options) : { name: resolve(options.master), isFile: true };
+  if (!source.isFile) {
     throw new CliError(
       `${source.name} is no file that can be copied here`,
       'make a key with sealrelay keys master create --file NEW, and put its line before those of the present key',
@@ -112,10 +118,8 @@ async function writeCopy(options: Options, to: string): Promise<void> {
       const [id, ...rest] = keys.map((key) => key.id.toString('hex'));
       if (options.json) return await printJson({ file, id, rest });
       await print(`${mark('ok')} ${plain(file)}: key ${id} in front of ${rest.join(', ')}`);
-      say(
-        "next: put it in the place where the gateway's key comes from, restart the gateway, and look whether it is done:",
-      );
-      say('  systemd-creds encrypt … for a credential; systemctl restart sealrelay; sealrelay keys master check');
+      say(`next: mv ${plain(file)} to the place of the present one, and restart the gateway: it goes on by itself;`);
+      say('  then sealrelay keys master check --master FILE says which line can go');
     } finally {
       content.fill(0);
     }

@@ -1,34 +1,27 @@
-// Where the gateway's master key comes from, by its configuration, for commands that work without the gateway.
+// Where the gateway's master key comes from, by its configuration, for commands that work without the gateway. Reads only
+// that much of the file: when the key is lost, the rest of it is refused.
 
 import { randomBytes } from 'node:crypto';
+import { machineDeps } from '../../config/files.ts';
+import { createSecrets } from '../../config/secrets.ts';
+import type { MasterSource } from '../../keys/open.ts';
 import { CliError } from '../errors.ts';
-import { configFile } from '../place.ts';
+import { keyPlaces } from '../place.ts';
 
-/** Throws CliError. */
-export async function masterOf({ config: given }: { readonly config?: string }) {
-  const { loadConfig } = await import('../../config/load.ts');
-  const { machineDeps } = await import('../../config/files.ts');
-  const { createSecrets } = await import('../../config/secrets.ts');
-  const { problemText } = await import('../../config/problem.ts');
+/** `isFile`: its name is that of a file, whoever may write it. Throws CliError. */
+export async function masterOf(options: {
+  readonly config?: string;
+}): Promise<MasterSource & { readonly isFile: boolean }> {
   const { masterSource } = await import('../../keys/open.ts');
   const { MasterKeyError } = await import('../../keys/master.ts');
-  const machine = machineDeps();
-  const secrets = createSecrets(machine);
-  const path = configFile(given);
-  const loaded = await loadConfig(path, { ...machine, secrets });
-  if ('problems' in loaded) {
-    const [first] = loaded.problems;
-    throw new CliError(first ? problemText(first) : `${path} is refused`, `sealrelay config check --config ${path}`);
-  }
-  const { config } = loaded;
+  const { master, mode, storage } = keyPlaces(options.config);
   const random = { bytes: (n: number) => randomBytes(n), fraction: Math.random };
-  const credentials = process.env.CREDENTIALS_DIRECTORY;
+  const deps = { secrets: createSecrets(machineDeps()), random, credentials: process.env.CREDENTIALS_DIRECTORY };
   try {
-    const source = masterSource(config, { secrets, random, credentials });
-    const isFile = config.keys.master === undefined || 'file' in config.keys.master;
-    return { ...source, isFile, storage: config.storage.path };
+    const source = masterSource({ keys: { ...(master && { master }) }, mode, storage: { path: storage } }, deps);
+    return { ...source, isFile: master === undefined || 'file' in master };
   } catch (error) {
-    if (error instanceof MasterKeyError) throw new CliError(error.message);
+    if (error instanceof MasterKeyError) throw new CliError(error.message, error.next);
     throw error;
   }
 }

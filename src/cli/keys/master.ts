@@ -2,7 +2,8 @@
 
 import type { Command } from 'commander';
 import { example } from '../help.ts';
-import { registerCreate } from './master-create.ts';
+import { registerCheck } from './master-check.ts';
+import { registerCreate, registerPaper } from './master-create.ts';
 import { registerRotate } from './master-rotate.ts';
 
 export function registerMaster(keys: Command): void {
@@ -13,5 +14,7 @@ export function registerMaster(keys: Command): void {
     'It is kept outside the data folder and in no backup: without it nothing can be read again.',
   );
   registerCreate(master);
+  registerCheck(master);
   registerRotate(master);
+  registerPaper(master);
 }

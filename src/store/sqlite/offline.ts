@@ -2,8 +2,11 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KeyRow, RotationMark } from '../../keys/port.ts';
 import type { Audit, Verification } from '../audit/port.ts';
 import { proofOf } from '../audit/sqlite.ts';
+import { rowOf } from '../keyring/sqlite.ts';
+import type { StoredKey } from './calls/keys.ts';
 import { startThread } from './thread.ts';
 
 export type StoredProof = Pick<Audit, 'verify' | 'checkAnchors' | 'firstKeys'>;
@@ -22,4 +25,20 @@ export async function readStored<T>(path: string, work: (audit: StoredProof) => 
 
 export function verifyStored(path: string, progress: Parameters<Audit['verify']>[0]): Promise<Verification> {
   return readStored(path, (audit) => audit.verify(progress));
+}
+
+/** The boxed keys of that folder, and the rotation that is under way. Null when there is no queue. Reads only. */
+export async function readStoredKeys(
+  path: string,
+): Promise<{ readonly rows: readonly KeyRow[]; readonly rotation: RotationMark | null } | null> {
+  const database = join(path, 'queue.db');
+  if (!existsSync(database)) return null;
+  const reader = await startThread(new URL('./reader.ts', import.meta.url), { path: database }, () => {});
+  try {
+    const rows: readonly StoredKey[] = await reader.call('keys', '', 0, null);
+    const mark: string | null = await reader.call('rotation', '', 0, null);
+    return { rows: rows.map(rowOf), rotation: mark === null ? null : (JSON.parse(mark) as RotationMark) };
+  } finally {
+    await reader.close();
+  }
 }
