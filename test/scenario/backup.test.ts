@@ -202,6 +202,10 @@ test('what is no whole backup, or would not stay alone, is refused, and nothing 
   });
   // Its sockets are not ours, its folder is locked.
   expect((await restore(target, '--yes')).err).toContain(`a gateway is running on ${files.storage}`);
+  // Whether it is whole can be asked beside it.
+  const asked = await sealrelay(files, ['restore', target]);
+  expect(asked).toMatchObject({ code: 0, out: expect.stringContaining('whole') });
+  expect(asked.err).toContain('never overwrites');
   await gateway.kill();
 
   const dry = await restore(target);

@@ -33,7 +33,7 @@ test('a lost database is not begun anew over the keys of the bodies that are lef
     const keys = () => readFileSync(join(files.storage, 'bodies', 'keys.jsonl'), 'utf8');
     const before = keys();
     for (const end of ['', '-wal', '-shm']) rmSync(join(files.storage, `queue.db${end}`), { force: true });
-    await expect(startGateway(files)).rejects.toThrow('put back the last backup of the whole folder');
+    await expect(startGateway(files)).rejects.toThrow('bring back the last backup');
     // Nor at a second try: the database that the first one made is empty.
     await expect(startGateway(files)).rejects.toThrow('is gone or new');
     expect(keys()).toBe(before);

@@ -18,6 +18,8 @@ type Report = Omit<Manifest, 'files' | 'format' | 'sha256'> & {
   readonly to: string;
   readonly files: number;
   readonly octets: number;
+  /** Why it cannot be restored here now. */
+  readonly hindrance: string | null;
   readonly restored: Restored | null;
 };
 
@@ -28,7 +30,7 @@ export function register(program: Command): void {
       .argument('[backup-or-id...]', 'folder of the backup; with --release: queue or delivery ids'),
   )
     .description(
-      'Puts a backup into an empty storage folder. Only checks it, until --yes is given. The gateway then starts closed: what was unfinished is held and in doubt until it is released.',
+      'Puts a backup into an empty storage folder. Only checks it, until --yes is given, also beside a running gateway. The gateway then starts closed: what was unfinished is held and in doubt until it is released.',
     )
     .option('--yes', 'do it')
     .option('--to <FOLDER>', 'instead of the storage folder of the configuration')
@@ -54,7 +56,7 @@ export function register(program: Command): void {
       'sealrelay restore --release --all --delivered sent.csv',
       'sealrelay restore --release --all --delivered sent.csv --yes --reason "disk lost on Tuesday"',
     ],
-    'Exit code 1: refused, and why; nothing is overwritten. The whole way: systemd/README.md.',
+    'Without --yes, exit code 0: the backup is whole, and the master key opens it. Exit code 1: refused, and why; nothing is overwritten. The whole way: systemd/README.md.',
   );
 }
 
@@ -66,32 +68,29 @@ async function run(given: readonly string[], options: Options): Promise<void> {
     throw usage('--all, --delivered, --drop-delivered and --reason go with --release');
   }
   const anchors = options.anchors === undefined ? [] : readLines(options.anchors);
+  if (options.yes) await refuseBesideOld(options);
+  const { path, ...offline } = await offlineDeps(options);
+  const to = resolve(options.to ?? path);
+  const deps = { ...offline, from: resolve(from), to, anchors, progress };
+  const { checkBackup, restoreBackup } = await import('../../store/backup/restore.ts');
+  const checked = options.yes ? null : await withNext(checkBackup(deps));
+  const done = checked ? { ...checked.manifest, restored: null } : await withNext(restoreBackup(deps));
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  const { files, format: _, sha256: __, ...about } = done;
+  const octets = files.reduce((sum, { size }) => sum + size, 0);
+  const hindrance = checked?.hindrance?.message ?? null;
+  const report: Report = { dryRun: checked !== null, to, ...about, files: files.length, octets, hindrance };
+  if (options.json) return printJson(report);
+  await show(report);
+}
+
+async function refuseBesideOld(options: Options): Promise<void> {
   await refuseBesideGateway(options).catch(() => {
     throw new CliError(
       'a gateway is running with this configuration',
       'stop it for good first: two nodes that go on from one backup deliver mail twice',
     );
   });
-  const { path, ...offline } = await offlineDeps(options);
-  const to = resolve(options.to ?? path);
-  const deps = { ...offline, from: resolve(from), to, anchors, progress };
-  const { checkBackup, restoreBackup } = await import('../../store/backup/restore.ts');
-  const done = options.yes
-    ? await withNext(restoreBackup(deps))
-    : { ...(await withNext(checkBackup(deps))), restored: null };
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
-  const { files, format: _, sha256: __, ...manifest } = done;
-  const octets = files.reduce((sum, { size }) => sum + size, 0);
-  const report: Report = {
-    dryRun: options.yes !== true,
-    to,
-    ...manifest,
-    files: files.length,
-    octets,
-    restored: done.restored,
-  };
-  if (options.json) return printJson(report);
-  await show(report);
 }
 
 /** Lines of anchors; around them may stand what a mail says. */
@@ -120,6 +119,7 @@ async function show(report: Report): Promise<void> {
   await print(
     `${mark('ok')} whole: ${files} files, ${sizeText(octets)}, of ${timeText(at)}, node ${plain(node)}, Sealrelay ${plain(version)}, audit up to entry ${audit.seq} of epoch ${audit.epoch}`,
   );
+  if (report.hindrance !== null) return say(`here it would not be restored now: ${plain(report.hindrance)}`);
   if (restored === null) {
     await print(`${mark('warning')} Is the gateway that it was made of stopped for good, wherever it ran?`);
     await print(`  It worked on ${plain(storage)}. If it goes on beside this one, mail is delivered twice.`);

@@ -62,22 +62,34 @@ const PREPARING = 'restoring';
 const ALLOWED = new Set(['evaluation-master.key', 'lock.db', 'lock.db-journal', PREPARING]);
 const SPARE = 32 << 20;
 
-/** The manifest, when the backup is whole and this machine may take it. Changes nothing. Throws RecoverError, MasterKeyError. */
-export async function checkBackup(deps: RestoreDeps): Promise<Manifest> {
+/** The manifest of a backup that is whole, of this node and opened by this master key, and why it cannot be restored here
+ *  now; null when it can. Changes nothing. Throws RecoverError, MasterKeyError. */
+export async function checkBackup(deps: RestoreDeps): Promise<{ manifest: Manifest; hindrance: RecoverError | null }> {
   const manifest = manifestOf(deps.from);
   refuseOther(deps, manifest);
-  refuseUsed(deps.to);
-  refuseOldNode(deps.to, manifest);
-  checkFiles(deps, manifest);
   await openKeys(deps);
-  return manifest;
+  checkFiles(deps, manifest);
+  try {
+    refuseHere(deps, manifest);
+    return { manifest, hindrance: null };
+  } catch (error) {
+    if (error instanceof RecoverError) return { manifest, hindrance: error };
+    throw error;
+  }
 }
 
-/** Restores what `checkBackup` let pass. The epoch of the audit is the time in seconds: above all that were before. */
-export async function restoreBackup(deps: RestoreDeps): Promise<Manifest & { readonly restored: Restored }> {
-  const manifest = await checkBackup(deps);
-  const { from, to } = deps;
+function refuseHere({ to }: RestoreDeps, manifest: Manifest): void {
+  refuseUsed(to);
+  refuseOldNode(to, manifest);
   refuseWithoutSpace(to, manifest);
+}
+
+/** Restores it into an empty folder. Throws RecoverError, MasterKeyError. The epoch of the audit is the time in seconds: above all that were before. */
+export async function restoreBackup(deps: RestoreDeps): Promise<Manifest & { readonly restored: Restored }> {
+  const { from, to } = deps;
+  refuseHere(deps, manifestOf(from));
+  const { manifest, hindrance } = await checkBackup(deps);
+  if (hindrance !== null) throw hindrance;
   mkdirSync(to, { recursive: true, mode: 0o700 });
   const lock = takeLock(join(to, 'lock.db'));
   try {

@@ -40,7 +40,7 @@ export async function refuseLostDatabase(path: string, keyring: Keyring): Promis
   const dir = join(path, 'bodies');
   if ((await keyring.all()).length > 0 || (await readKeysFile(dir)).length === 0) return;
   throw new RecoverError(
-    `the database in ${path} is gone or new, and ${dir} holds mail of one before it: put back the last backup of the whole folder, rebuild the queue from that mail (sealrelay recover), or move the folder away to begin anew`,
+    `the database in ${path} is gone or new, and ${dir} holds mail of one before it: move the folder away and bring back the last backup (sealrelay restore), rebuild the queue from that mail (sealrelay recover), or move the folder away to begin anew`,
     'sealrelay recover says what can be brought back, and changes nothing without --yes',
   );
 }
@@ -80,7 +80,7 @@ export function rebuild(deps: RebuildDeps): Promise<Survey & { readonly epoch: n
 
 async function locked<T>({ path }: RebuildDeps, run: () => Promise<T>): Promise<T> {
   if (!existsSync(join(path, 'bodies'))) {
-    throw new RecoverError(`there are no bodies in ${path}`, 'put back a backup of the whole folder');
+    throw new RecoverError(`there are no bodies in ${path}`, 'bring back a backup: sealrelay restore');
   }
   const lock = takeLock(join(path, 'lock.db'));
   try {
@@ -119,7 +119,7 @@ async function keyRows({ path }: RebuildDeps): Promise<readonly KeyRow[]> {
   if (rows.length > 0) return rows;
   throw new RecoverError(
     `the copy of the organization keys (${join(path, 'bodies', 'keys.jsonl')}) is missing: without it no body opens`,
-    'put back a backup of the whole folder',
+    'bring back a backup: sealrelay restore',
   );
 }
 
