@@ -227,8 +227,7 @@ export function judgeEndings(now: Time, endings: readonly Ending[], expiry: Dura
 
 function silenceFigures({ now, silent }: Measured): Watched[] {
   return silent.map(({ organization, last, since, after }) => {
-    // What came before this gateway began to count is not known.
-    const quiet = now - Math.max(last ?? 0, since);
+    const quiet = now - (last ?? since);
     const value = last === null ? 'no mail so far' : `last mail ${ageOf(now - last)} ago`;
     const light = quiet > after ? 'yellow' : 'green';
     const means = light === 'green' ? `It may be silent for ${ageOf(after)}.` : undefined;

@@ -154,3 +154,47 @@ test('each watched figure says what it means', async () => {
     expect(one.next === null).toBe(one.light === 'green');
   }
 });
+
+test('an alert that cannot be handed over is not followed by one about it; a day later it is tried anew', async () => {
+  const weak = await openWorld({
+    policy: POLICY,
+    // Not the name of the server: `verify` is not reached, and mail of ours is held.
+    domains: { [CLINIC]: (ca) => ({ certificate: ca.issue({ names: ['elsewhere.test'] }) }), 'held.test': 'usual' },
+    config: {
+      organizations: [{ name: 'Clinic', domains: [CLINIC], from: { networks: ['127.0.0.1/32'] }, silence: '26 hours' }],
+      alerts: { to: [IT] },
+      protection: { clocks: { lacking: '1s', attempts: 1 } },
+    },
+    port: await freePort(),
+  });
+  const later = (ms: number) => weak.restart({ flags: ['--import', SHIFT], env: { SHIFT_MS: String(ms) } });
+  /** Alerts that were tried and are still there. */
+  const alerts = async (): Promise<string[]> => {
+    const { out } = await weak.run('queue', 'list', '--recipient', IT, '--json');
+    const rows = out.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+    return rows.flatMap(({ queueId, status }) => (status === '4.7.5' ? [queueId] : []));
+  };
+  try {
+    await weak.send({ to: ['ann@held.test'] });
+    await later(25 * HOUR);
+    await until(async () => (await alerts()).length === 1, 'the alert waits');
+    const [first] = await alerts();
+    // By now the clinic is silent too, which would be told.
+    await later(27 * HOUR);
+    await weak.run('doctor');
+    const status = JSON.parse((await weak.run('status', '--json')).out) as {
+      alarms: { name: string; standing: boolean }[];
+    };
+    expect(status.alarms).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ name: 'no mail', standing: true }),
+        expect.objectContaining({ name: 'held mail', standing: true }),
+      ]),
+    );
+    expect(await alerts()).toEqual([first]);
+    await later(50 * HOUR);
+    await until(async () => (await alerts()).some((one) => one !== first), 'the next alert');
+  } finally {
+    await weak.close();
+  }
+}, 90_000);
