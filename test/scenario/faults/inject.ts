@@ -12,6 +12,8 @@ export type Fault = 'throws' | 'hangs' | 'garbage' | 'slow';
 export type Wanted = {
   readonly faults?: Readonly<Record<string, Fault>>;
   readonly clock?: { readonly ahead: number; readonly rate: number };
+  /** Time that goes by now, for both clocks, ms. */
+  readonly passes?: number;
 };
 /** How often each fault has bitten since it was asked for. */
 export type Bitten = Readonly<Record<string, number>>;
@@ -106,17 +108,28 @@ const realNow = Date.now;
 const realTimeout = globalThis.setTimeout;
 const realInterval = globalThis.setInterval;
 
-function runClock(): (ahead: number, rate: number) => void {
+type SetClock = { readonly go: (ahead: number, rate: number) => void; readonly pass: (ms: number) => void };
+
+function runClock(): SetClock {
   let since = realNow();
   let from = since;
   let rate = SPEED;
   let ahead = 0;
   Date.now = () => Math.round(from + ahead + (realNow() - since) * rate);
-  return (nowAhead, nowRate) => {
-    from += (realNow() - since) * rate;
-    since = realNow();
-    rate = nowRate;
-    ahead = nowAhead;
+  let passed = 0;
+  const realRunning = performance.now.bind(performance);
+  Object.defineProperty(performance, 'now', { value: () => realRunning() + passed });
+  return {
+    go: (nowAhead, nowRate) => {
+      from += (realNow() - since) * rate;
+      since = realNow();
+      rate = nowRate;
+      ahead = nowAhead;
+    },
+    pass: (ms) => {
+      from += ms;
+      passed += ms;
+    },
   };
 }
 
@@ -136,7 +149,7 @@ if (isMainThread && process.env.FAULTS !== undefined) {
       return { format: 'module', shortCircuit: true, source: `${head}\n${wrap}` };
     },
   });
-  const wish = ({ faults: wanted, clock }: Wanted): Bitten => {
+  const wish = ({ faults: wanted, clock, passes }: Wanted): Bitten => {
     if (wanted !== undefined) {
       faults = wanted;
       bitten = {};
@@ -144,7 +157,8 @@ if (isMainThread && process.env.FAULTS !== undefined) {
       hanging = held;
       for (const one of free) if (!held.includes(one)) one.go();
     }
-    if (clock !== undefined) setClock(clock.ahead, clock.rate * SPEED);
+    if (clock !== undefined) setClock.go(clock.ahead, clock.rate * SPEED);
+    if (passes !== undefined) setClock.pass(passes);
     return bitten;
   };
   const server = createServer((socket) => {

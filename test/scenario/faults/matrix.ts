@@ -4,10 +4,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ask } from '../../../src/cli/client.ts';
 import type { MessageView } from '../../../src/control/views.ts';
 import { findCanariesIn } from '../../support/canary.ts';
@@ -19,9 +17,8 @@ import { freePort } from '../../support/smtp-sink.ts';
 import { openWorld, until, type World } from '../world.ts';
 import { type Bitten, type Fault, type Wanted, WORDS } from './inject.ts';
 import type { Ending } from './makers.ts';
+import { startOf, tell } from './wish.ts';
 
-const INJECT = fileURLToPath(new URL('./inject.ts', import.meta.url));
-const SPEED = 20;
 /** Names that DNS cells ask for first. */
 export const ASKED = ['servfail.test', 'silent.test', 'junk.test', 'late.test'];
 export const POLICY = `version: 1
@@ -98,7 +95,7 @@ export async function openMatrix(): Promise<Matrix> {
   const port = await freePort();
   const portal = await freePort();
   const anchors = await openAnchors();
-  const start = { flags: ['--import', INJECT], env: { FAULTS: faults, SPEED: String(SPEED) } };
+  const start = startOf(faults);
   const world = await openWorld({
     policy: POLICY,
     port,
@@ -146,18 +143,6 @@ export async function openMatrix(): Promise<Matrix> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-function tell(path: string, wanted: Wanted): Promise<Bitten> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const socket = createConnection(path, () => socket.write(`${JSON.stringify(wanted)}\n`));
-    socket.on('error', reject);
-    socket.on('data', (chunk) => {
-      text += chunk;
-    });
-    socket.on('end', () => resolve(JSON.parse(text) as Bitten));
-  });
 }
 
 // ── a place for anchors ──
