@@ -11,7 +11,7 @@ import { createEscrow } from '../portal/escrow.ts';
 import { createJobs } from '../portal/jobs.ts';
 import { startPortalSweep } from '../portal/sweep.ts';
 import { type Line, verbId } from '../relay/line.ts';
-import { openOutages } from '../relay/outage.ts';
+import { openOutages } from '../relay/outages.ts';
 import { createSchedule } from '../relay/schedule.ts';
 import { startSweep } from '../relay/sweep.ts';
 import { createWayOut } from '../relay/way-out.ts';

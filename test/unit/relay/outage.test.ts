@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import type { Outage } from '../../../src/domain/types.ts';
-import { afterJump, createTally, openOutages, slowStart, stoodStill, waitThrough } from '../../../src/relay/outage.ts';
+import { afterJump, createTally, slowStart, stoodStill, waitThrough } from '../../../src/relay/outage.ts';
+import { openOutages } from '../../../src/relay/outages.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,0 +1,133 @@
+// Keeps the outages of this gateway (outage.ts) and watches for the next: what came of attempts, and whether the clock jumped. What
+// must outlive a restart stands in the store, each change with an entry of the audit. Logs numbers only.
+
+import type { Duration, Time } from '../domain/ids.ts';
+import type { Outage } from '../domain/types.ts';
+import type { Queue } from '../store/queue/port.ts';
+import { codeOf, type Line, type Settings, verbId } from './line.ts';
+import {
+  afterJump,
+  createTally,
+  DESTINATIONS,
+  endOf,
+  type Outages,
+  PROBES,
+  slowStart,
+  stoodStill,
+  waitThrough,
+} from './outage.ts';
+
+const MINUTE = 60_000;
+/** Of the clock, against one that only runs. */
+const JUMP = 60 * MINUTE;
+/** Older ones concern no message. */
+const KEPT = 50;
+/** After an attempt that failed none is begun for so long. */
+const PAUSE = 10_000;
+
+export type OutageDeps = Pick<Line, 'settings' | 'random' | 'clock' | 'log' | 'meter' | 'wake'> & {
+  readonly queue: Pick<Queue, 'outages' | 'keepOutages' | 'retryNow'>;
+  /** Milliseconds of a clock that only runs. */
+  readonly running: () => number;
+};
+
+/** Goes on with an outage that lasted when the last process ended. */
+export async function openOutages(deps: OutageDeps): Promise<Outages> {
+  const { settings, clock, running, log, meter } = deps;
+  const tally = createTally();
+  let outages = await deps.queue.outages();
+  let failedAt = Number.NEGATIVE_INFINITY;
+  let endedAt = Number.NEGATIVE_INFINITY;
+  let seen = { now: clock.now(), running: running() };
+
+  const away = (): boolean => outages.at(-1)?.until === null;
+
+  function keep(next: readonly Outage[], event: 'outage.began' | 'outage.ended' | 'clock.jumped'): void {
+    outages = next.slice(-KEPT);
+    deps.queue.keepOutages(verbId(deps), outages, event).catch((error) => {
+      log.error({ code: codeOf(error) }, 'an outage could not be recorded; a restart would forget it');
+    });
+  }
+
+  /** Looks at the clock; asked before anything is said by it. */
+  function look(): Time {
+    const at = { now: clock.now(), running: running() };
+    const by = at.now - seen.now - (at.running - seen.running);
+    seen = at;
+    if (Math.abs(by) < JUMP) return at.now;
+    meter.alarm('clock jumped');
+    log.warn({ minutes: Math.round(by / MINUTE) }, 'the clock jumped; clocks of messages do not count that time');
+    keep(afterJump(outages, by, at.now), 'clock.jumped');
+    if (by < 0) retryAll();
+    return at.now;
+  }
+
+  /** What was put off by a clock that was ahead would wait until that time comes again. */
+  function retryAll(): void {
+    endedAt = running();
+    const op = { verb: verbId(deps), actor: 'gateway', reason: 'the clock was set back' };
+    deps.queue.retryNow(op, { states: ['ready'] }).then(
+      () => deps.wake('deliver'),
+      (error) =>
+        log.error({ code: codeOf(error) }, 'what waits could not be made due; sealrelay queue retry --all does it'),
+    );
+  }
+
+  function begin(age: Duration, now: Time): void {
+    const last = outages.at(-1)?.until ?? 0;
+    keep([...outages, { from: Math.max(now - age, last), until: null }], 'outage.began');
+    meter.alarm('own outage');
+    log.error(
+      { minutes: Math.round(age / MINUTE) },
+      'no destination can be reached: the uplink, the resolver or the smart host is away; no clock of a message runs',
+    );
+  }
+
+  function end(now: Time): void {
+    const last = outages.at(-1) as Outage;
+    endedAt = running();
+    keep([...outages.slice(0, -1), { from: last.from, until: endOf(last, now) }], 'outage.ended');
+    log.warn({ minutes: Math.round((now - last.from) / MINUTE) }, 'destinations can be reached again');
+  }
+
+  return {
+    look,
+    tried(destination, answered) {
+      const now = look();
+      const needed = neededOf(settings(), destination);
+      if (needed === null) return;
+      if (answered) {
+        tally.answered(destination);
+        if (away()) end(now);
+        return;
+      }
+      failedAt = running();
+      tally.failed(destination, failedAt);
+      const age = away() ? null : tally.age(failedAt, needed);
+      if (age !== null) begin(age, now);
+    },
+    stood(from) {
+      const now = look();
+      return stoodStill(outages, from, now);
+    },
+    away,
+    warnAfter() {
+      const now = look();
+      const wait = waitThrough(outages, settings().warnAfter, now);
+      // Nothing comes due while clocks stand: it is asked again in a minute, not at once.
+      return away() ? wait + MINUTE : wait;
+    },
+    room(most) {
+      look();
+      if (!away()) return slowStart(most, running() - endedAt);
+      return running() - failedAt < PAUSE ? 0 : Math.min(most, PROBES);
+    },
+  };
+}
+
+/** How many must fail for it to be our fault; null: this destination says nothing of it. A smart host is ours, and all that
+ *  goes out goes there; the way back to staff is another one. */
+function neededOf({ smartHost, organizations }: Settings, destination: string): number | null {
+  if (smartHost !== null) return destination === smartHost ? 1 : null;
+  return organizations.some(({ returnHost }) => returnHost === destination) ? null : DESTINATIONS;
+}
