@@ -16,7 +16,7 @@ import { resumeRotation } from './main/rotation.ts';
 import { openState } from './main/state.ts';
 import { openWatch } from './main/watch.ts';
 import { codeOf } from './relay/line.ts';
-import { storageFaults } from './watch/filesystem.ts';
+import { fileSystemAt, storageFault } from './watch/filesystem.ts';
 import { createMetrics } from './web/metrics.ts';
 
 export type Gateway = Doors & {
@@ -40,8 +40,10 @@ export async function run(options: RunOptions): Promise<Gateway> {
   const load = { ...machine, secrets: createSecrets(machine) };
   const loaded = await loadInForce(options.configPath, load, clock.now());
   if ('problems' in loaded) throw new StartError(loaded.problems.join('\n'));
-  const faults = loaded.config.mode === 'live' ? [...runtimeFaults(), ...storageFaults(loaded.config)] : [];
+  const faults = loaded.config.mode === 'live' ? runtimeFaults() : [];
   if (faults.length > 0) throw new StartError(faults.map((one) => `live mode: ${one}`).join('\n'));
+  const lies = loaded.config.mode === 'live' ? storageFault(fileSystemAt(loaded.config.storage.path)) : null;
+  if (lies !== null) throw new StartError(lies);
   const closers: (() => unknown)[] = [];
   const log = pino({ level: loaded.config.log.level, base: { node: loaded.config.node } });
   const stop = async (): Promise<void> => {

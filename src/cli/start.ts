@@ -126,6 +126,8 @@ export function startFault(error: unknown, configPath: string): CliError {
   }
   if (message.startsWith('another Sealrelay uses'))
     return new CliError(message, 'stop that one first, or give this one a storage.path of its own');
+  if (message.startsWith('storage.path lies on'))
+    return new CliError(message, 'move it there while the gateway is stopped, and name the new place in storage.path');
   if (message.startsWith('live mode:'))
     return new CliError(message, 'start it as npm start and systemd/sealrelay.service do');
   return new CliError(message, `sealrelay config check --config ${configPath}`);

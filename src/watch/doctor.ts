@@ -66,6 +66,9 @@ export type KeyFacts = {
   readonly boxes: { readonly all: number; readonly closed: number } | null;
 };
 
+/** Where systemd puts what it hands to a service while that runs. */
+export const CREDENTIALS = '/run/credentials/';
+const HANDED_OVER = 'systemd hands that file over while the service runs: it cannot be judged from here.';
 const NODE = 24;
 const FILES = [4_096, 1_024] as const;
 const SYNC = [50, 500] as const;
@@ -144,7 +147,9 @@ function configChecks({ config, live }: Facts): Check[] {
   const check = checkOf('config');
   const { file, problems, warnings, anchors, alerts } = config;
   const refused = problems.map((problem) =>
-    check('configuration', 'red', problem, 'The file would be refused at the next start or reload.', 'correct it.'),
+    problem.includes(CREDENTIALS)
+      ? check('configuration', 'yellow', problem, HANDED_OVER, 'ask as root while the service runs.')
+      : check('configuration', 'red', problem, 'The file would be refused at the next start or reload.', 'correct it.'),
   );
   if (refused.length > 0) return refused;
   return [
@@ -230,14 +235,18 @@ function storageChecks({ storage, live }: Facts): Check[] {
   return checks;
 }
 
-function keyChecks({ keys }: Facts): Check[] {
+function keyChecks({ keys, runtime }: Facts): Check[] {
   if (keys === null) return [];
   const check = checkOf('keys');
   const { source, problem, hidden, beside, boxes } = keys;
   const means = 'It opens all other keys. Whoever has it and the storage folder can read the queue.';
   if (hidden) {
-    const next = 'ask as the user of the gateway, or as root.';
-    return [check('master key', 'yellow', `${source}: this user may not read it`, means, next)];
+    const [light, value] =
+      runtime === null
+        ? (['yellow', 'cannot be read from here'] as const)
+        : (['green', 'the running gateway has it'] as const);
+    const next = 'ask as the user of the gateway, or as root, while it runs.';
+    return [check('master key', light, `${source}: ${value}`, means, next)];
   }
   if (problem !== null) {
     return [check('master key', 'red', problem, means, 'certs/README.md; a recovery copy is put back by hand.')];

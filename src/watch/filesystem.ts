@@ -3,7 +3,6 @@
 
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Config } from '../config/schema.ts';
 
 export type FileSystem = {
   /** `xfs`, or the magic number. */
@@ -52,12 +51,6 @@ const WHY: Readonly<Record<FileSystem['kind'], string | null>> = {
   overlay: 'an overlay (a container without a volume) goes with its container',
   memory: 'it is memory, and gone at the next boot',
 };
-
-/** As lines for the start. */
-export function storageFaults({ storage }: Pick<Config, 'storage'>): string[] {
-  const fault = storageFault(fileSystemAt(storage.path));
-  return fault === null ? [] : [fault];
-}
 
 /** Why state must not lie there, in words; null when it may. Live mode refuses to start. */
 export function storageFault({ name, kind }: FileSystem): string | null {

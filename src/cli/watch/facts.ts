@@ -4,7 +4,7 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Config } from '../../config/schema.ts';
-import type { Facts, KeyFacts, RuntimeFacts, StorageFacts } from '../../watch/doctor.ts';
+import { CREDENTIALS, type Facts, type KeyFacts, type RuntimeFacts, type StorageFacts } from '../../watch/doctor.ts';
 import { fileSystemAt } from '../../watch/filesystem.ts';
 import { configFile } from '../place.ts';
 
@@ -34,7 +34,11 @@ export async function gather(given: string | undefined, runtime: RuntimeFacts | 
       config: {
         file,
         problems: policy.problems,
-        warnings: [...loaded.warnings.map(problemText), ...policy.warnings],
+        // These have checks of their own.
+        warnings: [
+          ...loaded.warnings.filter(({ path }) => path !== 'anchors' && path !== 'alerts').map(problemText),
+          ...policy.warnings,
+        ],
         anchors: Object.keys(config.anchors).length > 0,
         alerts: config.alerts.to.length > 0,
       },
@@ -74,6 +78,15 @@ async function stateFacts(config: Config, running: boolean): Promise<Pick<Facts,
     },
     keys: await keyFacts(config, database?.keys ?? null),
   };
+}
+
+function statOf(path: string): 'there' | 'none' | 'hidden' {
+  try {
+    statSync(path);
+    return 'there';
+  } catch (error) {
+    return (error as { code?: string }).code === 'ENOENT' ? 'none' : 'hidden';
+  }
 }
 
 function allows(path: string, mode: number): boolean {
@@ -139,7 +152,10 @@ async function keyFacts(
   const file = master?.file ?? `${storage.path}/evaluation-master.key`;
   // Of evaluation mode, made where it is needed.
   const beside = master !== undefined && file.startsWith(`${storage.path}/`);
-  if (!existsSync(file)) {
+  const seen = statOf(file);
+  if (seen === 'hidden' || (seen === 'none' && file.startsWith(CREDENTIALS)))
+    return { ...none, source: file, hidden: true };
+  if (seen === 'none') {
     const isNew = master === undefined && (stored === null || stored.length === 0);
     return {
       ...none,

@@ -44,6 +44,11 @@ test.each<[string, Partial<Facts>, string[]]>([
   ['any number of files', runtime({ files: null }), []],
   ['root', runtime({ uid: 0 }), ['runtime user yellow']],
   ['a refused file', config({ problems: ['gateway.yaml:1:1 mode: is missing'] }), ['config configuration red']],
+  [
+    'a file of systemd',
+    config({ problems: ['g:1:1 x: /run/credentials/a cannot be read'] }),
+    ['config configuration yellow'],
+  ],
   ['a warning', config({ warnings: ['clients may hand over messages without TLS'] }), ['config warning yellow']],
   ['no anchors, live', config({ anchors: false }), ['config anchors red']],
   ['no anchors, evaluation', { ...config({ anchors: false }), live: false }, ['config anchors yellow']],
@@ -58,7 +63,8 @@ test.each<[string, Partial<Facts>, string[]]>([
   ['a broken database', storage({ integrity: 'row 3 missing from index x' }), ['storage database red']],
   ['nothing there yet', storage({ exists: false, mode: 0o755, sync: null, wal: null, integrity: null }), []],
   ['no master key', keys({ problem: '/etc/master.key is not there' }), ['keys master key red']],
-  ['a hidden master key', keys({ hidden: true }), ['keys master key yellow']],
+  ['a hidden master key, the gateway runs', keys({ hidden: true }), []],
+  ['a hidden master key', { ...keys({ hidden: true }), runtime: null }, ['keys master key yellow']],
   ['a master key beside what it opens', keys({ beside: true }), ['keys master key yellow']],
   ['another master key', keys({ boxes: { all: 5, closed: 1 } }), ['keys keys of the database red']],
   ['nothing seen', { runtime: null, storage: null, keys: null }, []],
@@ -69,7 +75,7 @@ test.each<[string, Partial<Facts>, string[]]>([
 test('each says what it means, and what to do when it is not green', () => {
   const all: Check[] = [
     ...examine(WELL),
-    ...examine({ ...WELL, ...storage({ free: 0, sync: 900 }), ...keys({ hidden: true }) }),
+    ...examine({ ...WELL, ...storage({ free: 0, sync: 900 }), ...keys({ hidden: true }), runtime: null }),
   ];
   for (const one of all) {
     expect(one.means).toMatch(/^[A-Z].*\.$/);
