@@ -1,7 +1,7 @@
 // Closed months of the audit: copied, recorded, moved, whatever is broken off in between; read as if nothing had moved; pruned
 // by the term and named; kept by legal holds.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { QueueId } from '../../src/domain/ids.ts';
@@ -203,6 +203,33 @@ test('an entry from the future does not keep a month open', async () => {
   await delivered('kim@a.test');
   expect(await closeAll()).toEqual(['2026-03']);
   expect(await bench.audit.verify()).toMatchObject({ intact: true });
+});
+
+test('a month whose file is gone is named, and nothing else is lost of it: the gateway goes on', async () => {
+  await fill();
+  const broken = archive().closeNext(place.clock.at, (step) => {
+    if (step === 'recorded') throw new Error('broken off');
+  });
+  await expect(broken).rejects.toThrow('broken off');
+  const [march] = await archive().segments();
+  const file = join(place.path, 'audit', `${march!.name}.db`);
+  const count = rows('audit');
+  renameSync(file, `${file}.away`);
+  await expect(archive().closeNext(place.clock.at)).rejects.toThrow('cannot be opened');
+  expect(rows('audit')).toBe(count);
+  writeFileSync(file, 'not a database');
+  await expect(archive().closeNext(place.clock.at)).rejects.toThrow('cannot be opened');
+  expect(rows('audit')).toBe(count);
+  await delivered('kim@a.test');
+  expect(await bench.audit.verify()).toMatchObject({ intact: false, bad: { seq: 1 } });
+  await expect(bench.audit.search({ recipient: 'kim@a.test', limit: 100 })).rejects.toThrow();
+  renameSync(`${file}.away`, file);
+  await archive().closeNext(place.clock.at);
+  expect(await bench.audit.verify()).toMatchObject({ intact: true, lost: { count: 0 } });
+  renameSync(file, `${file}.away`);
+  await bench.restart();
+  const { bad } = await bench.audit.verify();
+  expect(bad).toMatchObject({ seq: 1, what: expect.stringContaining(`audit/${march!.name}.db`) });
 });
 
 describe('pruning', () => {

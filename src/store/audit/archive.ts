@@ -1,8 +1,8 @@
 // Segments of the audit on SQLite: copied by a thread of its own, recorded and emptied out of the queue's database by the
 // writer, read by the reader. Each step may be made again: what a crash leaves is gone on with, or made anew.
 
-import { readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { VaultError } from '../../crypto/vault.ts';
 import type { QueueId, Time } from '../../domain/ids.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
@@ -58,6 +58,7 @@ async function closeNext(access: Access, database: string, now: Time, at: AtStep
   const end = monthEnd(month);
   if (now < end + GRACE) return null;
   const { node, epoch, base, after, seq } = pending;
+  refuseWithoutSpace(database);
   const what = { node, epoch, base, after, until: seq, month, end };
   const copied = await runArchivist({ database, job: { kind: 'copy', what, now, cutoff: now - GRACE } });
   if (copied === null) return null;
@@ -66,6 +67,16 @@ async function closeNext(access: Access, database: string, now: Time, at: AtStep
   await at('recorded');
   await moveOut(access, copied.name, at);
   return segmentOf((await access.read<SegmentRow[]>('segments', null)).find((one) => one.name === copied.name)!);
+}
+
+/** Left for the line while a month is copied. */
+const SPARE = 256 << 20;
+
+/** Throws `ENOSPC`: a segment is no larger than the database that it is copied from, and mail must not stop for it. */
+function refuseWithoutSpace(database: string): void {
+  const { bavail, bsize } = statfsSync(dirname(database));
+  if (bavail * bsize > statSync(database).size + SPARE) return;
+  throw Object.assign(new Error('there is no space to close a month'), { code: 'ENOSPC' });
 }
 
 async function moveOut(access: Access, name: string, at: AtStep): Promise<void> {

@@ -20,6 +20,19 @@ export type Sources = {
   close(): void;
 };
 
+/** Throws in plain words: the caller asks for what was there. */
+function openFile(path: string, name: string): Database.Database {
+  try {
+    return new Database(path, { readonly: true, fileMustExist: true });
+  } catch {
+    throw new Error(`${missing(name)}; put it back from a backup`);
+  }
+}
+
+export function missing(name: string): string {
+  return `audit/${name}.db, a closed month of the audit, cannot be opened`;
+}
+
 export function openSources(live: Database.Database): Sources {
   const rows = live.prepare<[], SegmentRow>('SELECT * FROM segment ORDER BY no');
   const files = new LRUCache<string, Database.Database>({ max: OPEN, dispose: (db) => db.close() });
@@ -30,7 +43,7 @@ export function openSources(live: Database.Database): Sources {
       if (state === 'pruned') return null;
       const known = files.get(name);
       if (known) return known;
-      const db = new Database(segmentPath(live.name, name), { readonly: true, fileMustExist: true });
+      const db = openFile(segmentPath(live.name, name), name);
       db.pragma('automatic_index = OFF');
       db.pragma('temp_store = MEMORY');
       db.pragma(`cache_size = ${CACHE}`);

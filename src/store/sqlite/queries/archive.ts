@@ -4,8 +4,8 @@
 import type { HoldRow, SegmentRow } from '../calls/archive.ts';
 import { AUDIT_ROW, type AuditRow } from '../calls/audit.ts';
 import { DAY, DELIVERIES } from '../calls/queue.ts';
-import { perFile, type Sources } from '../sources.ts';
-import { auditQueries, type VerifySliceCall } from './audit.ts';
+import { missing, perFile, type Sources } from '../sources.ts';
+import { auditQueries, type VerifySlice, type VerifySliceCall } from './audit.ts';
 import { messageQuery, type Whole } from './queue.ts';
 import { type SearchCall, searchQueries } from './search.ts';
 
@@ -96,6 +96,19 @@ export function archiveQueries(sources: Sources) {
     return audit(one)?.readAfter([n - 1, 1])[0] ?? null;
   }
 
+  /** What cannot be read is named as an entry that does not fit. */
+  function verifyIn(one: SegmentRow, call: VerifySliceCall): VerifySlice {
+    try {
+      return audit(one)!.verifySlice(call);
+    } catch (error) {
+      const [head] = call;
+      const { node, epoch, seq } = head;
+      const code = (error as { code?: string }).code;
+      const what = `is missing: ${missing(one.name)}${code === undefined ? '' : ` (${code})`}`;
+      return { head, bad: { node, epoch, seq: seq + 1, what }, checked: 0, lost: [], erased: [], told: [] };
+    }
+  }
+
   const named = (name: string): SegmentRow => sources.segments().find((one) => one.name === name)!;
 
   return {
@@ -116,7 +129,7 @@ export function archiveQueries(sources: Sources) {
     },
     verifySlice: ([head, from, to]: VerifySliceCall) => liveAudit.verifySlice([head, from, to, erased.all(from, to)]),
     verifySegment: ([name, [head, from, to]]: readonly [string, VerifySliceCall]) =>
-      audit(named(name))!.verifySlice([head, from, to, erased.all(from, to)]),
+      verifyIn(named(name), [head, from, to, erased.all(from, to)]),
     searchSegment: ([name, call]: readonly [string, SearchCall]) => search(named(name))!.search(call),
     /** Where a page of a search goes on behind this delivery. */
     cursorOf: ([id]: readonly [string]): SearchCall['cursor'] => {

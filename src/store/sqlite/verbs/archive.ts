@@ -7,6 +7,7 @@ import type { Copied, HoldCall, HoldRow, MoveAnswer, MoveCall, SegmentRow } from
 import { fromOctets, type Octets, toOctets } from '../calls/octets.ts';
 import { DELIVERIES } from '../calls/queue.ts';
 import { segmentPath } from '../segment-file.ts';
+import { missing } from '../sources.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 
 const GATEWAY = '-';
@@ -96,30 +97,49 @@ function makeMoving(w: Workbench) {
   const deleteAttempts = db.prepare('DELETE FROM attempt WHERE delivery >= ? AND delivery < ?');
   let open: { readonly name: string; readonly file: Database.Database } | null = null;
 
-  function fileOf(name: string): Database.Database {
+  function fileOf({ name, base, last, hash }: SegmentRow): Database.Database {
     if (open?.name === name) return open.file;
     open?.file.close();
-    open = { name, file: new Database(segmentPath(db.name, name), { readonly: true, fileMustExist: true }) };
-    return open.file;
+    open = null;
+    const file = new Database(segmentPath(db.name, name), { readonly: true, fileMustExist: true });
+    const stands = file
+      .prepare<[number], Uint8Array>('SELECT hash FROM audit WHERE n = ?')
+      .pluck()
+      .get(base + last);
+    if (!stands || Buffer.compare(stands, hash) !== 0) throw new Error('it is another');
+    open = { name, file };
+    return file;
   }
 
-  function tags(name: string, [day = 0, tag = '', n = -1]: MoveCall[2]): MoveAnswer {
-    const rows = fileOf(name)
-      .prepare<[unknown, Uint8Array, unknown, number], { day: number; tag: Uint8Array; n: number }>(
-        'SELECT day, tag, n FROM sought WHERE (day, tag, n) > (?, ?, ?) ORDER BY day, tag, n LIMIT ?',
-      )
-      .all(day, fromOctets(tag as Octets), n, TAGS);
+  /** Throws Refusal: a segment that cannot be read is no failure of the queue's database, and nothing is deleted for it. */
+  function rowsOf<Row>(one: SegmentRow, sql: string, ...values: unknown[]): Row[] {
+    try {
+      return fileOf(one)
+        .prepare<unknown[], Row>(sql)
+        .all(...values);
+    } catch (error) {
+      const { code, message } = error as Error & { code?: string };
+      throw new Refusal('wrong state', `${missing(one.name)} (${code ?? message})`);
+    }
+  }
+
+  function tags(one: SegmentRow, [day = 0, tag = '', n = -1]: MoveCall[2]): MoveAnswer {
+    const rows = rowsOf<{ day: number; tag: Uint8Array; n: number }>(
+      one,
+      'SELECT day, tag, n FROM sought WHERE (day, tag, n) > (?, ?, ?) ORDER BY day, tag, n LIMIT ?',
+      ...[day, fromOctets(tag as Octets), n, TAGS],
+    );
     for (const row of rows) deleteTag.run(row.day, row.tag, row.n);
     const last = rows.at(-1);
     return rows.length < TAGS || !last ? null : [last.day, toOctets(last.tag), last.n];
   }
 
-  function messages(name: string, [after = 0]: MoveCall[2]): MoveAnswer {
-    const rows = fileOf(name)
-      .prepare<[unknown, number], { n: number; finished_at: number }>(
-        'SELECT n, finished_at FROM message WHERE n > ? ORDER BY n LIMIT ?',
-      )
-      .all(after, MESSAGES);
+  function messages(one: SegmentRow, [after = 0]: MoveCall[2]): MoveAnswer {
+    const rows = rowsOf<{ n: number; finished_at: number }>(
+      one,
+      'SELECT n, finished_at FROM message WHERE n > ? ORDER BY n LIMIT ?',
+      ...[after, MESSAGES],
+    );
     for (const { n, finished_at } of rows) {
       if (deleteMessage.run(n, finished_at).changes === 0) continue;
       deleteDeliveries.run(n * DELIVERIES, (n + 1) * DELIVERIES);
@@ -147,8 +167,8 @@ function makeMoving(w: Workbench) {
       const one = byName.get(name);
       if (!one) throw new Refusal('not found', `no segment ${name}`);
       if (one.state !== 'copied') return null;
-      if (table === 'sought') return tags(name, after);
-      if (table === 'message') return messages(name, after);
+      if (table === 'sought') return tags(one, after);
+      if (table === 'message') return messages(one, after);
       if (table === 'checkpoint') {
         return range(deleteCheckpoints, after, one.first_checkpoint, one.last_checkpoint, CHECKPOINTS);
       }
