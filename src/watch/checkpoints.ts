@@ -107,13 +107,15 @@ function makeSigner({ node, audit, dayKeys, clock, log, alarm }: CheckpointDeps)
 
   /** The key that the last committed checkpoint names; a new series when there is none to be had. */
   async function settle(): Promise<{ readonly key: DayKey; readonly day: number }> {
-    const { standing } = await audit.proofState(node);
+    const { standing, head } = await audit.proofState(node);
     const found = standing?.next ? dayKeys.find(standing.next) : null;
     if (found && standing) {
       await dayKeys.keepOnly(found.key);
       return { key: found, day: dayOf(standing.at) };
     }
-    if (standing) {
+    if (standing && standing.node === head.node && standing.epoch < head.epoch) {
+      log.warn({ epoch: head.epoch }, 'a new key signs the audit after a restore; keep its public half too');
+    } else if (standing) {
       alarm('audit key lost');
       log.warn(
         { checkpoint: standing.no },

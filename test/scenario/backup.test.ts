@@ -127,6 +127,7 @@ test('a backup under load comes back: finished stays finished, unfinished waits 
   await sealrelay(files, ['queue', 'retry', '--all', '--yes']);
   await until(() => numbers(arrived).length === number, 'all there');
   await until(async () => (await queue(files)).length === 0, 'all done');
+  const { out: firstKey } = await sealrelay(files, ['log', 'key']);
   const { out: sent } = await sealrelay(files, ['log', 'search', '--csv']);
   await gateway.kill();
   expect(findCanaries([target], Object.values(CANARY))).toEqual([]);
@@ -140,6 +141,14 @@ test('a backup under load comes back: finished stays finished, unfinished waits 
   expect((await sealrelay(machine, ['status'])).err).toContain('there is no operator yet');
   await addOperator(machine);
   expect(await json(machine, 'log', 'verify')).toMatchObject({ intact: true, lost: { count: 0 } });
+  // Kept elsewhere, the first key of before does not lead to those after it.
+  const kept = join(files.folder, 'audit.pub');
+  writeFileSync(kept, firstKey);
+  expect((await sealrelay(machine, ['log', 'verify', '--key', kept])).code).toBe(1);
+  writeFileSync(kept, (await sealrelay(machine, ['log', 'key'])).out);
+  expect(readFileSync(kept, 'utf8')).toContain(firstKey.trim().split('\n').at(-1));
+  expect((await sealrelay(machine, ['log', 'verify', '--key', kept])).code).toBe(0);
+  expect(gateway.log()).toContain('a new key signs the audit after a restore');
   const held = await queue(machine);
   expect(held).toHaveLength(restored.held);
   expect(held.every(({ state, inDoubt }) => state === 'held' && inDoubt)).toBe(true);

@@ -161,4 +161,12 @@ describe('a series', () => {
     const anew = signed({ no: 2, key: OTHER.key, next: OTHER.key }, OTHER);
     expect(run([signed(), anew], [ONE.key, OTHER.key])).toBe(2);
   });
+
+  test('a restored gateway begins anew in a later epoch: believed without kept keys, wanted among them', () => {
+    const anew = (epoch: number) => signed({ no: 2, epoch, seq: 1, key: OTHER.key, next: OTHER.key }, OTHER);
+    expect(run([signed(), anew(1_795_000_000)])).toBe(2);
+    expect(run([signed(), anew(1_795_000_000)], [ONE.key])).toContain('that is none of those kept elsewhere');
+    expect(run([signed(), anew(1_795_000_000)], [ONE.key, OTHER.key])).toBe(2);
+    expect(run([signed(), anew(signed().epoch - 1)])).toContain('that the one before did not endorse');
+  });
 });

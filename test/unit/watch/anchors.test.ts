@@ -1,0 +1,67 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isSigned, readCheckpoint, readRetracted, signCheckpoint } from '../../../src/record/checkpoint.ts';
+import type { Line } from '../../../src/relay/line.ts';
+import { makeAnchor } from '../../../src/watch/anchors.ts';
+import { testClock } from '../../support/clock.ts';
+
+// What was retracted goes off the machine with the anchors, so that a restore can retract it again.
+
+const MINUTE = 60_000;
+const pair = generateKeyPairSync('ed25519');
+const key = pair.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
+const clock = testClock(Date.UTC(2026, 10, 24));
+let folder: string;
+let no = 0;
+/** When each was retracted. */
+let retracted: Map<string, number>;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sealrelay-anchors-'));
+  retracted = new Map();
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const file = () => join(folder, 'anchors.jsonl');
+const latest = () => {
+  no += 1;
+  const head = { node: 'gw', epoch: 1, seq: no * 10, hash: Buffer.alloc(32, no) };
+  return signCheckpoint({ ...head, no, at: clock.now(), others: [], key, next: null }, pair.privateKey);
+};
+const start = () =>
+  makeAnchor({
+    line: {
+      clock,
+      meter: { alarm: (name: string) => expect(name).toBe('none') },
+      log: { error: () => {} },
+    } as unknown as Line,
+    targets: () => ({ file: file() }),
+    checkpoints: { latest, atEnd: () => {} },
+    post: {} as never,
+    retracted: async (since) => [...retracted].flatMap(([id, at]) => (at > since ? [id] : [])),
+  });
+const lines = () => readFileSync(file(), 'utf8').trim().split('\n');
+
+test('each line has what was retracted since the one before; the first of a process the days before it', async () => {
+  const day = 24 * 60 * MINUTE;
+  retracted.set('old', clock.now() - 8 * day).set('before', clock.now() - 6 * day);
+  const anchor = start();
+  await anchor();
+  clock.advance(10 * MINUTE);
+  retracted.set('one', clock.now());
+  clock.advance(10 * MINUTE);
+  await anchor();
+  clock.advance(20 * MINUTE);
+  await anchor();
+  expect(lines().map(readRetracted)).toEqual([['before'], ['one'], []]);
+  expect(lines().map((line) => isSigned(readCheckpoint(line)!))).toEqual([true, true, true]);
+  await start()('file');
+  expect(readRetracted(lines().at(-1)!)).toEqual(['before', 'one']);
+});
+
+test('of lines that are no anchors nothing is retracted', () => {
+  for (const line of ['', 'x', '{"no":1,"retracted":["a"]}', '{"retracted":["a"]}'])
+    expect(readRetracted(line)).toEqual([]);
+});
