@@ -17,7 +17,12 @@ type Status = {
   readonly listeners: readonly { readonly name: string; readonly address: string }[];
   readonly ready: boolean;
   readonly reasons: readonly string[];
-  readonly alarms: readonly { readonly name: string; readonly count: number; readonly at: string }[];
+  readonly alarms: readonly {
+    readonly name: string;
+    readonly count: number;
+    readonly at: string;
+    readonly standing: boolean;
+  }[];
   readonly queue: {
     readonly stages: Readonly<Record<string, number>>;
     readonly states: Readonly<Record<string, number>>;
@@ -63,7 +68,9 @@ async function show(status: Status): Promise<void> {
     ['oldest', ageText(oldest, now)],
   ]);
   for (const alarm of status.alarms) {
-    await print(`${mark('warning')} ${plain(alarm.name)}: ${alarm.count} times, last ${timeText(alarm.at)}`);
+    const since = alarm.standing ? 'is so since' : `${alarm.count} ${alarm.count === 1 ? 'time' : 'times'}, last`;
+    await print(`${mark('warning')} ${plain(alarm.name)}: ${since} ${timeText(alarm.at)}`);
   }
+  if (status.alarms.length > 0) say('next: sealrelay doctor --brief says what they mean');
   if ((states.held ?? 0) > 0) say('next: sealrelay queue list --state held');
 }

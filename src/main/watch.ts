@@ -1,5 +1,6 @@
 // The watch over all of it.
 
+import { join } from 'node:path';
 import type { Address } from '../domain/ids.ts';
 import { certificateEndings, ownKeyEndings } from '../watch/endings.ts';
 import { createMeasure } from '../watch/measure.ts';
@@ -17,7 +18,8 @@ export function openWatch(base: Base, { store, bodies }: State, { line }: Runnin
   const measure = createMeasure({
     ...{ line, startedAt, store: store.watch, audit: store.audit, stats: store.stats, wal: store.wal },
     batch: config().limits.store_batch,
-    path: config().storage.path,
+    // Where no backup looks.
+    path: join(config().storage.path, 'made'),
     disk: async () => ({ free: (await bodies.space()).free, reserve: config().limits.reserve_disk }),
     // Whoever keeps something that ends hands in its list here.
     endings: [() => certificateEndings(config()), () => ownKeyEndings(store.book)],

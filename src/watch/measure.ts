@@ -21,7 +21,7 @@ export type MeasureDeps = {
   readonly disk: () => Promise<{ readonly free: number; readonly reserve: number }>;
   /** Changes that may share a commit. */
   readonly batch: number;
-  /** The storage folder. */
+  /** Folder on the disk of the state, where a small file may be written. */
   readonly path: string;
   /** What ends at a time: each part that keeps such things hands in its own. */
   readonly endings: readonly (() => Promise<readonly Ending[]>)[];
@@ -68,8 +68,11 @@ export function createMeasure(deps: MeasureDeps): Measure {
   return {
     async now() {
       const now = line.clock.now();
-      // Before this look's own reads.
-      const read = stats().oldestRead;
+      const before = stats().oldestRead;
+      const begun = performance.now();
+      const lastAccepted = await store.lastAccepted();
+      // The reader does one after the other: ours waited as long.
+      const read = Math.max(before, performance.now() - begun);
       const due = await line.queue.nextDue();
       const lateness = (at: Time | null) => (at === null ? 0 : Math.max(0, now - at));
       const lastAccepted = await store.lastAccepted();
