@@ -75,7 +75,6 @@ export function createMeasure(deps: MeasureDeps): Measure {
       const read = Math.max(before, performance.now() - begun);
       const due = await line.queue.nextDue();
       const lateness = (at: Time | null) => (at === null ? 0 : Math.max(0, now - at));
-      const lastAccepted = await store.lastAccepted();
       return {
         ...{ now, read, wal: deps.wal(), ...overTime(now), heap: heap.used() },
         held: await store.held(),
