@@ -15,13 +15,15 @@ export type PortalSweepDeps = {
 };
 
 /** Also without a portal: what was put into one still ends. */
-export function startPortalSweep(deps: PortalSweepDeps): { stop(): Promise<void> } {
+export function startPortalSweep(deps: PortalSweepDeps & { readonly line: Pick<Line, 'outages'> }): {
+  stop(): Promise<void>;
+} {
   const { line } = deps;
   const stopped = new AbortController();
   const done = (async () => {
     while (!stopped.signal.aborted) {
       try {
-        while ((await sweepParcels(deps)) > 0 && !stopped.signal.aborted);
+        while (line.outages.trustsClock() && (await sweepParcels(deps)) > 0 && !stopped.signal.aborted);
       } catch (error) {
         line.meter.alarm('stage failed');
         line.log.error({ stage: 'portal sweep', code: codeOf(error) }, 'the sweep failed and is tried again');

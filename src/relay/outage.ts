@@ -108,6 +108,8 @@ export type Outages = {
   tried(destination: string, answered: boolean): void;
   /** Since `from`: how long clocks stood still. */
   stood(from: Time): Duration;
+  /** False for a day after the clock jumped: what ends or is destroyed by its age waits until people had time to look. */
+  trustsClock(): boolean;
   /** An outage lasts. */
   away(): boolean;
   /** How old a message must be now for its sender to be told that it is delayed. */

@@ -22,6 +22,8 @@ const MINUTE = 60_000;
 const JUMP = 60 * MINUTE;
 /** Older ones concern no message. */
 const KEPT = 50;
+/** The clock is in doubt for so long after it jumped. */
+const DOUBT = 24 * 60 * MINUTE;
 /** After an attempt that failed none is begun for so long. */
 const PAUSE = 10_000;
 
@@ -38,6 +40,7 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
   let outages = await deps.queue.outages();
   let failedAt = Number.NEGATIVE_INFINITY;
   let endedAt = Number.NEGATIVE_INFINITY;
+  let jumpedAt = Number.NEGATIVE_INFINITY;
   let seen = { now: clock.now(), running: running() };
 
   const away = (): boolean => outages.at(-1)?.until === null;
@@ -55,6 +58,7 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
     const by = at.now - seen.now - (at.running - seen.running);
     seen = at;
     if (Math.abs(by) < JUMP) return at.now;
+    jumpedAt = at.running;
     meter.alarm('clock jumped');
     log.warn({ minutes: Math.round(by / MINUTE) }, 'the clock jumped; clocks of messages do not count that time');
     keep(afterJump(outages, by, at.now), 'clock.jumped');
@@ -109,6 +113,10 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
     stood(from) {
       const now = look();
       return stoodStill(outages, from, now);
+    },
+    trustsClock() {
+      look();
+      return running() - jumpedAt >= DOUBT;
     },
     away,
     warnAfter() {

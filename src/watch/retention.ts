@@ -25,13 +25,16 @@ export function keptSince(now: Time, months: number): Time {
   return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() - months);
 }
 
-export function startRetention(deps: RetentionDeps): { stop(): Promise<void> } {
-  const { clock, log, meter } = deps.line;
+export function startRetention(deps: RetentionDeps & { readonly line: Pick<Line, 'outages'> }): {
+  stop(): Promise<void>;
+} {
+  const { clock, log, meter, outages } = deps.line;
   const stopped = new AbortController();
   const once = makeRetention(deps, stopped.signal);
   const done = (async () => {
     while (!stopped.signal.aborted) {
-      await once().catch((error) => {
+      const round = outages.trustsClock() ? once() : Promise.resolve();
+      await round.catch((error) => {
         if (stopped.signal.aborted) return;
         meter.alarm('stage failed');
         log.error({ stage: 'retention', code: codeOf(error) }, 'retention failed and is tried again in a minute');

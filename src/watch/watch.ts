@@ -55,7 +55,7 @@ export function startWatch(deps: WatchDeps): Watch {
   }
 
   async function once(): Promise<void> {
-    await lookAtHeld(deps);
+    if (line.outages.trustsClock()) await lookAtHeld(deps);
     await see(await figures());
   }
 

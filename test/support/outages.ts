@@ -6,6 +6,7 @@ export const NO_OUTAGES: Outages = {
   look: () => {},
   tried: () => {},
   stood: () => 0,
+  trustsClock: () => true,
   away: () => false,
   warnAfter: () => 1,
   room: (most) => most,

@@ -28,6 +28,7 @@ import { readSealed } from '../../../src/store/bodies/read.ts';
 import { openBodies, type SegmentBodies } from '../../../src/store/bodies/segments.ts';
 import { openStore, type Store } from '../../../src/store/sqlite/open.ts';
 import { type TestClock, testClock } from '../../support/clock.ts';
+import { NO_OUTAGES } from '../../support/outages.ts';
 import { NOON, random } from '../../support/vault.ts';
 
 export const CLINIC = 'Northside Clinic';
@@ -138,6 +139,7 @@ export async function openWorld(): Promise<World> {
     ...{ queue: store.queue, bodies, clock, random, owner: OWNER, log: { info: write, warn: write, error: write } },
     ready: (organization: string) => ring.ready(organization, clock.now()),
     settings: () => SETTINGS,
+    outages: NO_OUTAGES,
     meter: { alarm: (name: string) => logged.push(name) },
     wake: (stage: string) => woken.push(stage),
   } as unknown as Line;

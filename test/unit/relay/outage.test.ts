@@ -203,6 +203,10 @@ describe('an outage', () => {
     expect(outages.stood(NOON)).toBeLessThanOrEqual(6 * HOUR + 2 * MINUTE);
     pass(HOUR);
     expect(outages.stood(time.now - HOUR)).toBe(0);
+    // For a day nothing is destroyed by its age.
+    expect(outages.trustsClock()).toBe(false);
+    pass(24 * HOUR);
+    expect(outages.trustsClock()).toBe(true);
     expect(alarms).toEqual(['clock jumped', 'clock jumped', 'clock jumped']);
     // What it put off by ten years is due.
     expect(events.at(-1)).toBe('retried {"states":["ready"]}');
