@@ -8,7 +8,12 @@ import { ANSWER_BOUND, type AnswerFrame, frame, frameReader } from '../control/f
 import { CliError, EXIT } from './errors.ts';
 import { socketFolder } from './place.ts';
 
-export type DaemonOptions = { readonly config?: string; readonly socket?: string };
+export type DaemonOptions = {
+  readonly config?: string;
+  readonly socket?: string;
+  /** Of commands that may take another operator. */
+  readonly breakGlass?: boolean;
+};
 export type Access = 'read' | 'write';
 
 /** `~/.config/sealrelay/token`, or what SEALRELAY_TOKEN_FILE names. */
@@ -36,7 +41,7 @@ export async function ask<Answer>(
   const token = readToken();
   const socket = await connect(socketFolder(options), access);
   try {
-    socket.write(frame({ id: 1, token: token ?? '', command, args }));
+    socket.write(frame({ id: 1, token: token ?? '', command, args, breakGlass: options.breakGlass ?? false }));
     return (await answer(socket, onPage)) as Answer;
   } catch (error) {
     if (error instanceof CliError && error.message === UNKNOWN && token === null) throw withoutToken();
@@ -107,7 +112,8 @@ async function answer(socket: Socket, onPage: (rows: readonly unknown[]) => Prom
 }
 
 function refusal(error: { code: string; message: string; next?: string }): CliError {
-  return new CliError(error.message, error.next, error.code === 'usage' ? EXIT.usage : EXIT.failed);
+  const exit = error.code === 'usage' ? EXIT.usage : error.code === 'waits' ? EXIT.waits : EXIT.failed;
+  return new CliError(error.message, error.next, exit);
 }
 
 export function isNotRunning(error: unknown): boolean {

@@ -1,6 +1,7 @@
 // Errors as people read them: what is wrong, and what to do next.
 
-export const EXIT = { ok: 0, failed: 1, usage: 2, warnings: 3 } as const;
+/** `waits`: another operator has to confirm it. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, warnings: 3, waits: 4 } as const;
 
 export class CliError extends Error {
   readonly exit: number;

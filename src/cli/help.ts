@@ -15,6 +15,14 @@ export function withDaemon(command: Command): Command {
     .option('--socket <FOLDER>', 'folder of its sockets, instead of looking it up there');
 }
 
+/** The option of what may take another operator. */
+export function withBreakGlass(command: Command): Command {
+  return command.option(
+    '--break-glass',
+    'where four_eyes: wants another operator, do it now; raises an alarm and is listed until reviewed (needs --reason)',
+  );
+}
+
 /** The options of a read: data for scripts. */
 export function withJson(command: Command): Command {
   return command.option('--json', 'one JSON object a line, names that stay');

@@ -41,6 +41,11 @@ const COMMANDS: readonly Entry[] = [
   { name: 'trace', summary: "a message's life, event by event", load: () => import('./trace.ts') },
   { name: 'log', summary: 'search, export and verify the audit trail', load: () => import('./log.ts') },
   { name: 'submission', summary: 'logins of apps and devices that submit mail', load: () => import('./submission.ts') },
+  {
+    name: 'approvals',
+    summary: 'what waits for another operator, and what was done without',
+    load: () => import('./approvals/approvals.ts'),
+  },
   { name: 'user', summary: 'operators of this gateway and their tokens', load: () => import('./user.ts') },
   {
     name: 'recover',

@@ -6,7 +6,7 @@ import type { MessageView, QueueRow } from '../control/views.ts';
 import { DELIVERY_STATES } from '../domain/states.ts';
 import { ask, type DaemonOptions } from './client.ts';
 import { EXIT, usage } from './errors.ts';
-import { collect, example, withDaemon, withJson } from './help.ts';
+import { collect, example, withBreakGlass, withDaemon, withJson } from './help.ts';
 import { confirm, duration, fromStdin, wholeNumber } from './input.ts';
 import { ageText, mark, plain, print, printJson, printPairs, say, sizeText, tablePrinter, timeText } from './output.ts';
 
@@ -62,12 +62,14 @@ export function register(program: Command): void {
     '--older-than 3d --reason "domain closed"',
     true,
   );
-  change(
-    queue,
-    'drop',
-    'Ends deliveries without telling anyone.',
-    '--sender - --reason "test mail" < address.txt',
-    true,
+  withBreakGlass(
+    change(
+      queue,
+      'drop',
+      'Ends deliveries without telling anyone.',
+      '--sender - --reason "test mail" < address.txt',
+      true,
+    ),
   );
 }
 

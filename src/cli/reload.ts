@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { ReloadReport } from '../control/deps.ts';
 import { ask, type DaemonOptions } from './client.ts';
 import { EXIT } from './errors.ts';
-import { example, withDaemon, withJson } from './help.ts';
+import { example, withBreakGlass, withDaemon, withJson } from './help.ts';
 import { mark, plain, print, printJson, say } from './output.ts';
 
 type Options = DaemonOptions & { readonly json?: boolean; readonly acceptWeaker?: boolean; readonly reason?: string };
@@ -26,9 +26,9 @@ export function register(program: Command): void {
       else if (report.weaker.length > 0 || report.needsRestart.length > 0) process.exitCode = EXIT.warnings;
     });
   example(
-    withJson(withDaemon(command)),
+    withJson(withDaemon(withBreakGlass(command))),
     ['sealrelay reload', 'sealrelay reload --accept-weaker --reason "ticket 4711: lab moved to TLS"'],
-    'Exit code 0: applied; 1: kept the old one; 3: applied, with warnings. Try first: sealrelay config check, policy check.',
+    'Exit code 0: applied; 1: kept the old one; 3: applied, with warnings; 4: another operator has to confirm it. Try first: sealrelay config check, policy check.',
   );
 }
 

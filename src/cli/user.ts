@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ask, type DaemonOptions, tokenFile } from './client.ts';
 import { CliError } from './errors.ts';
-import { example, withDaemon, withJson } from './help.ts';
+import { example, withBreakGlass, withDaemon, withJson } from './help.ts';
 import { print, printJson, say, tablePrinter, timeText } from './output.ts';
 
 type ChangeOptions = DaemonOptions & { readonly reason?: string; readonly json?: boolean };
@@ -32,7 +32,7 @@ export function register(program: Command): void {
       if (options.json) return printJson(done);
       say(`removed ${name}; next: sealrelay user list`);
     });
-  example(withJson(withDaemon(remove)), ['sealrelay user remove ann --reason "left the company"']);
+  example(withJson(withDaemon(withBreakGlass(remove))), ['sealrelay user remove ann --reason "left the company"']);
 }
 
 function registerAdd(user: Command): void {
@@ -49,7 +49,7 @@ function registerAdd(user: Command): void {
     .option('--reason <TEXT>', 'why; stands in the audit')
     .action(addUser);
   example(
-    withJson(withDaemon(add)),
+    withJson(withDaemon(withBreakGlass(add))),
     ['sealrelay user add ann --role admin --write', 'sealrelay user add bob --role auditor'],
     'Next: the operator puts the token into ~/.config/sealrelay/token, mode 0600; then sealrelay status.',
   );

@@ -429,6 +429,10 @@ export function configSchema(resolve: (path: string) => string) {
     anchors: anchorsSchema(files),
     retention: retentionSchema(),
     alerts: alertsSchema(),
+    four_eyes: z
+      .array(z.enum(v.FOUR_EYES))
+      .prefault([])
+      .describe('What another operator has to confirm within 24 hours, or be done as break-glass.'),
     control: controlSchema(files),
     log: z
       .strictObject({

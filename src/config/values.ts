@@ -14,6 +14,10 @@ function kind(name: string, type: string | readonly string[] = 'string') {
 }
 
 /** A value in words of its own; `json` says to editors what it looks like. */
+/** What may take a second operator. */
+export const FOUR_EYES = ['accept-weaker', 'drop', 'anchors', 'retention', 'operators'] as const;
+export type FourEyes = (typeof FOUR_EYES)[number];
+
 export function reading<T>(json: Record<string, unknown>, read: (value: unknown) => Reading<T>) {
   return z
     .any()

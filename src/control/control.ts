@@ -5,8 +5,10 @@
 
 import type { z } from 'zod';
 import { QueueError } from '../store/queue/port.ts';
+import { approvalCommands } from './approvals/commands.ts';
+import { passGuard } from './approvals/guard.ts';
 import { backupCommands } from './backup.ts';
-import { type Command, ControlError, type Page } from './command.ts';
+import { type Command, type Context, ControlError, type Page } from './command.ts';
 import type { Caller, ControlDeps } from './deps.ts';
 import { gatewayCommands } from './gateway.ts';
 import { keyCommands } from './keys.ts';
@@ -21,7 +23,13 @@ import { watchCommands } from './watch.ts';
 
 /** Which socket it came through: `read` answers only commands that change nothing. */
 export type Door = 'control' | 'read';
-export type Request = { readonly token: string; readonly command: string; readonly args: unknown };
+export type Request = {
+  readonly token: string;
+  readonly command: string;
+  readonly args: unknown;
+  /** Do at once what would take another operator. */
+  readonly breakGlass?: boolean;
+};
 
 export type Control = {
   /** Answers a request with the command's result, handing long answers to `page`. Throws ControlError. */
@@ -34,9 +42,10 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     ...portalCommands,
     ...logCommands,
     ...operatorCommands,
+    ...approvalCommands,
     ...keyCommands,
-    ...recoverCommands,
     ...masterCommands,
+    ...recoverCommands,
     ...backupCommands,
     ...gatewayCommands,
     ...watchCommands,
@@ -64,7 +73,11 @@ export function createControl(deps: ControlDeps): Control {
     seen(caller);
     authorize(door, command, caller);
     const args = parse(command.args, request.args);
-    return command.run({ deps, caller, page }, args as never);
+    const context: Context = { deps, caller, page, confirmed: null };
+    if (command.guard === undefined) return command.run(context, args as never);
+    const asked = { command: command.name, args, breakGlass: request.breakGlass ?? false };
+    const confirmed = await passGuard(context, asked, await command.guard(deps, args as never));
+    return command.run({ ...context, confirmed }, args as never);
   }
 
   function addFirst(given: unknown): Promise<unknown> {

@@ -1,12 +1,15 @@
 // What control needs of the rest, as one object that main.ts fills in, and the shapes that travel through it.
 
+import type { FourEyes } from '../config/values.ts';
 import type { OrganizationName, QueueId, Time } from '../domain/ids.ts';
 import type { Actor, Clock, Decision, Delivery, Message, Protection, Random } from '../domain/types.ts';
 import type { KeyBook } from '../keys/book-port.ts';
 import type { ReadKeys } from '../keys/import.ts';
 import type { Judge } from '../keys/lookup.ts';
 import type { Rotation } from '../keys/rotate.ts';
+import type { AlarmName } from '../relay/line.ts';
 import type { Accounts, Role } from '../store/accounts/port.ts';
+import type { Approvals } from '../store/approvals/port.ts';
 import type { Archive } from '../store/audit/archive-port.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { Backups } from '../store/backup/make.ts';
@@ -15,6 +18,7 @@ import type { Queue } from '../store/queue/port.ts';
 import type { Recovery } from '../store/recovery/port.ts';
 import type { WatchStore } from '../store/watch/port.ts';
 import type { Watch } from '../watch/watch.ts';
+import type { Guard } from './approvals/guard.ts';
 
 /** Who asks. The actor is proven by a token before a command sees it; a caller never names itself. */
 export type Caller = { readonly actor: Actor; readonly role: Role };
@@ -49,7 +53,13 @@ export type GatewayStatus = {
   }[];
 };
 
-export type ReloadOptions = { readonly actor: Actor; readonly reason: string; readonly acceptWeaker: boolean };
+export type ReloadOptions = {
+  readonly actor: Actor;
+  readonly reason: string;
+  readonly acceptWeaker: boolean;
+  /** What another operator confirmed: the guard's `of`. */
+  readonly confirmed: string | null;
+};
 
 /** What a reload did; when `applied` is false the configuration and policy of before go on. */
 export type ReloadReport = {
@@ -89,6 +99,10 @@ export type ControlDeps = {
   readonly audit: Audit;
   readonly archive: Archive;
   readonly accounts: Accounts;
+  readonly approvals: Approvals;
+  /** What the configuration in force wants confirmed by another operator. */
+  readonly fourEyes: () => readonly FourEyes[];
+  readonly alarm: (name: AlarmName) => void;
   /** Without the private part of a key, which nobody gets out. */
   readonly book: Omit<KeyBook, 'privateOf'>;
   readonly judge: Judge;
@@ -97,6 +111,8 @@ export type ControlDeps = {
   readonly readKeys: ReadKeys;
   readonly explain: (message: Message, deliveries: readonly Delivery[]) => Promise<readonly Explained[]>;
   readonly reload: (options: ReloadOptions) => Promise<ReloadReport>;
+  /** What a reload of the files as they are now would touch. */
+  readonly reloadGuard: (options: Pick<ReloadOptions, 'acceptWeaker'>) => Promise<Guard>;
   readonly status: () => Promise<GatewayStatus>;
   /** Something became due: the schedule looks again. */
   readonly wake: () => void;

@@ -11,6 +11,8 @@ export type RequestFrame = {
   readonly token: string;
   readonly command: string;
   readonly args: unknown;
+  /** Do at once what would take another operator. */
+  readonly breakGlass?: boolean;
 };
 export type AnswerFrame =
   | { readonly id: number; readonly page: readonly unknown[] }

@@ -22,7 +22,7 @@ export const gatewayCommands: readonly Command[] = [
     z
       .strictObject({ acceptWeaker: z.boolean().default(false), reason: z.string().max(1000).default('') })
       .refine((args) => !args.acceptWeaker || args.reason.trim() !== '', 'accepting a weaker policy needs a reason'),
-    ({ deps, caller }, args) =>
-      deps.reload({ actor: caller.actor, reason: args.reason, acceptWeaker: args.acceptWeaker }),
+    ({ deps, caller, confirmed }, args) => deps.reload({ ...args, actor: caller.actor, confirmed }),
+    (deps, args) => deps.reloadGuard(args),
   ),
 ];

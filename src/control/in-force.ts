@@ -2,6 +2,7 @@
 // last good one kept when it is not. In live mode a policy that would have decided any of the last 1,000 messages weaker
 // is refused until an operator accepts it by name and reason (src/README.md).
 
+import { createHash } from 'node:crypto';
 import { changesText, compareConfigs } from '../config/compare.ts';
 import { isRefused, type LoadDeps, loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problem.ts';
@@ -18,6 +19,7 @@ import type { Settings } from '../relay/line.ts';
 import { settingsOf } from '../relay/settings.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { Queue } from '../store/queue/port.ts';
+import { type Guard, needed, UNGUARDED } from './approvals/guard.ts';
 import type { ReloadOptions, ReloadReport } from './deps.ts';
 
 export type InForce = {
@@ -107,6 +109,21 @@ export type ReloadDeps = {
   readonly apply: (next: InForce) => Promise<void>;
 };
 
+/** What the files as they are now would touch. What cannot be loaded touches nothing: it is refused anyway. */
+export async function reloadGuard(deps: ReloadDeps, options: Pick<ReloadOptions, 'acceptWeaker'>): Promise<Guard> {
+  const next = await loadInForce(deps.path, deps.load, deps.clock.now());
+  return 'problems' in next ? UNGUARDED : guardOf(deps.current(), next, options.acceptWeaker);
+}
+
+function guardOf(before: InForce, next: InForce, acceptWeaker: boolean): Guard {
+  const changed = compareConfigs(before.config, next.config).map(({ key }) => key);
+  const sections = (['anchors', 'retention', 'four_eyes'] as const).filter((section) =>
+    changed.some((key) => key === section || key.startsWith(`${section}.`) || key.startsWith(`${section}[`)),
+  );
+  const digest = createHash('sha256').update(JSON.stringify([next.config, next.policy.version]));
+  return { kinds: [...(acceptWeaker ? (['accept-weaker'] as const) : []), ...sections], of: digest.digest('hex') };
+}
+
 /** One reload at a time; a second one waits for the first. */
 export function createReload(deps: ReloadDeps): (options: ReloadOptions) => Promise<ReloadReport> {
   let last: Promise<unknown> = Promise.resolve();
@@ -121,6 +138,12 @@ async function reload(deps: ReloadDeps, options: ReloadOptions): Promise<ReloadR
   const before = deps.current();
   const next = await loadInForce(deps.path, deps.load, deps.clock.now());
   if ('problems' in next) return refuse(deps, options, { problems: next.problems, weaker: [] });
+  const guard = guardOf(before, next, options.acceptWeaker);
+  const kinds = needed(before.config.four_eyes, guard);
+  if (kinds.length > 0 && options.confirmed !== guard.of) {
+    const problem = `four_eyes: another operator has to confirm what changed (${kinds.join(', ')}): sealrelay reload`;
+    return refuse(deps, options, { problems: [problem], weaker: [] });
+  }
   const changes = compareConfigs(before.config, next.config).map((one) => changesText([one]));
   const after = { ...next, config: keepFixed(before.config, next.config) };
   const facts = await lastFacts(deps.queue);

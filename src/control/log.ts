@@ -7,6 +7,7 @@ import { DELIVERY_STATES } from '../domain/states.ts';
 import { firstKeyView, readKeys } from '../record/checkpoint.ts';
 import type { Hold, Segment } from '../store/audit/archive-port.ts';
 import type { LogQuery } from '../store/audit/port.ts';
+import { UNGUARDED } from './approvals/guard.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import { view } from './queue.ts';
 import { clearConditions, DOMAIN, searched } from './selection.ts';
@@ -218,6 +219,7 @@ const archiveCommands: readonly Command[] = [
       await deps.archive.removeHold(args.id, caller.actor, args.reason);
       return { removed: args.id };
     },
+    () => ({ kinds: ['retention'], of: '' }),
   ),
   command('log.months', 'read', z.strictObject({}), async ({ deps }) => (await deps.archive.segments()).map(monthView)),
   command('log.destroyed', 'read', z.strictObject({}), async (context) => {
@@ -226,11 +228,17 @@ const archiveCommands: readonly Command[] = [
     await context.page(entries.map(entryView));
     return { entries: entries.length };
   }),
-  command('log.erase', 'write', eraseArgs, async (context, { dryRun, ...args }) => {
-    const { deps, caller } = context;
-    known(context, args.organization);
-    return { dryRun, ...(await deps.archive.erase({ ...args, actor: caller.actor, dryRun })) };
-  }),
+  command(
+    'log.erase',
+    'write',
+    eraseArgs,
+    async (context, { dryRun, ...args }) => {
+      const { deps, caller } = context;
+      known(context, args.organization);
+      return { dryRun, ...(await deps.archive.erase({ ...args, actor: caller.actor, dryRun })) };
+    },
+    (_, { dryRun }) => (dryRun ? UNGUARDED : { kinds: ['retention'], of: '' }),
+  ),
 ];
 
 export const logCommands: readonly Command[] = [

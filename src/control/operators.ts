@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Address } from '../domain/ids.ts';
 import type { Operator } from '../store/accounts/port.ts';
+import { type Guard, UNGUARDED } from './approvals/guard.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import type { Caller, ControlDeps } from './deps.ts';
 import { hashToken, newToken } from './tokens.ts';
@@ -29,6 +30,12 @@ export async function addUser(deps: ControlDeps, caller: Caller, args: z.output<
   const operator: Operator = { name: args.name, role: args.role, tokenHash, createdAt: deps.clock.now() };
   await deps.accounts.addOperator(operator, caller.actor, args.reason);
   return { name: args.name, role: args.role, token };
+}
+
+/** Who is alone has nobody to ask. */
+async function guardOperators(deps: ControlDeps): Promise<Guard> {
+  const admins = (await deps.accounts.operators()).filter(({ role }) => role === 'admin');
+  return admins.length > 1 ? { kinds: ['operators'], of: '' } : UNGUARDED;
 }
 
 async function removeUser({ deps, caller }: Context, args: { name: string; reason: string }) {
@@ -86,8 +93,8 @@ async function removeLogin({ deps, caller }: Context, args: { name: string; reas
 const removeArgs = z.strictObject({ name: NAME, reason: REASON });
 
 export const operatorCommands: readonly Command[] = [
-  command('user.add', 'write', addUserArgs, ({ deps, caller }, args) => addUser(deps, caller, args)),
-  command('user.remove', 'write', removeArgs, removeUser),
+  command('user.add', 'write', addUserArgs, ({ deps, caller }, args) => addUser(deps, caller, args), guardOperators),
+  command('user.remove', 'write', removeArgs, removeUser, guardOperators),
   command('user.list', 'read', z.strictObject({}), async ({ deps, page }) => {
     const operators = await deps.accounts.operators();
     await page(operators.map(({ name, role, createdAt }) => ({ name, role, created: iso(createdAt) })));

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { type DeliveryId, GATEWAY, isQueueId, messageOf, type QueueId } from '../domain/ids.ts';
 import type { DeliveryState } from '../domain/types.ts';
 import type { Changed, Operation, QueueError, Selection } from '../store/queue/port.ts';
+import { UNGUARDED } from './approvals/guard.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import type { Found } from './deps.ts';
 import { parseProtection } from './protection.ts';
@@ -190,8 +191,12 @@ export const queueCommands: readonly Command[] = [
   command('queue.bounce', 'write', z.strictObject(because), (context, args) =>
     apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.giveUp(op, what)),
   ),
-  command('queue.drop', 'write', z.strictObject(because), (context, args) =>
-    apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.drop(op, what)),
+  command(
+    'queue.drop',
+    'write',
+    z.strictObject(because),
+    (context, args) => apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.drop(op, what)),
+    (_, { dryRun }) => (dryRun ? UNGUARDED : { kinds: ['drop'], of: '' }),
   ),
   command('redecide', 'write', z.strictObject(change), (context, args) =>
     apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.redecide(op, what)),

@@ -184,5 +184,6 @@ function requestFrame(value: unknown): RequestFrame {
     typeof one.token === 'string' &&
     typeof one.command === 'string';
   if (!isRequest) throw new FrameError('a frame is not a request');
-  return { id: one.id as number, token: one.token as string, command: one.command as string, args: one.args };
+  const { id, token, command, args } = one as RequestFrame;
+  return { id, token, command, args, breakGlass: one.breakGlass === true };
 }

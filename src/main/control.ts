@@ -12,7 +12,7 @@ import { prospectsFor } from '../relay/ways.ts';
 import { createBackups } from '../store/backup/make.ts';
 import type { SegmentBodies } from '../store/bodies/segments.ts';
 import { hashSecret } from '../trust/login.ts';
-import { type Base, clock, random } from './base.ts';
+import { type Base, clock, meterOf, random } from './base.ts';
 import type { State } from './state.ts';
 import type { Watched } from './watch.ts';
 
@@ -32,7 +32,7 @@ export function controlDeps(
   base: Base,
   state: State,
   { line, keys, watch }: Watched,
-  reload: ControlDeps['reload'],
+  reloading: Pick<ControlDeps, 'reload' | 'reloadGuard'>,
   listeners: GatewayStatus['listeners'],
 ): ControlDeps {
   const { inForce, log, alarms, startedAt } = base;
@@ -59,10 +59,13 @@ export function controlDeps(
     audit: store.audit,
     archive: store.archive,
     accounts: store.accounts,
+    approvals: store.approvals,
+    fourEyes: () => inForce.current.config.four_eyes,
+    alarm: meterOf(base).alarm,
     ...keys,
-    explain: (message, deliveries) => explain(explainDeps, message, deliveries),
     rotation: state.rotation,
-    reload,
+    explain: (message, deliveries) => explain(explainDeps, message, deliveries),
+    ...reloading,
     status: async () => ({
       ...(await readiness(base, state, line)),
       version: packageVersion(),

@@ -2,7 +2,7 @@
 
 import { createControl } from '../control/control.ts';
 import type { ReloadReport } from '../control/deps.ts';
-import { createReload, type InForce } from '../control/in-force.ts';
+import { createReload, type InForce, type ReloadDeps, reloadGuard } from '../control/in-force.ts';
 import { openSockets } from '../control/socket.ts';
 import { GATEWAY } from '../domain/ids.ts';
 import { createPortal } from '../portal/service.ts';
@@ -53,7 +53,7 @@ export async function openDoors(base: Base, state: State, running: Watched, conf
   };
   metrics.organizations(inForce.current.settings.organizations.map(({ name }) => name));
   const current = () => inForce.current;
-  const reload = createReload({
+  const reloading: ReloadDeps = {
     path: configPath,
     load,
     queue: store.queue,
@@ -61,13 +61,16 @@ export async function openDoors(base: Base, state: State, running: Watched, conf
     clock,
     current,
     apply,
-  });
+  };
+  const reload = createReload(reloading);
   const listeners = smtp.map((one, i) => ({
     name: i === 0 ? 'smtp' : 'submit',
     address: `${one.address}:${one.port}`,
   }));
   if (portal !== null) listeners.push({ name: 'portal', address: `${portal.address}:${portal.port}` });
-  const control = createControl(controlDeps(base, state, running, reload, listeners));
+  const control = createControl(
+    controlDeps(base, state, running, { reload, reloadGuard: (options) => reloadGuard(reloading, options) }, listeners),
+  );
   const groups = {
     ...(config.control.admin_group !== undefined && { control: config.control.admin_group }),
     ...(config.control.read_group !== undefined && { read: config.control.read_group }),
@@ -98,7 +101,10 @@ export async function openDoors(base: Base, state: State, running: Watched, conf
   ];
   await store.audit.append(own);
   closers.push(() => store.audit.append([{ organization: GATEWAY, actor: 'gateway', event: 'gateway.stopped' }]));
-  return { listeners, reload: () => reload({ actor: 'gateway', reason: 'SIGHUP', acceptWeaker: false }) };
+  return {
+    listeners,
+    reload: () => reload({ actor: 'gateway', reason: 'SIGHUP', acceptWeaker: false, confirmed: null }),
+  };
 }
 
 async function openPortal(

@@ -94,6 +94,7 @@ export type AlarmName =
   | 'audit key lost'
   | 'anchor failed'
   | 'rotation failed'
+  | 'break-glass used'
   | 'own outage'
   | 'clock jumped'
   | 'held mail'

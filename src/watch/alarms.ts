@@ -24,6 +24,10 @@ export const ALARMS: Readonly<Record<AlarmName, AlarmWords>> = {
     means: 'A mail of ours to staff could not be handed over at an authenticated TLS level and is held.',
     next: 'check the certificate of the host in organizations[].return, or of the MX; then sealrelay queue release.',
   },
+  'break-glass used': {
+    means: 'An operator did at once what four_eyes: wants another operator to confirm.',
+    next: 'look at it and say so: sealrelay approvals list; sealrelay approvals review ID --reason "…".',
+  },
   'store failed': {
     means: 'The database failed. Mail is no longer taken and the gateway ends.',
     next: 'check the disk; start again; if it comes back: systemd/README.md, "When the database is lost".',

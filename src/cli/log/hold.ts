@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { HoldView } from '../../control/log.ts';
 import { ask, type DaemonOptions } from '../client.ts';
 import { usage } from '../errors.ts';
-import { example, withDaemon, withJson } from '../help.ts';
+import { example, withBreakGlass, withDaemon, withJson } from '../help.ts';
 import { fromStdin, moment } from '../input.ts';
 import { mark, plain, print, printJson, say, tablePrinter, timeText } from '../output.ts';
 
@@ -109,7 +109,7 @@ function registerRemove(hold: Command): void {
       say('next: sealrelay log hold list shows what is still kept');
     });
   example(
-    withJson(withDaemon(command)),
+    withJson(withDaemon(withBreakGlass(command))),
     ['sealrelay log hold remove 5f0c1b2a9d3e4f60 --reason "case 26-117 closed"'],
     'Within the hour retention looks again. Next: sealrelay log destroyed.',
   );

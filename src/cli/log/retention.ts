@@ -5,7 +5,7 @@ import type { MonthView } from '../../control/log.ts';
 import type { EntryView } from '../../control/views.ts';
 import { ask, type DaemonOptions } from '../client.ts';
 import { EXIT, usage } from '../errors.ts';
-import { example, withDaemon, withJson } from '../help.ts';
+import { example, withBreakGlass, withDaemon, withJson } from '../help.ts';
 import { confirm, fromStdin } from '../input.ts';
 import { mark, print, printJson, say, tablePrinter, timeText } from '../output.ts';
 
@@ -34,7 +34,7 @@ export function registerErase(log: Command): void {
     .option('--yes', 'do not ask')
     .action(erase);
   example(
-    withJson(withDaemon(command)),
+    withJson(withDaemon(withBreakGlass(command))),
     [
       'sealrelay log erase --organization clinic --dry-run - < address.txt',
       'sealrelay log erase --organization clinic --reason "request 88" --yes - < address.txt',

@@ -8,9 +8,19 @@ import { STEP_0004 } from './0004.ts';
 import { STEP_0005 } from './0005.ts';
 import { STEP_0006 } from './0006.ts';
 import { STEP_0007 } from './0007.ts';
+import { STEP_0008 } from './0008.ts';
 
 /** SQL of step i + 1. Append only; a step that was released is never edited. */
-export const STEPS: readonly string[] = [STEP_0001, STEP_0002, STEP_0003, STEP_0004, STEP_0005, STEP_0006, STEP_0007];
+export const STEPS: readonly string[] = [
+  STEP_0001,
+  STEP_0002,
+  STEP_0003,
+  STEP_0004,
+  STEP_0005,
+  STEP_0006,
+  STEP_0007,
+  STEP_0008,
+];
 
 /** Steps still to run on a database that is at `version`; throws when the database is newer than this gateway. */
 export function stepsAfter(version: number): readonly string[] {

@@ -10,6 +10,8 @@ import { cachedBook } from '../../keys/cache.ts';
 import type { KeyBoxes, Keyring } from '../../keys/port.ts';
 import type { Accounts } from '../accounts/port.ts';
 import { openAccounts } from '../accounts/sqlite.ts';
+import type { Approvals } from '../approvals/port.ts';
+import { openApprovals } from '../approvals/sqlite.ts';
 import { openArchive } from '../audit/archive.ts';
 import type { Archive } from '../audit/archive-port.ts';
 import type { Audit } from '../audit/port.ts';
@@ -67,13 +69,14 @@ export type Store = {
   readonly audit: Audit;
   readonly archive: Archive;
   readonly accounts: Accounts;
+  readonly approvals: Approvals;
   readonly keyring: Keyring;
+  readonly keyBoxes: KeyBoxes;
   readonly parcels: Parcels;
   readonly book: KeyBook;
   readonly recovery: Recovery;
   readonly watch: WatchStore;
   readonly snapshot: Snapshot;
-  readonly keyBoxes: KeyBoxes;
   stats(): StoreStats;
   /** Octets of the write-ahead log. */
   wal(): number;
@@ -103,6 +106,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     audit: openAudit(access),
     archive: openArchive(access, database),
     accounts: openAccounts(access),
+    approvals: openApprovals(access),
     keyring: openKeyring(access),
     keyBoxes: openKeyBoxes(access),
     parcels: openParcels(access),

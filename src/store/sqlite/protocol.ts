@@ -1,6 +1,7 @@
 // What the adapters on the main thread and the two store threads say to each other: the verbs, and how calls and answers are
 // posted. Shapes of arguments, answers and rows: calls/. Threads see boxes, tags and clear columns, never what is in a box.
 
+import type { ApproveCall, AskCall } from './calls/approvals.ts';
 import type { Copied, EraseCall, HoldCall, MoveAnswer, MoveCall } from './calls/archive.ts';
 import type { CheckpointCall, EntryCall } from './calls/audit.ts';
 import type {
@@ -85,14 +86,16 @@ export type WriterVerbs = {
   addHold: { args: HoldCall; answer: null };
   removeHold: { args: readonly [id: string, actor: string, detail: string, reason: Octets]; answer: null };
   addKey: { args: KeyRowCall; answer: StoredKey };
-  addAddressKey: { args: AddAddressKeyCall; answer: boolean };
   beginRotation: { args: readonly [mark: string, actor: string, detail: string, reason: Octets]; answer: null };
   rewrapKeys: { args: RewrapCall; answer: number };
   replaceBoxes: { args: ReplaceCall; answer: number };
   retireKeys: { args: RetireCall; answer: null };
   emptyLog: { args: null; answer: boolean };
   endRotation: { args: readonly [actor: string, detail: string]; answer: null };
+  addAddressKey: { args: AddAddressKeyCall; answer: boolean };
   changeAddressKey: { args: ChangeAddressKeyCall; answer: boolean };
+  ask: { args: AskCall; answer: null };
+  approve: { args: ApproveCall; answer: null };
   addOperator: {
     args: readonly [name: string, box: Octets, actor: string, detail: string, reason: Octets];
     answer: null;

@@ -26,7 +26,18 @@ function accountQueries(db: Database.Database): Record<string, Query> {
   const operators = db.prepare('SELECT name, box FROM operator ORDER BY name');
   const logins = db.prepare('SELECT name, organization, box FROM login ORDER BY name');
   const keys = db.prepare('SELECT * FROM key');
-  return { operators: () => operators.all(), logins: () => logins.all(), keys: () => keys.all() };
+  const approvals = db.prepare<[number]>(
+    `SELECT id, box FROM approval WHERE state IN ('waiting', 'confirmed', 'unreviewed') AND (state = 'unreviewed' OR until >= ?)
+     ORDER BY asked_at, id LIMIT 1000`,
+  );
+  const approval = db.prepare<[string]>('SELECT id, box FROM approval WHERE id = ?');
+  return {
+    operators: () => operators.all(),
+    logins: () => logins.all(),
+    keys: () => keys.all(),
+    approvals: (now: number) => approvals.all(now),
+    approval: (id: string) => approval.get(id) ?? null,
+  };
 }
 
 function serve(port: MessagePort, db: Database.Database): void {

@@ -11,6 +11,7 @@ import type { Call } from './protocol.ts';
 import { makeSnapshots } from './snapshot.ts';
 import { makeAccept } from './verbs/accept.ts';
 import { makeAdmin } from './verbs/admin.ts';
+import { makeApprovals } from './verbs/approvals.ts';
 import { makeArchive } from './verbs/archive.ts';
 import { makeCodes } from './verbs/codes.ts';
 import { makeDecider } from './verbs/decide.ts';
@@ -70,6 +71,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeRecover(w, rows, accept),
     ...makeRestore(w, rows),
     ...makeAdmin(w),
+    ...makeApprovals(w),
     ...makeArchive(w),
     ...makeErase(w),
     ...makeKeys(w),

@@ -1,0 +1,69 @@
+// Four eyes: what the configuration names is done only when another operator has confirmed it, or at once as break-glass, which
+// raises an alarm and stays listed until another has reviewed it. The command itself runs when its asker repeats it: what it
+// answers, tokens above all, is for who asked.
+
+import type { FourEyes } from '../../config/values.ts';
+import type { Asked } from '../../store/approvals/port.ts';
+import { type Context, ControlError } from '../command.ts';
+import { iso } from '../views.ts';
+
+/** What a request touches; `four_eyes` is the list itself, which is always guarded. `of`: what the arguments do not say, such as
+ *  a digest of the files that are read; what was confirmed must be the same. */
+export type Guard = { readonly kinds: readonly (FourEyes | 'four_eyes')[]; readonly of: string };
+
+export const UNGUARDED: Guard = { kinds: [], of: '' };
+const TIME = 24 * 60 * 60 * 1000;
+
+/** Those of `kinds` that take another operator. */
+export function needed(fourEyes: readonly FourEyes[], { kinds }: Guard): string[] {
+  if (fourEyes.length === 0) return [];
+  return kinds.filter((kind) => kind === 'four_eyes' || fourEyes.includes(kind));
+}
+
+/** The `of` of what may be done now; null where nothing had to be confirmed. Throws ControlError `waits` until then. */
+export async function passGuard(
+  { deps, caller }: Context,
+  request: { readonly command: string; readonly args: unknown; readonly breakGlass: boolean },
+  guard: Guard,
+): Promise<string | null> {
+  const kinds = needed(deps.fourEyes(), guard);
+  if (kinds.length === 0) return null;
+  const asked: Asked = { command: request.command, args: plain(request.args), of: guard.of, reason: reasonOf(request) };
+  const now = deps.clock.now();
+  if (request.breakGlass) {
+    if (asked.reason.trim() === '')
+      throw new ControlError('usage', 'break-glass needs a reason', 'add --reason "why now"');
+    await deps.approvals.ask(asked, caller.actor, now, 'unreviewed');
+    deps.alarm('break-glass used');
+    return guard.of;
+  }
+  const mine = (await deps.approvals.open()).filter((one) => one.askedBy === caller.actor && same(one, asked));
+  const confirmed = mine.find(({ state }) => state === 'confirmed');
+  if (confirmed !== undefined) {
+    await deps.approvals.use(confirmed.id, caller.actor);
+    return guard.of;
+  }
+  const waiting =
+    mine.find(({ state }) => state === 'waiting') ??
+    (await deps.approvals.ask(asked, caller.actor, now + TIME, 'waiting'));
+  throw new ControlError(
+    'waits',
+    `this takes another operator (four_eyes: ${kinds.join(', ')}), until ${iso(waiting.until)}`,
+    `another admin: sealrelay approvals confirm ${waiting.id} --reason "…"; then the same command again. When it cannot wait: --break-glass`,
+  );
+}
+
+function reasonOf({ args }: { readonly args: unknown }): string {
+  const { reason } = args as { readonly reason?: unknown };
+  return typeof reason === 'string' ? reason : '';
+}
+
+/** As it comes back from a box. */
+function plain(args: unknown): unknown {
+  return JSON.parse(JSON.stringify(args));
+}
+
+function same(one: Asked, other: Asked): boolean {
+  const text = ({ command, args, of }: Asked) => JSON.stringify([command, args, of]);
+  return text(one) === text(other);
+}

@@ -1,0 +1,79 @@
+// Approvals on SQLite. All of them stands in a box, so that who can write rows can let one vanish, or put an older one back, but
+// not confirm one.
+
+import { type BoxPlace, VaultError } from '../../crypto/vault.ts';
+import { GATEWAY } from '../../domain/ids.ts';
+import type { Actor } from '../../domain/types.ts';
+import { QueueError } from '../queue/port.ts';
+import { boxJson, openJson, place } from '../queue/rows.ts';
+import { type Access, readyVault } from '../sqlite/access.ts';
+import type { ApprovalRow } from '../sqlite/calls/approvals.ts';
+import { toOctets } from '../sqlite/calls/octets.ts';
+import type { Approval, ApprovalState, Approvals } from './port.ts';
+
+type Boxed = Omit<Approval, 'id'>;
+/** A step: from which state, to which, and whether only who did not ask may take it. */
+type Step = { readonly from: ApprovalState; readonly to: ApprovalState; readonly other: boolean };
+
+const boxPlace = (id: string): BoxPlace => ({ organization: GATEWAY, table: 'approval', row: id, column: 'box' });
+
+export function openApprovals(access: Access): Approvals {
+  const random = (octets: number) => Buffer.from(access.random.bytes(octets)).toString('hex');
+  const open = ({ id, box }: ApprovalRow): Approval => ({
+    id,
+    ...openJson<Boxed>(access.vault(), boxPlace(id), box),
+  });
+  const detailOf = ({ id, command, askedBy }: Approval) => JSON.stringify({ approval: id, command, askedBy });
+
+  async function move(id: string, { from, to, other }: Step, actor: Actor, reason: string): Promise<void> {
+    const at = access.clock.now();
+    const vault = await readyVault(access, GATEWAY, at);
+    const row = await access.read<ApprovalRow | null>('approval', id);
+    if (row === null) throw new QueueError('not found', `nothing with id ${id} was asked for`);
+    const before = open(row);
+    if (before.state !== from) throw new QueueError('wrong state', `${id} is ${before.state}`);
+    if (from !== 'unreviewed' && at > before.until) throw new QueueError('wrong state', `the time of ${id} is over`);
+    if (other && before.askedBy === actor) throw new QueueError('wrong state', 'another operator has to do that');
+    const { id: _, ...after } = { ...before, state: to, decidedBy: actor, decidedAt: at };
+    const event = `approval.${to}`;
+    await access.write('approve', random(16), [
+      id,
+      toOctets(row.box),
+      boxJson(vault, boxPlace(id), after satisfies Boxed, at),
+      to,
+      actor,
+      event,
+      detailOf(before),
+      boxJson(vault, place.entry(GATEWAY, '-', event), { reason }, at),
+    ]);
+  }
+
+  return {
+    async ask(asked, actor, until, state) {
+      const at = access.clock.now();
+      const vault = await readyVault(access, GATEWAY, at);
+      const boxed: Boxed = { ...asked, state, askedBy: actor, askedAt: at, until, decidedBy: null, decidedAt: null };
+      const approval: Approval = { id: random(4), ...boxed };
+      const box = boxJson(vault, boxPlace(approval.id), boxed, at);
+      const event = state === 'waiting' ? 'approval.asked' : 'approval.bypassed';
+      await access.write('ask', random(16), [approval.id, state, actor, until, box, event, detailOf(approval)]);
+      return approval;
+    },
+    async open() {
+      const rows = await access.read<ApprovalRow[]>('approvals', access.clock.now());
+      return rows.flatMap((row) => {
+        try {
+          return [open(row)];
+        } catch (error) {
+          if (!(error instanceof VaultError)) throw error;
+          access.alarm(`the box of approval ${row.id} does not open: it is not used`);
+          return [];
+        }
+      });
+    },
+    confirm: (id, actor, reason) => move(id, { from: 'waiting', to: 'confirmed', other: true }, actor, reason),
+    refuse: (id, actor, reason) => move(id, { from: 'waiting', to: 'refused', other: false }, actor, reason),
+    use: (id, actor) => move(id, { from: 'confirmed', to: 'used', other: false }, actor, ''),
+    review: (id, actor, reason) => move(id, { from: 'unreviewed', to: 'reviewed', other: true }, actor, reason),
+  };
+}
