@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { boxKey } from '../../src/crypto/box.ts';
+import type { QueueId } from '../../src/domain/ids.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
 import { checkpointText } from '../../src/record/checkpoint.ts';
 import { createBackups, type MadeBackup } from '../../src/store/backup/make.ts';
@@ -300,4 +301,34 @@ test('it holds every file of the folder but those that are named', async () => {
   const copied = new Database(join(folder, 'backup', 'audit', '2026-01-1.db'), { readonly: true });
   expect(copied.prepare('SELECT a FROM t').pluck().get()).toBe(7);
   copied.close();
+});
+
+test.each([
+  'copied',
+  'recorded',
+  'some moved',
+  'moved',
+])('a month that is being closed, with the backup amid it (%s), is read afterwards as if nothing had been', async (amid) => {
+  const ids: QueueId[] = [];
+  for (let day = 0; day < 40; day++, now += DAY) {
+    const id = await b.decided({ to: ['kim@a.test'] });
+    for (const one of await b.take()) await b.settle(one.lease, settlement(one.deliveries[0]!.id, 'delivered'));
+    for (const one of await store.queue.finished(100)) await store.queue.bodiless(verb(), one.id);
+    ids.push(id);
+  }
+  let made: MadeBackup | null = null;
+  await store.archive.closeNext(now, async (step) => {
+    if (step === amid) made ??= await backup();
+  });
+  expect(made).not.toBeNull();
+  await bringBack();
+  const whole = async () => {
+    expect(await store.audit.verify()).toMatchObject({ intact: true, lost: { count: 0 } });
+    for (const id of ids) expect((await store.audit.trace(id)).at(-1)).toMatchObject({ event: 'message.swept' });
+    expect(await store.audit.search({ recipient: 'kim@a.test', limit: 100 })).toHaveLength(ids.length);
+  };
+  await whole();
+  while ((await store.archive.closeNext(now)) !== null);
+  expect((await store.archive.segments()).map(({ state }) => state)).toEqual(['moved']);
+  await whole();
 });

@@ -1,7 +1,7 @@
 // `sealrelay restore`: a backup on an empty machine, without a running gateway; and with one, the word that lets go what the
 // backup knew as unfinished.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Manifest } from '../../store/backup/manifest.ts';
@@ -143,6 +143,11 @@ async function show(report: Report): Promise<void> {
     );
   await print('  in force again as the backup has them: submission logins, keys of correspondents, links of parcels;');
   await print('  what was removed or retracted since must be so again');
+  if (process.getuid?.() === 0 && statSync(to).uid === 0) {
+    await print(
+      `${mark('warning')} ${plain(to)} belongs to root; for a service with a user of its own: chown -R sealrelay: ${plain(to)}`,
+    );
+  }
   say(
     'next: start the gateway; sealrelay user add NAME --role admin --write; keep the new first key too (sealrelay log key); sealrelay restore --release --all',
   );
