@@ -73,7 +73,9 @@ export type Rotation = {
 const NONE: Renewed = { keys: 0, bodies: 0, grants: 0, addressKeys: 0, unreadable: 0 };
 /** Passes over all rows: the first finds all, the second what was under way; more mean that something is wrong. */
 const PASSES = 5;
-const TRIES = 100;
+/** For so long another may read the log: a backup does. */
+const LOG_TRIES = 3_000;
+const LOG_WAIT = 200;
 
 export function createRotation(deps: RotateDeps): Rotation {
   const { ring, boxes } = deps;
@@ -184,8 +186,8 @@ async function renewAll(deps: RotateDeps, at: (step: RotateStep, rows?: number) 
 
 async function emptyLog({ boxes, clock }: RotateDeps): Promise<void> {
   for (let tries = 0; !(await boxes.emptyLog()); tries++) {
-    if (tries === TRIES) throw new MasterKeyError('the log of the database could not be emptied: try again');
-    await clock.sleep(50);
+    if (tries === LOG_TRIES) throw new MasterKeyError('the log of the database could not be emptied: try again');
+    await clock.sleep(LOG_WAIT);
   }
 }
 

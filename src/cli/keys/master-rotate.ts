@@ -95,7 +95,7 @@ async function show({ from, to, organizations, renewed, linesLeft }: RotateRepor
     );
   for (const id of linesLeft)
     await print(`${mark('warning')} take the line "srk1 ${plain(id)} …" away where the gateway's key comes from`);
-  say('next: sealrelay keys master paper, for the recovery copy of the new key; an old backup still needs the old one');
+  say('next: sealrelay keys master paper, and sealrelay backup: backups of before still need the old key');
 }
 
 /** Two steps, where the gateway may not write: this is the first. */
