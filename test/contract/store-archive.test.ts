@@ -12,6 +12,7 @@ import { startCheckpoints } from '../../src/watch/checkpoints.ts';
 import { testClock } from '../support/clock.ts';
 import { random } from '../support/vault.ts';
 import { Bench, BOUNCE, DAY, HOLD, MINUTE, settlement, verb } from './store-bench.ts';
+import { escrowed, KEEP } from './store-escrow.ts';
 import { type Place, setUp } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
@@ -345,6 +346,52 @@ test('a legal hold keeps the bodies of what it covers, and nothing else', async 
   await archive().removeHold(hold.id, 'ann', 'closed');
   await archive().addHold({ ...hold, id: verb(), address: null, message: sent, since: null, reason: 'case 8' }, 'ann');
   expect(await over()).toEqual(new Set([before, covered, other, elsewhere]));
+});
+
+test('a message with a parcel goes into a month only when nobody can open it; a legal hold keeps the parcel', async () => {
+  const { id, made } = await escrowed(bench, { to: ['kim@a.test'] });
+  for (const one of await bench.take()) await bench.settle(one.lease, settlement(one.deliveries[0]!.id, 'delivered'));
+  const sweepBodies = async () => {
+    for (const one of await bench.queue.finished(100)) await bench.queue.bodiless(verb(), one.id);
+  };
+  await sweepBodies();
+  expect(await bench.stage(id)).toBe('bodiless');
+  const { parcels } = bench.opened;
+  const parcel = made[0]!.parcel.id;
+  const sweep = async () => {
+    const gone = await parcels.sweep(bench.now, KEEP);
+    for (const one of gone) await parcels.forgotten(one.parcel);
+    return gone.length;
+  };
+  place.clock.at = Date.UTC(2026, 3, 10);
+  await delivered('later@a.test');
+  expect(await closeAll()).toEqual(['2026-03']);
+  expect([rows('parcel'), await bench.stage(id)]).toEqual([1, 'bodiless']);
+  expect((await bench.queue.message(id))!.deliveries[0]!.state).toBe('noticed');
+  const hold = { id: verb(), organization: 'clinic', message: null, since: null, until: null, reason: 'case 7' };
+  await archive().addHold({ ...hold, address: 'kim@a.test' }, 'ann');
+  place.clock.at = made[0]!.parcel.expiresAt + KEEP + DAY;
+  expect([await sweep(), await sweep()]).toEqual([0, 0]);
+  expect((await parcels.parcel(parcel))!.state).toBe('expired');
+  await archive().removeHold(hold.id, 'ann', 'closed');
+  expect([await sweep(), await sweep()]).toEqual([1, 0]);
+  expect((await parcels.parcel(parcel))!.state).toBe('deleted');
+  await delivered('later@a.test');
+  place.clock.at = Date.UTC(2026, 6, 4);
+  await delivered('last@a.test');
+  await closeAll();
+  expect([rows('parcel'), rows('conversation'), rows('access_grant')]).toEqual([0, 0, 0]);
+  expect((await bench.queue.message(id))!.deliveries[0]!.state).toBe('noticed');
+  expect(await bench.events(id)).toEqual(
+    expect.arrayContaining(['delivery.noticed', 'portal.expired', 'portal.deleted']),
+  );
+  expect(await bench.audit.verify()).toMatchObject({ intact: true, lost: { count: 0 } });
+  expect(
+    await archive().erase({ organization: 'clinic', address: 'kim@a.test', actor: 'ann', reason: 'x' }),
+  ).toMatchObject({
+    waiting: 0,
+  });
+  expect(await bench.audit.verify()).toMatchObject({ intact: true, erased: expect.any(Number) });
 });
 
 test('what the sweeps destroyed is recorded once: how much, and from when to when', async () => {

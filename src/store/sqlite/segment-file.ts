@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 import type { Closable, Copied } from './calls/archive.ts';
 import { DAY, DELIVERIES } from './calls/queue.ts';
 
-const TABLES = ['audit', 'message', 'delivery', 'sought', 'checkpoint', 'chain'];
+const TABLES = ['audit', 'message', 'delivery', 'parcel', 'sought', 'checkpoint', 'chain'];
 /** Numbers copied by one statement: its snapshot is gone long before a second. */
 const SLICE = 5_000;
 /** Slices of a day's search tags, by their first octet. */
@@ -66,7 +66,7 @@ function makeTables(db: Database.Database): void {
   const made = db
     .prepare<string[], string>(
       `SELECT sql FROM live.sqlite_schema WHERE tbl_name IN (${names}) AND sql IS NOT NULL
-       AND (type = 'table' OR name IN ('audit_message'))`,
+       AND (type = 'table' OR name IN ('audit_message', 'parcel_delivery'))`,
     )
     .pluck()
     .all(...TABLES);
@@ -122,15 +122,24 @@ function copy(db: Database.Database, what: Closable, name: string, now: number, 
   };
 }
 
-/** Messages accepted before the month's end that are over, without a parcel that may still be opened. The newest message of
- *  all stays, from which the next one's number is counted. */
+/** Messages accepted before the month's end that are over, and whose parcels are: nobody opens one, its bytes are gone, no link
+ *  is answered. The newest message of all stays, from which the next one's number is counted. */
 function copyMessages(db: Database.Database, end: number, cutoff: number): void {
   const newest = db.prepare<[], number>('SELECT coalesce(max(n), 0) FROM live.message').pluck().get()!;
+  // The key of a body that is gone has no use, and would outlast a rotation here.
+  const columns = (db.pragma('main.table_info(message)') as { name: string }[])
+    .map(({ name }) => (name === 'body' ? "json_set(m.body, '$.key', '')" : `m.${name}`))
+    .join(', ');
   const put = db.prepare(
-    `INSERT INTO main.message SELECT m.* FROM live.message m WHERE m.n > ? AND m.n <= ? AND m.n < ?
+    `INSERT INTO main.message SELECT ${columns} FROM live.message m WHERE m.n > ? AND m.n <= ? AND m.n < ?
        AND m.stage = 'bodiless' AND m.accepted_at < ? AND m.finished_at < ?
        AND NOT EXISTS (SELECT 1 FROM live.parcel p WHERE p.delivery >= m.id || '.' AND p.delivery < m.id || '/'
-         AND p.state IN ('waiting', 'opened', 'replied', 'expired'))`,
+         AND (p.state IN ('waiting', 'opened', 'replied', 'expired') OR p.object IS NOT NULL
+           OR EXISTS (SELECT 1 FROM live.access_grant g WHERE g.conversation = p.conversation)))`,
+  );
+  const parcels = db.prepare(
+    `INSERT INTO main.parcel SELECT p.* FROM main.message m CROSS JOIN live.parcel p
+       ON p.delivery >= m.id || '.' AND p.delivery < m.id || '/' WHERE m.n > ? AND m.n <= ?`,
   );
   const deliveries = db.prepare(
     `INSERT INTO main.delivery SELECT d.* FROM main.message m CROSS JOIN live.delivery d
@@ -138,7 +147,9 @@ function copyMessages(db: Database.Database, end: number, cutoff: number): void 
   );
   const first = db.prepare<[], number>('SELECT coalesce(min(n), 1) FROM live.message').pluck().get()!;
   for (let from = first - 1; from < newest; from += SLICE) {
-    if (put.run(from, from + SLICE, newest, end, cutoff).changes > 0) deliveries.run(from, from + SLICE);
+    if (put.run(from, from + SLICE, newest, end, cutoff).changes === 0) continue;
+    deliveries.run(from, from + SLICE);
+    parcels.run(from, from + SLICE);
   }
   copyTags(db);
 }

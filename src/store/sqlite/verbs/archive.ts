@@ -95,6 +95,16 @@ function makeMoving(w: Workbench) {
   const deleteMessage = db.prepare("DELETE FROM message WHERE n = ? AND stage = 'bodiless' AND finished_at = ?");
   const deleteDeliveries = db.prepare('DELETE FROM delivery WHERE n >= ? AND n < ?');
   const deleteAttempts = db.prepare('DELETE FROM attempt WHERE delivery >= ? AND delivery < ?');
+  const conversations = db
+    .prepare<[string, string], string>(
+      "SELECT DISTINCT conversation FROM parcel WHERE delivery >= ? || '.' AND delivery < ? || '/'",
+    )
+    .pluck();
+  const deleteParcels = db.prepare("DELETE FROM parcel WHERE delivery >= ? || '.' AND delivery < ? || '/'");
+  const deleteConversation = db.prepare(
+    `DELETE FROM conversation WHERE id = ? AND NOT EXISTS (SELECT 1 FROM parcel p WHERE p.conversation = conversation.id)
+       AND NOT EXISTS (SELECT 1 FROM access_grant g WHERE g.conversation = conversation.id)`,
+  );
   let open: { readonly name: string; readonly file: Database.Database } | null = null;
 
   function fileOf({ name, base, last, hash }: SegmentRow): Database.Database {
@@ -135,15 +145,18 @@ function makeMoving(w: Workbench) {
   }
 
   function messages(one: SegmentRow, [after = 0]: MoveCall[2]): MoveAnswer {
-    const rows = rowsOf<{ n: number; finished_at: number }>(
+    const rows = rowsOf<{ n: number; id: string; finished_at: number }>(
       one,
-      'SELECT n, finished_at FROM message WHERE n > ? ORDER BY n LIMIT ?',
+      'SELECT n, id, finished_at FROM message WHERE n > ? ORDER BY n LIMIT ?',
       ...[after, MESSAGES],
     );
-    for (const { n, finished_at } of rows) {
+    for (const { n, id, finished_at } of rows) {
       if (deleteMessage.run(n, finished_at).changes === 0) continue;
       deleteDeliveries.run(n * DELIVERIES, (n + 1) * DELIVERIES);
       deleteAttempts.run(n * DELIVERIES, (n + 1) * DELIVERIES);
+      const touched = conversations.all(id, id);
+      deleteParcels.run(id, id);
+      for (const conversation of touched) deleteConversation.run(conversation);
     }
     return rows.length < MESSAGES ? null : [rows.at(-1)!.n];
   }

@@ -14,6 +14,9 @@ export const ERASE_MESSAGE =
 export const ERASE_DELIVERIES =
   'UPDATE delivery SET decision = zeroblob(length(decision)), because = zeroblob(length(because)) WHERE n >= ? AND n < ?';
 
+export const ERASE_PARCELS =
+  "UPDATE parcel SET fixed = zeroblob(length(fixed)) WHERE delivery >= ? || '.' AND delivery < ? || '/'";
+
 export function makeErase(w: Workbench) {
   const { db, ledger } = w;
   const mark = db.prepare('INSERT INTO erased (n, done) VALUES (?, 0) ON CONFLICT DO NOTHING');
@@ -28,9 +31,7 @@ export function makeErase(w: Workbench) {
      AND NOT EXISTS (SELECT 1 FROM parcel p WHERE p.conversation = conversation.id
        AND p.state IN ('waiting', 'opened', 'replied', 'expired'))`,
   );
-  const eraseParcels = db.prepare(
-    "UPDATE parcel SET fixed = zeroblob(length(fixed)) WHERE delivery >= ? || '.' AND delivery < ? || '/'",
-  );
+  const eraseParcels = db.prepare(ERASE_PARCELS);
   const deleteTag = db.prepare('DELETE FROM sought WHERE day = ? AND tag = ? AND n >= ? AND n < ?');
   const acceptedOn = db.prepare<[number], number>('SELECT accepted_at / 86400000 FROM message WHERE n = ?').pluck();
 
