@@ -1,7 +1,7 @@
 // The shape of what may be asked: a name, who may ask it, the arguments it takes, and a function.
 
 import type { z } from 'zod';
-import type { Guard } from './approvals/guard.ts';
+import type { Guard } from './approvals/guarded.ts';
 import type { Caller, ControlDeps } from './deps.ts';
 
 /** `usage`: the caller can put it right; `forbidden`: the role may not; `waits`: another operator has to confirm it; `failed`: the

@@ -18,7 +18,7 @@ import type { Queue } from '../store/queue/port.ts';
 import type { Recovery } from '../store/recovery/port.ts';
 import type { WatchStore } from '../store/watch/port.ts';
 import type { Watch } from '../watch/watch.ts';
-import type { Guard } from './approvals/guard.ts';
+import type { Guard } from './approvals/guarded.ts';
 
 /** Who asks. The actor is proven by a token before a command sees it; a caller never names itself. */
 export type Caller = { readonly actor: Actor; readonly role: Role };

@@ -19,7 +19,7 @@ import type { Settings } from '../relay/line.ts';
 import { settingsOf } from '../relay/settings.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { Queue } from '../store/queue/port.ts';
-import { type Guard, needed, UNGUARDED } from './approvals/guard.ts';
+import { type Guard, needed, UNGUARDED } from './approvals/guarded.ts';
 import type { ReloadOptions, ReloadReport } from './deps.ts';
 
 export type InForce = {

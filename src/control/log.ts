@@ -7,7 +7,7 @@ import { DELIVERY_STATES } from '../domain/states.ts';
 import { firstKeyView, readKeys } from '../record/checkpoint.ts';
 import type { Hold, Segment } from '../store/audit/archive-port.ts';
 import type { LogQuery } from '../store/audit/port.ts';
-import { UNGUARDED } from './approvals/guard.ts';
+import { UNGUARDED } from './approvals/guarded.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import { view } from './queue.ts';
 import { clearConditions, DOMAIN, searched } from './selection.ts';

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Address } from '../domain/ids.ts';
 import type { Operator } from '../store/accounts/port.ts';
-import { type Guard, UNGUARDED } from './approvals/guard.ts';
+import { type Guard, UNGUARDED } from './approvals/guarded.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import type { Caller, ControlDeps } from './deps.ts';
 import { hashToken, newToken } from './tokens.ts';

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type DeliveryId, GATEWAY, isQueueId, messageOf, type QueueId } from '../domain/ids.ts';
 import type { DeliveryState } from '../domain/types.ts';
 import type { Changed, Operation, QueueError, Selection } from '../store/queue/port.ts';
-import { UNGUARDED } from './approvals/guard.ts';
+import { UNGUARDED } from './approvals/guarded.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import type { Found } from './deps.ts';
 import { parseProtection } from './protection.ts';

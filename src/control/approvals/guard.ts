@@ -2,23 +2,12 @@
 // raises an alarm and stays listed until another has reviewed it. The command itself runs when its asker repeats it: what it
 // answers, tokens above all, is for who asked.
 
-import type { FourEyes } from '../../config/values.ts';
 import type { Asked } from '../../store/approvals/port.ts';
 import { type Context, ControlError } from '../command.ts';
 import { iso } from '../views.ts';
+import { type Guard, needed } from './guarded.ts';
 
-/** What a request touches; `four_eyes` is the list itself, which is always guarded. `of`: what the arguments do not say, such as
- *  a digest of the files that are read; what was confirmed must be the same. */
-export type Guard = { readonly kinds: readonly (FourEyes | 'four_eyes')[]; readonly of: string };
-
-export const UNGUARDED: Guard = { kinds: [], of: '' };
 const TIME = 24 * 60 * 60 * 1000;
-
-/** Those of `kinds` that take another operator. */
-export function needed(fourEyes: readonly FourEyes[], { kinds }: Guard): string[] {
-  if (fourEyes.length === 0) return [];
-  return kinds.filter((kind) => kind === 'four_eyes' || fourEyes.includes(kind));
-}
 
 /** The `of` of what may be done now; null where nothing had to be confirmed. Throws ControlError `waits` until then. */
 export async function passGuard(
