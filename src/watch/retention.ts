@@ -8,7 +8,7 @@ import type { Archive, Step } from '../store/audit/archive-port.ts';
 
 export type RetentionDeps = {
   readonly line: Pick<Line, 'clock' | 'log' | 'meter'>;
-  readonly archive: Pick<Archive, 'closeNext' | 'prune' | 'recordDestroyed'>;
+  readonly archive: Pick<Archive, 'closeNext' | 'prune' | 'recordDestroyed' | 'lastBefore'>;
   /** Months that the audit is kept. */
   readonly months: () => number;
 };
@@ -16,6 +16,9 @@ export type RetentionDeps = {
 const EVERY: Duration = 60_000;
 const HOUR: Duration = 3_600_000;
 const DAY: Duration = 86_400_000;
+/** Who was away for longer, or has a clock that is wrong since the start, destroys nothing for a day of rounds. */
+const AWAY: Duration = 40 * DAY;
+const DAY_OF_ROUNDS = DAY / EVERY;
 /** Between two slices of a month that is moved. */
 const PAUSE: Duration = 20;
 
@@ -55,10 +58,25 @@ export function makeRetention({ line, archive, months }: RetentionDeps, stop: Ab
   const { clock, log } = line;
   let recorded = -1;
   let looked = Number.NEGATIVE_INFINITY;
+  /** Rounds until what is over by this clock is believed to be over; null before the first. */
+  let doubt: number | null = null;
+  async function doubtAt(now: Time): Promise<number> {
+    const last = await archive.lastBefore(now);
+    if (last === null || now - last < AWAY) return 0;
+    const days = Math.round((now - last) / DAY);
+    log.warn(
+      { days },
+      'nothing came for so long, or the clock is wrong: for a day nothing of the audit is moved or destroyed',
+    );
+    return DAY_OF_ROUNDS;
+  }
+
   /** Rejects when the gateway ends: what is left undone is gone on with after the start. */
   const slowly = (step: Step) => (step === 'some moved' ? clock.sleep(PAUSE, stop) : undefined);
   return async () => {
     const now = clock.now();
+    doubt = doubt === null ? await doubtAt(now) : Math.max(0, doubt - 1);
+    if (doubt > 0) return;
     const day = Math.floor(now / DAY);
     if (day !== recorded) {
       await archive.recordDestroyed();

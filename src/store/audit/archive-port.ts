@@ -65,6 +65,8 @@ export interface Archive {
   /** Writes into the audit how many bodies and parcels were destroyed since that was written last, from when to when; false:
    *  none. */
   recordDestroyed(): Promise<boolean>;
+  /** When the last entry was written before a start at `time`; null: none is known. */
+  lastBefore(time: Time): Promise<Time | null>;
   /** Entries that tell what was destroyed, oldest first. */
   destroyed(): Promise<readonly AuditEntry[]>;
 }

@@ -31,12 +31,16 @@ export function openArchive(access: Access, database: string): Archive {
     ...holding(access),
     erase: (what, at = () => {}) => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at),
     recordDestroyed: () => recordDestroyed(access),
+    lastBefore: (time) => access.read<Time | null>('lastBefore', [time - STARTING]),
     async destroyed() {
       const vault = access.vault();
       return (await access.read<AuditRow[]>('destroyed', null)).map((row) => entryFrom(vault, row));
     },
   };
 }
+
+/** Entries of so long before belong to a start. */
+const STARTING = 60_000;
 
 function segmentOf({ name, month, node, epoch, first, last, first_at, last_at, messages, state }: SegmentRow): Segment {
   return { name, month, node, epoch, first, last, since: first_at, until: last_at, messages, state };

@@ -11,11 +11,12 @@ test.each([
 });
 
 /** What a round did, day by day. */
-function bench() {
+function bench(last: number | null = null) {
   let now = at('2026-11-24');
   const did: string[] = [];
   let toClose: string[] = [];
   const archive = {
+    lastBefore: async () => last,
     recordDestroyed: async () => did.push('recorded') > 0,
     closeNext: async () => {
       const month = toClose.shift();
@@ -29,7 +30,11 @@ function bench() {
       return 0;
     },
   };
-  const log = { info: () => {}, warn: () => {}, error: () => {} };
+  const log = {
+    info: () => {},
+    warn: (fields: object) => did.push(`warned of ${JSON.stringify(fields)}`),
+    error: () => {},
+  };
   const line = { clock: { now: () => now, sleep: async () => {} }, log, meter: { alarm: () => {} } };
   const round = makeRetention({ line: line as never, archive, months: () => 2 }, new AbortController().signal);
   return {
@@ -51,4 +56,13 @@ test('all months that are over, then what has had its term; once an hour, the re
   expect(await round(3_600_000)).toEqual([pruned]);
   expect(await round(86_400_000)).toEqual(['recorded', pruned]);
   expect(await round(-400 * 86_400_000)).toContain('recorded');
+});
+
+test('after so long without an entry the clock is not believed for a day', async () => {
+  const { round } = bench(at('2026-10-01'));
+  expect(await round(0, '2026-09')).toEqual(['warned of {"days":54}']);
+  for (let i = 1; i < 1440; i++) expect(await round(60_000, '2026-09')).toEqual([]);
+  expect(await round(60_000, '2026-09')).toEqual(['recorded', 'closed 2026-09', 'pruned before 2026-09-01, 2 months']);
+  const { round: other } = bench(at('2026-10-20'));
+  expect(await other(0, '2026-09')).toContain('closed 2026-09');
 });

@@ -16,6 +16,8 @@ export type Pending = ChainRow & { readonly after: number; readonly at: number }
 type SweptRow = { readonly event: string; readonly count: number; readonly since: number; readonly until: number };
 /** `last`: the number of the last entry of all. */
 export type Swept = { readonly rows: readonly SweptRow[]; readonly through: number; readonly last: number };
+/** Entries that a start may write, and more. */
+const LAST = 10_000;
 /** Entries looked at by one call. */
 const SWEPT = 20_000;
 
@@ -31,6 +33,7 @@ export function archiveQueries(sources: Sources) {
   const holds = live.prepare<[], HoldRow>('SELECT * FROM legal_hold ORDER BY added_at');
   const erased = live.prepare<[number, number], number>('SELECT n FROM erased WHERE n > ? AND n <= ?').pluck();
   const destroyed = live.prepare<[], number>('SELECT n FROM destruction ORDER BY n').pluck();
+  const lastTimes = live.prepare<[number], number>('SELECT at FROM audit ORDER BY n DESC LIMIT ?').pluck();
   const sweptBetween = live.prepare<[number, number], SweptRow>(
     `SELECT event, count(*) AS count, min(at) AS since, max(at) AS until FROM audit
      WHERE n > ? AND n <= ? AND event IN ('message.swept', 'portal.deleted') GROUP BY event`,
@@ -113,6 +116,11 @@ export function archiveQueries(sources: Sources) {
 
   return {
     segments: () => sources.segments(),
+    /** Time of the newest of the last entries that is before; behind them all it is that of the last closed month. */
+    lastBefore([time]: readonly [number]): number | null {
+      const found = lastTimes.all(LAST).find((at) => at < time);
+      return found ?? sources.segments().at(-1)?.last_at ?? null;
+    },
     pending,
     trace,
     read,
