@@ -11,7 +11,7 @@ import type { WatchStore } from '../store/watch/port.ts';
 import type { Ending, Measured } from './figures.ts';
 
 export type MeasureDeps = {
-  readonly line: Pick<Line, 'queue' | 'clock'>;
+  readonly line: Pick<Line, 'queue' | 'clock' | 'outages'>;
   readonly store: WatchStore;
   readonly audit: Pick<Audit, 'verify'>;
   readonly stats: () => { readonly calls: number; readonly batches: number; readonly oldestRead: number };
@@ -81,7 +81,11 @@ export function createMeasure(deps: MeasureDeps): Measure {
         oldestUnderWay: await store.oldestUnderWay(),
         disk: await deps.disk(),
         sync: await sync.measure(),
-        late: { examine: lateness(due.examine), deliver: lateness(due.deliver), notify: lateness(due.notify) },
+        late: {
+          ...{ examine: lateness(due.examine), notify: lateness(due.notify) },
+          // In an outage of our own it is held back on purpose.
+          deliver: line.outages.away() ? 0 : lateness(due.deliver),
+        },
         audit: await audit(),
         endings: (await Promise.all(deps.endings.map((list) => list()))).flat(),
         silent: deps.silence().map(({ organization, after }) => ({
