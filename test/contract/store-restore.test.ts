@@ -332,3 +332,16 @@ test.each([
   expect((await store.archive.segments()).map(({ state }) => state)).toEqual(['moved']);
   await whole();
 });
+
+test('who asks for a backup and leaves ends it; it is known as none, and another can be made', async () => {
+  const backups = createBackups({
+    ...{ storage: join(folder, 'state'), version: '1', snapshot: store.snapshot, bodies, clock },
+  });
+  const leaves = backups.make(join(folder, 'left'), () => Promise.reject(new Error('gone')));
+  await expect(backups.make(join(folder, 'second'), async () => {})).rejects.toThrow('is being made already');
+  await expect(leaves).rejects.toThrow('it is not whole');
+  expect(readdirSync(join(folder, 'left'))).toContain('manifest.unfinished');
+  expect(existsSync(join(folder, 'state', 'backing-up'))).toBe(false);
+  await b.accept();
+  expect(await backups.make(join(folder, 'second'), async () => {})).toMatchObject({ others: [] });
+});

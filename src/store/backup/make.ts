@@ -62,7 +62,7 @@ const SYNC = 1_000;
 
 export type Backups = { make(target: string, progress: Progress): Promise<MadeBackup> };
 
-/** One backup at a time. `make` takes an absolute path, and throws BackupError or what `progress` threw. */
+/** One backup at a time. `make` takes an absolute path, and throws BackupError, also when `progress` rejects. */
 export function createBackups(deps: BackupDeps): Backups {
   // What one that was ended amid its work left: it keeps the space of bodies that are removed.
   const cleared = promises.rm(join(deps.storage, WORKING), { recursive: true, force: true }).catch(() => {});
@@ -73,7 +73,7 @@ export function createBackups(deps: BackupDeps): Backups {
       busy = true;
       await cleared;
       try {
-        return await make(deps, target, progress);
+        return await make(deps, target, (...done) => progress(...done).catch(() => Promise.reject(left())));
       } finally {
         busy = false;
       }
@@ -94,6 +94,11 @@ async function make(deps: BackupDeps, target: string, progress: Progress): Promi
     await thread.call('clear', '', 0, null).catch(() => {});
     await thread.close();
   }
+}
+
+/** Nobody hears it any more, but whoever reads the log. */
+function left(): BackupError {
+  return new BackupError('who asked for the backup left, or the gateway ends: it is not whole');
 }
 
 type Calls = <T>(name: string, ...args: readonly unknown[]) => Promise<T>;
