@@ -7,7 +7,7 @@ import type { Protection } from '../domain/types.ts';
 import { configJsonSchema, type JsonSchema } from './json-schema.ts';
 import type { Cidr, HostPort } from './names.ts';
 import type { Config } from './schema.ts';
-import { durationText, sizeText, termText } from './units.ts';
+import { durationText, rateText, sizeText, termText } from './units.ts';
 
 /** Plain values in the words of the file, in the order of the schema. */
 export type Effective = { readonly [key: string]: unknown };
@@ -19,6 +19,8 @@ function writtenProtection(protection: Protection): unknown {
 
 function ofKind(kind: string | undefined, value: unknown): unknown {
   switch (kind) {
+    case 'rate':
+      return rateText(value as number);
     case 'duration':
       return durationText(value as number);
     case 'term':

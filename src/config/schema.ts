@@ -197,6 +197,12 @@ const deliverySchema = () =>
         .describe('One next hop for all mail. Absent: the MX of the recipient domain.'),
       connections: v.whole(1, 1000).prefault(20).describe('Connections at the same time, to all destinations.'),
       per_destination: v.whole(1, 100).prefault(5).describe('Connections at the same time to one destination.'),
+      pace: z
+        .record(v.destination(), v.rate())
+        .prefault({})
+        .describe(
+          'Messages to a destination at most, such as {partner.example: 5/s}; a recipient domain, or host:port of a smart host.',
+        ),
       recipients: v.whole(1, 1000).prefault(100).describe('Recipients in one transaction.'),
       connect_timeout: v
         .duration(1000, '1 second')

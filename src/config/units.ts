@@ -104,6 +104,31 @@ export function parseSize(value: unknown): Reading<number> {
   return Number.isSafeInteger(octets) ? { ok: true, value: octets } : { ok: false, wrong: 'is too large' };
 }
 
+const RATE_UNITS: Readonly<Record<string, number>> = { s: SECOND, minute: MINUTE, hour: HOUR };
+
+/** Milliseconds between two of a rate: `5/s` is 200, `30/minute` 2,000. */
+export function parseRate(value: unknown): Reading<number> {
+  const wanted = 'must be a number for a time, such as 5/s, 300/minute or 1000/hour';
+  const match = typeof value === 'string' ? /^(\d{1,6})\s*\/\s*(s|minute|hour)$/.exec(value.trim()) : null;
+  const count = Number(match?.[1] ?? 0);
+  if (match === null || count === 0) return { ok: false, wrong: wanted };
+  return { ok: true, value: RATE_UNITS[match[2] as string]! / count };
+}
+
+/** A rate of so many milliseconds between two: 200 → `5/s`, 2000 → `30/minute`. */
+export function rateText(ms: number): string {
+  const [name, unit] = Object.entries(RATE_UNITS).find(([, each]) => Number.isInteger(round(each / ms))) ?? [
+    'hour',
+    HOUR,
+  ];
+  return `${round(unit / ms)}/${name}`;
+}
+
+/** What a division left behind the ninth place is none of the number. */
+function round(value: number): number {
+  return Number(value.toFixed(9));
+}
+
 /** The shortest exact writing, in words: 14400000 → `4 hours`. */
 export function durationText(ms: number): string {
   const units: readonly (readonly [string, number])[] = [

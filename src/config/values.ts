@@ -6,7 +6,7 @@ import { readAddress, readCidr, readDomain, readDomainPattern, readHost, readHos
 import { didYouMean } from './problem.ts';
 import { readProtection } from './protection.ts';
 import { readSecret } from './secrets.ts';
-import { parseDuration, parseSize, parseTerm, type Reading } from './units.ts';
+import { parseDuration, parseRate, parseSize, parseTerm, type Reading } from './units.ts';
 
 /** What kind of text it is, for the manual and for writing it again; editors ignore the keyword. */
 function kind(name: string, type: string | readonly string[] = 'string') {
@@ -116,6 +116,16 @@ export const domainPattern = () =>
     context.addIssue({ code: 'custom', message: `${read.wrong}${didYouMean(read.hint)}` });
     return z.NEVER;
   });
+
+/** Key of a map: a recipient domain, or host and port of a smart host. */
+export const destination = () =>
+  z.string().transform((value, context) => {
+    const read = value.includes(':') ? readHostPort(value, 25) : readDomain(value);
+    if (read.ok) return typeof read.value === 'string' ? read.value : `${read.value.host}:${read.value.port}`;
+    context.addIssue({ code: 'custom', message: `${read.wrong}${didYouMean(read.hint)}` });
+    return z.NEVER;
+  });
+export const rate = () => reading(kind('rate'), parseRate);
 
 /** Kinds of value that name a file; `resolve` makes a path absolute. */
 export function fileValues(resolve: (path: string) => string) {

@@ -79,6 +79,7 @@ export function controlDeps(
       alarms: alarms.list(),
     }),
     wake: () => {
+      line.destinations.tryAll();
       for (const stage of ['examine', 'deliver', 'notify'] as const) line.wake(stage);
     },
     meetsFloor: (delivery, protection) => floorProblem(inForce.current.floors, delivery, protection),

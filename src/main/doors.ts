@@ -47,6 +47,7 @@ export async function openDoors(base: Base, state: State, running: Watched, conf
     await kept.keep(next.policy, next.loadedAt);
     portal?.updateCertificate(ofPortal);
     for (const one of smtp) one.updateCertificate(certificate);
+    await store.queue.pace(next.settings.paces);
     inForce.current = next;
     metrics.organizations(next.settings.organizations.map(({ name }) => name));
     line.wake('deliver');

@@ -10,6 +10,7 @@ import { decide } from '../policy/decide.ts';
 import { createEscrow } from '../portal/escrow.ts';
 import { createJobs } from '../portal/jobs.ts';
 import { startPortalSweep } from '../portal/sweep.ts';
+import { createDestinations } from '../relay/destinations.ts';
 import { type Line, verbId } from '../relay/line.ts';
 import { openOutages } from '../relay/outages.ts';
 import { createSchedule } from '../relay/schedule.ts';
@@ -83,7 +84,15 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
     outages: await openOutages({
       ...{ queue: store.queue, settings, clock, running, random: often, log, meter, wake: schedule.wake },
     }),
-    load: { incoming: 0, examining: 0, delivering: 0, notifying: 0, perDestination: new Map() },
+    destinations: createDestinations({ clock, fraction: random.fraction, after, bounds: settings }),
+    load: {
+      incoming: 0,
+      examining: 0,
+      delivering: 0,
+      notifying: 0,
+      perDestination: new Map(),
+      perOrganization: new Map(),
+    },
     owner: `${config.node} ${startedAt} ${process.pid}` as Owner,
     clock,
     random: often,
@@ -100,6 +109,7 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   const cleared = await store.queue.clearLeases(verbId(line), line.owner);
   if (cleared.messages + cleared.deliveries > 0)
     log.warn(cleared, 'an earlier run ended amid these; they are taken up again');
+  await store.queue.pace(settings().paces);
   schedule.start(line);
   const sweeps = [startSweep(line), startPortalSweep({ line, parcels: store.parcels })];
   closers.push(async () => {
@@ -120,6 +130,11 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   closers.push(() => retention.stop());
   const keys = { book: store.book, judge: ways.judge, readKeys: createReadKeys(pool.run, clock) };
   return { line, keys, jobs: createJobs(makers, made) };
+}
+
+function after(wait: number, call: () => void): () => void {
+  const timer = setTimeout(call, wait).unref();
+  return () => clearTimeout(timer);
 }
 
 const WORKER_START_MS = 30_000;

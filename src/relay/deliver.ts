@@ -1,7 +1,7 @@
 // The third step: one leased transaction is sent by the first protection that is possible now, and what came of it is
 // settled: sent as it is or as a variant (outgoing.ts), or put into the portal. Logs queue id, organization, domain and codes.
 
-import type { DeliveryId, Duration } from '../domain/ids.ts';
+import type { DeliveryId, Duration, OrganizationName, Time } from '../domain/ids.ts';
 import { strongerLevel } from '../domain/protection.ts';
 import type {
   Cause,
@@ -15,6 +15,7 @@ import type {
   Transaction,
 } from '../domain/types.ts';
 import { choose, type Group } from './choose.ts';
+import type { Reached } from './destinations.ts';
 import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line, verbId } from './line.ts';
 import { isBodyLost, keyName, mailOf } from './outgoing.ts';
 import { untilSpace } from './patience.ts';
@@ -22,20 +23,45 @@ import { protectionsOf, settle } from './settle.ts';
 
 const RENEW_EVERY: Duration = LEASE / 4;
 
-/** Transactions that may still be begun. */
-export function roomToDeliver(line: Line): number {
-  return Math.max(0, line.outages.room(line.settings().deliveriesInFlight) - line.load.delivering);
+/** Of the connections this part is kept for urgent mail and for organizations that have few. */
+const KEPT = 1 / 5;
+
+/** Transactions that may still be begun. What only waits for a connection keeps none from who could have one. */
+export function roomToDeliver({ settings, load, outages, destinations }: Line): number {
+  const { connections, deliveriesInFlight } = settings();
+  const connected = load.delivering - destinations.waiting();
+  return Math.max(0, Math.min(outages.room(connections) - connected, deliveriesInFlight - load.delivering));
+}
+
+/** The same for what is not urgent of an organization. */
+export function roomFor(line: Line, organization: OrganizationName): number {
+  const room = roomToDeliver(line);
+  const kept = keptConnections(line);
+  return (line.load.perOrganization.get(organization) ?? 0) < kept ? room : Math.max(0, room - kept);
+}
+
+export function keptConnections(line: Line): number {
+  return Math.floor(line.settings().connections * KEPT);
+}
+
+/** Organizations that have as many connections as are kept for others, or more. */
+export function busyOrganizations(line: Line): string[] {
+  const kept = keptConnections(line);
+  return [...line.load.perOrganization].filter(([, count]) => count >= kept).map(([name]) => name);
 }
 
 /** Destinations at their bound of connections. */
 export function fullDestinations(line: Line): string[] {
   const { perDestination } = line.settings();
-  return [...line.load.perDestination].filter(([, count]) => count >= perDestination).map(([name]) => name);
+  return [...line.load.perDestination]
+    .filter(([name, count]) => count >= line.destinations.width(name, perDestination))
+    .map(([name]) => name);
 }
 
 export function deliverInBackground(line: Line, transaction: Transaction): void {
   const destination = transaction.deliveries[0]?.destination ?? '';
-  count(line, destination, 1);
+  const { organization } = transaction.message;
+  count(line, destination, organization, 1);
   void deliverTransaction(line, transaction)
     .catch((error) => {
       // The lease runs out and the delivery is tried again at the time that was set with it.
@@ -43,17 +69,21 @@ export function deliverInBackground(line: Line, transaction: Transaction): void 
       line.log.error({ queueId: transaction.message.id, stage: 'deliver', code: codeOf(error) }, 'delivery failed');
     })
     .finally(() => {
-      count(line, destination, -1);
+      count(line, destination, organization, -1);
       line.freed('deliver');
     });
 }
 
-function count(line: Line, destination: string, by: 1 | -1): void {
-  const { load } = line;
+function count({ load }: Line, destination: string, organization: OrganizationName, by: 1 | -1): void {
   load.delivering += by;
-  const left = (load.perDestination.get(destination) ?? 0) + by;
-  if (left > 0) load.perDestination.set(destination, left);
-  else load.perDestination.delete(destination);
+  add(load.perDestination, destination, by);
+  add(load.perOrganization, organization, by);
+}
+
+function add(counts: Map<string, number>, name: string, by: 1 | -1): void {
+  const left = (counts.get(name) ?? 0) + by;
+  if (left > 0) counts.set(name, left);
+  else counts.delete(name);
 }
 
 /** Sends to the recipients of one lease, each in the first way that is possible now, and settles every one of them. */
@@ -105,7 +135,10 @@ type Sending = {
 async function deliverGroup(line: Line, sending: Sending): Promise<'settled' | 'corrupt'> {
   const { lease, message, group } = sending;
   const { clocks, built, lifetime } = line.settings();
-  const outcomes = await attempt(line, sending);
+  let notBefore: Time = 0;
+  const outcomes = await attempt(line, sending, (at) => {
+    notBefore = at;
+  });
   if (outcomes === 'corrupt') return 'corrupt';
   if (outcomes === 'escrowed') {
     const { organization, id: queueId } = message;
@@ -125,6 +158,7 @@ async function deliverGroup(line: Line, sending: Sending): Promise<'settled' | '
       built,
       outage: { lifetime, stood: line.outages.stood, away: line.outages.away() },
       fraction: line.random.fraction(),
+      notBefore,
       passed,
       ...(using !== undefined && { using }),
     }),
@@ -138,8 +172,13 @@ async function deliverGroup(line: Line, sending: Sending): Promise<'settled' | '
   return 'settled';
 }
 
-async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[] | 'corrupt' | 'escrowed'> {
-  const { lease, message, group, held } = sending;
+/** `later`: told when it was not tried, and from when on it may be. */
+async function attempt(
+  line: Line,
+  sending: Sending,
+  later: (notBefore: Time) => void,
+): Promise<readonly Outcome[] | 'corrupt' | 'escrowed'> {
+  const { lease, message, group } = sending;
   const deliveries = group.chosen.map(({ delivery }) => delivery);
   const first = deliveries[0] as Delivery;
   const forAll = (outcome: Outcome) => deliveries.map(() => outcome);
@@ -151,6 +190,37 @@ async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[]
     const failed = await escrow(line, { lease, message, deliveries }, protection.level, passed);
     return typeof failed === 'string' ? failed : forAll(failed);
   }
+  const entering = line.destinations.enter(first.destination, message.size);
+  // While it waits another may have the connection.
+  if (line.destinations.waiting() > 0) line.freed('deliver');
+  const turn = await entering;
+  if (turn.kind === 'later') {
+    later(turn.notBefore);
+    return forAll({ kind: 'unreached', reason: turn.reason, status: '4.4.1' });
+  }
+  let reached: Reached = 'unknown';
+  try {
+    return await transfer(line, sending, protection, (what) => {
+      reached = what;
+      if (what !== 'unknown') line.outages.tried(first.destination, what === 'answered');
+    });
+  } finally {
+    turn.leave(reached);
+  }
+}
+
+/** Resolved and sent. `note`: told once what it says of the destination. */
+async function transfer(
+  line: Line,
+  sending: Sending,
+  protection: Protection,
+  note: (reached: Reached) => void,
+): Promise<readonly Outcome[] | 'corrupt'> {
+  const { message, group, held } = sending;
+  const { way } = group;
+  const deliveries = group.chosen.map(({ delivery }) => delivery);
+  const first = deliveries[0] as Delivery;
+  const forAll = (outcome: Outcome) => deliveries.map(() => outcome);
   const route = await line.resolve(first.destination);
   switch (route.kind) {
     case 'barred':
@@ -158,7 +228,7 @@ async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[]
     case 'refused':
       return forAll({ kind: 'refused', reply: route.reply });
     case 'unreached':
-      line.outages.tried(first.destination, false);
+      note('nobody');
       return forAll({ kind: 'unreached', reason: route.reason, status: route.status });
     case 'hops':
       break;
@@ -182,7 +252,7 @@ async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[]
       body: mail.open,
       beforeDot: held.enough,
     });
-    noteReached(line, first.destination, outcomes);
+    note(reachedBy(outcomes));
     over = outcomes.every(({ kind }) => kind === 'delivered');
     // A variant that was lost is made again at the next attempt; the message itself is not lost with it.
     return mail.broken() && way.kind === 'message' ? 'corrupt' : outcomes;
@@ -192,12 +262,13 @@ async function attempt(line: Line, sending: Sending): Promise<readonly Outcome[]
 }
 
 /** Only what a hop said, or that none was reached: not what was left in doubt, or was unfit for any. */
-function noteReached(line: Line, destination: string, outcomes: readonly Outcome[]): void {
+function reachedBy(outcomes: readonly Outcome[]): Reached {
   const answered = outcomes.some(
     ({ kind, evidence }) =>
       kind === 'delivered' || kind === 'lacking' || (kind === 'refused' && evidence !== undefined),
   );
-  if (answered || outcomes.every(({ kind }) => kind === 'unreached')) line.outages.tried(destination, answered);
+  if (answered) return 'answered';
+  return outcomes.every(({ kind }) => kind === 'unreached') ? 'nobody' : 'unknown';
 }
 
 /** Into the portal; what kept it from that, as an outcome. */

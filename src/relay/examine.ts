@@ -17,7 +17,7 @@ import { ENGINE_VERSION } from '../policy/version.ts';
 import { BodyError } from '../store/bodies/port.ts';
 import type { Decided } from '../store/queue/port.ts';
 import { WorkError } from '../work/pool.ts';
-import { deliverInBackground, fullDestinations, roomToDeliver } from './deliver.ts';
+import { deliverInBackground, fullDestinations, roomFor } from './deliver.ts';
 import { codeOf, LEASE, type Line, verbId } from './line.ts';
 import { untilSpace } from './patience.ts';
 
@@ -101,7 +101,7 @@ async function store(
   decisions: readonly Decided[],
   deliveries: readonly Delivery[],
 ): Promise<void> {
-  const limit = roomToDeliver(line);
+  const limit = roomFor(line, message.organization);
   // The queue, which is told what is full, takes these when a connection is free.
   const full = new Set(fullDestinations(line));
   const free = limit > 0 && !deliveries.some((one) => full.has(one.destination));

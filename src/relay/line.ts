@@ -21,6 +21,7 @@ import type { Send } from '../smtp/client.ts';
 import type { MadeBody } from '../store/bodies/made.ts';
 import type { Bodies, BodyHandle } from '../store/bodies/port.ts';
 import type { Queue } from '../store/queue/port.ts';
+import type { Destinations } from './destinations.ts';
 import type { Outages } from './outage.ts';
 import type { Clocks } from './settle.ts';
 
@@ -46,7 +47,11 @@ export type Settings = {
   /** Octets in DATA at the same time. */
   readonly dataBytes: number;
   readonly deliveriesInFlight: number;
+  /** To all destinations, and to one. */
+  readonly connections: number;
   readonly perDestination: number;
+  /** By destination: time between two transactions. */
+  readonly paces: Readonly<Record<string, Duration>>;
   readonly recipientsPerTransaction: number;
 };
 
@@ -119,7 +124,9 @@ export type Load = {
   examining: number;
   delivering: number;
   notifying: number;
+  /** Deliveries under way. */
   readonly perDestination: Map<string, number>;
+  readonly perOrganization: Map<string, number>;
 };
 
 export type Stage = 'examine' | 'deliver' | 'notify';
@@ -142,6 +149,7 @@ export type Line = {
   readonly send: (what: Send) => Promise<readonly Outcome[]>;
   readonly settings: () => Settings;
   readonly outages: Outages;
+  readonly destinations: Destinations;
   /** What is in memory now; compared with the bounds of the settings. */
   readonly load: Load;
   readonly owner: Owner;

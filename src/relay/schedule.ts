@@ -3,7 +3,7 @@
 
 import type { Time } from '../domain/ids.ts';
 import { notifyInBackground } from './bounce.ts';
-import { deliverInBackground, fullDestinations, roomToDeliver } from './deliver.ts';
+import { busyOrganizations, deliverInBackground, fullDestinations, keptConnections, roomToDeliver } from './deliver.ts';
 import { examineInBackground, roomToExamine } from './examine.ts';
 import { codeOf, LEASE, type Line, type Stage } from './line.ts';
 
@@ -65,7 +65,7 @@ export function createSchedule(): Schedule {
     } finally {
       one.running = false;
     }
-    if (!one.look) return;
+    if (!one.look && !(stage === 'deliver' && isPaced(line))) return;
     one.look = stage === 'notify';
     // What was due before was taken, or waits to be freed.
     await look(asked).catch(() => {});
@@ -96,7 +96,7 @@ export function createSchedule(): Schedule {
   async function look(after: Time = Number.NEGATIVE_INFINITY): Promise<void> {
     if (line === null || stopped) return;
     line.outages.look();
-    const due = await line.queue.nextDue();
+    const due = await line.queue.nextDue(Math.max(after, 0));
     for (const stage of ['examine', 'deliver', 'notify'] as const) {
       const at = due[stage];
       if (at !== null && at > after) wakeAt(stage, at);
@@ -124,6 +124,11 @@ export function createSchedule(): Schedule {
       if (line !== null) await idle(line, grace, taking);
     },
   };
+}
+
+/** Nobody else says when a paced destination may be served again. */
+function isPaced(line: Line): boolean {
+  return Object.keys(line.settings().paces).length > 0;
 }
 
 function pump(take: Pump['take']): Pump {
@@ -154,12 +159,17 @@ async function takeDeliveries(line: Line): Promise<Taken> {
   const room = roomToDeliver(line);
   if (room === 0) return 'later';
   const full = fullDestinations(line);
-  const transactions = await line.queue.lease(line.owner, room, line.clock.now() + LEASE, {
+  const forAll = room - keptConnections(line);
+  const limit = forAll > 0 ? forAll : room;
+  const transactions = await line.queue.lease(line.owner, limit, line.clock.now() + LEASE, {
     recipients: line.settings().recipientsPerTransaction,
     notDestinations: full,
+    ...(forAll <= 0 && { urgentOnlyOf: busyOrganizations(line) }),
   });
   for (const transaction of transactions) deliverInBackground(line, transaction);
-  if (transactions.length === room) return 'more';
+  if (transactions.length === limit) return 'more';
+  // What is kept is kept: others go on when a connection is free.
+  if (forAll <= 0) return 'later';
   // A destination that was left out may have more: it is asked for again when one of its connections is free, and at once
   // when that came while the queue was asked.
   const still = fullDestinations(line);

@@ -38,8 +38,10 @@ export function settingsOf(config: Config): Settings {
     portal: portalOf(config),
     dataBytes: limits.data_bytes,
     examineWaiting: limits.examine_waiting,
-    deliveriesInFlight: Math.min(limits.deliveries_in_flight, delivery.connections),
+    deliveriesInFlight: limits.deliveries_in_flight,
+    connections: delivery.connections,
     perDestination: delivery.per_destination,
+    paces: delivery.pace,
     recipientsPerTransaction: delivery.recipients,
   };
 }

@@ -20,6 +20,8 @@ export type SettleOptions = {
   readonly outage?: Standstill;
   /** 0 ≤ x < 1, for the jitter of the wait. */
   readonly fraction: number;
+  /** Tried again no sooner; a little later than it, each at a time of its own. */
+  readonly notBefore?: Time;
   /** Items of the list that could not be tried, each with why. */
   readonly passed?: readonly string[];
   /** What the item was tried with: `key 9C1F22AB`. */
@@ -114,12 +116,16 @@ function later(delivery: Delivery, options: SettleOptions, because: string, stat
   }
   const next: Next = {
     state: 'ready',
-    notBefore: Math.min(nextAttempt(attempts, options.now, options.fraction), expiresAt),
+    notBefore: Math.min(nextTime(attempts, options), expiresAt),
     step: delivery.step,
     stepSince: delivery.stepSince,
     stepAttempts: delivery.stepAttempts,
   };
   return { next, because, status };
+}
+
+function nextTime(attempts: number, { now, fraction, notBefore = 0 }: SettleOptions): Time {
+  return Math.max(nextAttempt(attempts, now, fraction), notBefore + Math.round(MINUTE * fraction));
 }
 
 function lacking(delivery: Delivery, outcome: Outcome & { kind: 'lacking' }, options: SettleOptions): Judgement {

@@ -218,6 +218,51 @@ export function leasesContract(bench: () => Bench): void {
     expect(first(await b.take()).deliveries[0]!.destination).toBe('a.test');
   });
 
+  test('of busy organizations nothing but urgent mail is leased', async () => {
+    const b = bench();
+    await b.decided({ to: ['a@a.test'] });
+    await b.decided({ to: ['b@b.test'], priority: 'urgent' });
+    await b.decided({ organization: 'practice', to: ['c@c.test'] });
+    const taken = await b.queue.lease(A, 10, b.now + MINUTE, { recipients: 50, urgentOnlyOf: ['clinic'] });
+    expect(taken.map(({ deliveries }) => deliveries[0]!.destination).sort()).toEqual(['b.test', 'c.test']);
+  });
+
+  test('a pace holds for all lanes of a destination, and says when it is served next', async () => {
+    const b = bench();
+    await b.queue.pace({ 'slow.test': 200 });
+    for (let i = 0; i < 4; i++) await b.decided({ to: ['p@slow.test'] });
+    await b.decided({ organization: 'practice', to: ['q@slow.test'], priority: 'urgent' });
+    await b.decided({ to: ['p@fast.test'] });
+    const destinations = (taken: readonly Transaction[]) => taken.map(({ deliveries }) => deliveries[0]!.destination);
+    expect(destinations(await b.take()).sort()).toEqual(['fast.test', 'slow.test']);
+    const due = (await b.queue.nextDue(b.now)).deliver as number;
+    expect(due - b.now).toBeGreaterThanOrEqual(100);
+    expect(due - b.now).toBeLessThanOrEqual(200);
+    expect(await b.take()).toEqual([]);
+    let sent = 1;
+    for (let ms = 0; ms < 800; ms += 50) {
+      b.pass(50);
+      sent += (await b.take()).length;
+    }
+    expect(sent).toBe(5);
+    await b.queue.pace({});
+    for (let i = 0; i < 3; i++) await b.decided({ to: ['p@slow.test'] });
+    expect(await b.take()).toHaveLength(3);
+  });
+
+  test('a decision takes no delivery whose destination is paced', async () => {
+    const b = bench();
+    await b.queue.pace({ 'slow.test': 1_000 });
+    await b.decided({ to: ['p@slow.test'] });
+    expect(await b.take()).toHaveLength(1);
+    await b.decided({ to: ['p@slow.test'] });
+    expect(await b.take()).toEqual([]);
+    await b.restart();
+    expect(await b.take()).toEqual([]);
+    b.pass(1_000);
+    expect(await b.take()).toHaveLength(1);
+  });
+
   test('lanes stand after a restart, with what is due in them', async () => {
     const b = bench();
     for (let i = 0; i < 4; i++) await b.decided({ to: [`p@d${i}.test`] });

@@ -1,7 +1,7 @@
 // The durable queue as verbs. Each verb is one transaction, writes its own audit entries, and may be repeated: it
 // carries an id chosen by its caller, and the same id gives the same answer. No row, SQL or transaction leaves.
 
-import type { Address, DeliveryId, OrganizationName, Owner, QueueId, Time } from '../../domain/ids.ts';
+import type { Address, DeliveryId, Duration, OrganizationName, Owner, QueueId, Time } from '../../domain/ids.ts';
 import type {
   Actor,
   Cause,
@@ -111,13 +111,15 @@ export interface Queue {
     take?: { owner: Owner; until: Time; limit: number },
   ): Promise<Transaction[]>;
   /** Due deliveries, attempt counted and next time set, leased. At most `limit` transactions, at most `recipients` each.
-   *  `notDestinations` are at their bound of connections now. */
+   *  `notDestinations` are at their bound of connections now; of `urgentOnlyOf` nothing but urgent mail is leased. */
   lease(
     owner: Owner,
     limit: number,
     until: Time,
-    options: { recipients: number; notDestinations?: readonly string[] },
+    options: { recipients: number; notDestinations?: readonly string[]; urgentOnlyOf?: readonly OrganizationName[] },
   ): Promise<Transaction[]>;
+  /** From now on so many milliseconds lie between two transactions to a destination; forgotten at the end of the process. */
+  pace(paces: Readonly<Record<string, Duration>>): Promise<void>;
   /** Extends leases still held; returns the transactions' lease numbers that were not lost. */
   renew(
     owner: Owner,
@@ -146,8 +148,9 @@ export interface Queue {
   /** The body cannot be opened: stage `corrupt`, its open deliveries held. `abandoned`: an earlier process ended before it
    *  acknowledged the message, which is dropped, since its sender has it. */
   corrupt(verb: VerbId, message: QueueId, why: string): Promise<'corrupt' | 'abandoned'>;
-  /** Earliest time at which something is due in each stage; null when nothing waits. */
-  nextDue(): Promise<{ examine: Time | null; deliver: Time | null; notify: Time | null }>;
+  /** Earliest time at which something is due in each stage, null when nothing waits; of deliveries only times behind
+   *  `after`, which are not hidden by what is due and waits for a connection. */
+  nextDue(after?: Time): Promise<{ examine: Time | null; deliver: Time | null; notify: Time | null }>;
   /** Clears the leases of other owners of this node (its dead processes); their open attempts are `in doubt`. */
   clearLeases(verb: VerbId, owner: Owner): Promise<{ messages: number; deliveries: number }>;
 

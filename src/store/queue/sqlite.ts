@@ -150,6 +150,7 @@ type LineVerbs = Pick<
   | 'examineFailed'
   | 'decided'
   | 'lease'
+  | 'pace'
   | 'renew'
   | 'settle'
 >;
@@ -215,14 +216,18 @@ function lineVerbs(access: Access, memory: Memory, open: Opener): LineVerbs {
     decided: (verb, id, lease, examination, decisions, take) =>
       decide(access, memory, { verb, id, lease, examination, decisions, take }),
 
-    async lease(owner, limit, until, { recipients, notDestinations }) {
-      const rows = await access.write('lease', '', [owner, limit, until, recipients, notDestinations ?? []]);
+    async lease(owner, limit, until, { recipients, notDestinations = [], urgentOnlyOf = [] }) {
+      const rows = await access.write('lease', '', [owner, limit, until, recipients, notDestinations, urgentOnlyOf]);
       const found: Transaction[] = [];
       for (const row of rows) {
         memory.keepOrganization(row.message.id as QueueId, row.message.organization);
         found.push(...(await open.transactions(row, { owner, no: row.lease, until })));
       }
       return found;
+    },
+
+    async pace(paces) {
+      await access.write('pace', '', Object.entries(paces));
     },
 
     async renew(owner, deliveries, until) {
@@ -374,8 +379,8 @@ function sideVerbs(access: Access, memory: Memory, open: Opener): SideVerbs {
       const detail = JSON.stringify(outages.at(-1) ?? {});
       await access.write('keepOutages', verb, [JSON.stringify(outages), event, detail]);
     },
-    async nextDue() {
-      const [examine, deliver, notify] = await access.write('nextDue', '', null);
+    async nextDue(after = 0) {
+      const [examine, deliver, notify] = await access.write('nextDue', '', [after]);
       return { examine, deliver, notify };
     },
     async clearLeases(verb, owner) {

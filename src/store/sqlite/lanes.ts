@@ -15,7 +15,8 @@ export type Lane = {
   /** Ready deliveries, and leased ones. */
   waiting: number;
   leased: number;
-  readonly pacedUntil: number;
+  /** Written for a restart; the time of the destination counts: `pacedUntil` of Lanes. */
+  pacedUntil: number;
   lastServed: number;
 };
 
@@ -39,8 +40,14 @@ export type Lanes = {
   /** A delivery of the lane changed between not queued (null), ready and leased; `due` is when it is due. */
   move(lane: Lane, from: 'ready' | 'leased' | null, to: 'ready' | 'leased' | null, due: number): void;
   touch(lane: Lane): void;
-  /** Earliest time at which a lane has something due; Infinity when none. */
-  nextDue(): number;
+  /** Earliest time behind `after` at which a lane has something due; Infinity when none. */
+  nextDue(after: number): number;
+  /** By destination: milliseconds between two transactions. */
+  setPaces(paces: readonly (readonly [destination: string, interval: number])[]): void;
+  /** Nothing goes to the lane's destination before. */
+  pacedUntil(lane: Lane): number;
+  /** A transaction of the lane was leased. */
+  pace(lane: Lane, at: number): void;
   flush(): void;
   reload(): void;
 };
@@ -56,12 +63,17 @@ export function openLanes(db: Database.Database): Lanes {
   );
   const findNumber = db.prepare<[number], LaneRow>(`SELECT ${columns} FROM lane WHERE n = ?`);
   const insert = db.prepare('INSERT INTO lane (organization, destination, priority) VALUES (?, ?, ?)');
-  const update = db.prepare('UPDATE lane SET next_due = ?, waiting = ?, leased = ?, last_served = ? WHERE n = ?');
+  const update = db.prepare(
+    'UPDATE lane SET next_due = ?, waiting = ?, leased = ?, paced_until = ?, last_served = ? WHERE n = ?',
+  );
 
   const byName = new Map<string, Lane>();
   const byNo = new Map<number, Lane>();
   const working = new Set<Lane>();
   const dirty = new Set<Lane>();
+  const paces = new Map<string, number>();
+  /** By destination. */
+  const pacedUntil = new Map<string, number>();
 
   const take = (row: LaneRow): Lane => {
     const known = byNo.get(row.n);
@@ -79,6 +91,7 @@ export function openLanes(db: Database.Database): Lanes {
     };
     byName.set(`${row.organization}\0${row.destination}\0${row.priority}`, lane);
     byNo.set(lane.n, lane);
+    if (lane.pacedUntil > (pacedUntil.get(lane.destination) ?? 0)) pacedUntil.set(lane.destination, lane.pacedUntil);
     if (lane.waiting + lane.leased > 0) working.add(lane);
     return lane;
   };
@@ -93,7 +106,7 @@ export function openLanes(db: Database.Database): Lanes {
   };
 
   const reload = () => {
-    for (const all of [byName, byNo, working, dirty]) all.clear();
+    for (const all of [byName, byNo, working, dirty, pacedUntil]) all.clear();
     for (const row of loadActive.all()) take(row);
   };
   reload();
@@ -130,18 +143,33 @@ export function openLanes(db: Database.Database): Lanes {
     touch: (lane) => {
       dirty.add(lane);
     },
-    nextDue() {
+    nextDue(after) {
       let earliest = Number.POSITIVE_INFINITY;
       for (const lane of working) {
-        const due = Math.max(lane.nextDue, lane.pacedUntil);
-        if (due < earliest) earliest = due;
+        const due = Math.max(lane.nextDue, pacedUntil.get(lane.destination) ?? 0);
+        if (due > after && due < earliest) earliest = due;
       }
       return earliest;
+    },
+    setPaces(given) {
+      paces.clear();
+      for (const [destination, interval] of given) paces.set(destination, interval);
+      for (const destination of pacedUntil.keys()) if (!paces.has(destination)) pacedUntil.delete(destination);
+    },
+    pacedUntil: (lane) => pacedUntil.get(lane.destination) ?? 0,
+    pace(lane, at) {
+      const interval = paces.get(lane.destination);
+      if (interval === undefined) return;
+      // Who asks a little late does not lose what that took, or the rate would stay below its bound.
+      const due = Math.max(pacedUntil.get(lane.destination) ?? 0, at - interval / 2);
+      lane.pacedUntil = Math.round(due + interval);
+      pacedUntil.set(lane.destination, due + interval);
+      dirty.add(lane);
     },
     flush() {
       for (const lane of dirty) {
         const due = lane.nextDue === Number.POSITIVE_INFINITY ? null : lane.nextDue;
-        update.run(due, lane.waiting, lane.leased, lane.lastServed, lane.n);
+        update.run(due, lane.waiting, lane.leased, lane.pacedUntil, lane.lastServed, lane.n);
       }
       dirty.clear();
       forgetIdle();
@@ -197,13 +225,18 @@ export class Turns {
     lanes.unshift(lane);
   }
 
-  /** Nothing of it is due any more. */
-  remove(lane: Lane, turn: number): void {
-    this.#served.set(`${lane.priority} ${lane.organization}`, turn);
+  /** It cannot be served now. */
+  skip(lane: Lane): void {
     const organizations = this.#classes[lane.priority];
     const lanes = organizations.get(lane.organization) as Lane[];
     lanes.pop();
     if (lanes.length === 0) organizations.delete(lane.organization);
+  }
+
+  /** Nothing of it is due any more. */
+  remove(lane: Lane, turn: number): void {
+    this.#served.set(`${lane.priority} ${lane.organization}`, turn);
+    this.skip(lane);
   }
 }
 

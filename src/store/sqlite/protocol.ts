@@ -51,9 +51,18 @@ export type WriterVerbs = {
   };
   decided: { args: DecideCall; answer: DecideAnswer };
   lease: {
-    args: readonly [owner: string, limit: number, until: number, recipients: number, not: readonly string[]];
+    args: readonly [
+      owner: string,
+      limit: number,
+      until: number,
+      recipients: number,
+      not: readonly string[],
+      urgentOnlyOf: readonly string[],
+    ];
     answer: MessageLeaseRow[];
   };
+  /** Milliseconds between two transactions to a destination. */
+  pace: { args: readonly (readonly [destination: string, interval: number])[]; answer: null };
   renew: {
     args: readonly [owner: string, until: number, deliveries: readonly string[], nos: readonly number[]];
     answer: string[];
@@ -69,7 +78,10 @@ export type WriterVerbs = {
   bodiless: { args: readonly [id: string]; answer: null };
   corrupt: { args: readonly [id: string, why: string, lacks: 'body' | 'boxes']; answer: 'corrupt' | 'abandoned' };
   abandon: { args: readonly [id: string, why: string]; answer: null };
-  nextDue: { args: null; answer: readonly [examine: number | null, deliver: number | null, notify: number | null] };
+  nextDue: {
+    args: readonly [after: number];
+    answer: readonly [examine: number | null, deliver: number | null, notify: number | null];
+  };
   clearLeases: { args: readonly [owner: string]; answer: readonly [messages: number, deliveries: number] };
   operate: { args: OperateCall; answer: OperateAnswer };
   recall: { args: readonly [verb: string]; answer: { complete: boolean; answers: OperateAnswer[] } };

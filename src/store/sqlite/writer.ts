@@ -13,6 +13,7 @@ import { makeAccept } from './verbs/accept.ts';
 import { makeAdmin } from './verbs/admin.ts';
 import { makeApprovals } from './verbs/approvals.ts';
 import { makeArchive } from './verbs/archive.ts';
+import { makeClear, makeDoubt } from './verbs/clear.ts';
 import { makeCodes } from './verbs/codes.ts';
 import { makeDecider } from './verbs/decide.ts';
 import { makeErase } from './verbs/erase.ts';
@@ -51,6 +52,7 @@ const FIRST = new Set(['accept', 'settle']);
 
 function verbsOf(w: Workbench): Record<string, Verb> {
   const rows = openRows(w);
+  const doubt = makeDoubt(w);
   const decider = makeDecider(w, rows);
   const { mark, ...telling } = makeTell(w, rows);
   const accept = makeAccept(w, rows, decider, { mark });
@@ -62,7 +64,8 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeOperate(w, rows, parcels, follow),
     tally: () => w.tally,
     ...makeExamine(w, rows),
-    ...makeLease(w, rows),
+    ...makeLease(w, rows, doubt),
+    ...makeClear(w, rows, doubt),
     settle: makeSettle(w, rows, follow),
     ...makeLost(w, rows, follow),
     ...makeParcels(w, rows, parcels, accept),

@@ -12,7 +12,16 @@ import {
 } from '../../../src/config/names.ts';
 import { nearest, pathText } from '../../../src/config/problem.ts';
 import { createSecrets } from '../../../src/config/secrets.ts';
-import { durationText, parseDuration, parseSize, parseTerm, sizeText, termText } from '../../../src/config/units.ts';
+import {
+  durationText,
+  parseDuration,
+  parseRate,
+  parseSize,
+  parseTerm,
+  rateText,
+  sizeText,
+  termText,
+} from '../../../src/config/units.ts';
 
 test.each([
   ['30s', 30_000],
@@ -237,4 +246,19 @@ test('a secret of the environment is taken out of it and stays known', async () 
     ok: false,
     wrong: 'the environment variable OTHER is not set',
   });
+});
+
+test.each([
+  ['5/s', 200],
+  ['7 / s', 1000 / 7],
+  ['30/minute', 2_000],
+  ['1000/hour', 3_600],
+])('the rate %s', (text, ms) => {
+  const read = parseRate(text);
+  expect(read).toEqual({ ok: true, value: ms });
+  expect(parseRate(rateText(ms))).toEqual({ ok: true, value: ms });
+});
+
+test.each([5, '5', '0/s', '5/day', '-1/s', '1.5/s', null, '5/minutes'])('no rate: %p', (value) => {
+  expect(parseRate(value)).toMatchObject({ ok: false, wrong: expect.stringContaining('5/s') });
 });

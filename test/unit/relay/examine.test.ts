@@ -3,6 +3,7 @@
 import type { Delivery, MessageLease } from '../../../src/domain/types.ts';
 import { examineMessage } from '../../../src/relay/examine.ts';
 import type { Line } from '../../../src/relay/line.ts';
+import { GOOD_DESTINATIONS } from '../../support/destinations.ts';
 import { NO_OUTAGES } from '../../support/outages.ts';
 
 async function decideWith(perDestination: Map<string, number>) {
@@ -16,9 +17,10 @@ async function decideWith(perDestination: Map<string, number>) {
       },
     },
     decide: () => ({ action: { kind: 'deliver', protections: [] }, rule: 'r', because: '', policyVersion: 'v' }),
-    settings: () => ({ deliveriesInFlight: 10, perDestination: 2 }),
+    settings: () => ({ deliveriesInFlight: 10, connections: 10, perDestination: 2 }),
     outages: NO_OUTAGES,
-    load: { delivering: 2, perDestination },
+    destinations: GOOD_DESTINATIONS,
+    load: { delivering: 2, perDestination, perOrganization: new Map() },
     owner: 'test',
     clock: { now: () => 0 },
     random: { bytes: (n: number) => new Uint8Array(n) },

@@ -2,7 +2,14 @@ import { obstacles } from '../../../src/relay/intake.ts';
 import type { Line } from '../../../src/relay/line.ts';
 
 function line(examining: number, incoming: number): Line {
-  const load = { incoming, examining, delivering: 0, notifying: 0, perDestination: new Map() };
+  const load = {
+    incoming,
+    examining,
+    delivering: 0,
+    notifying: 0,
+    perDestination: new Map(),
+    perOrganization: new Map(),
+  };
   return { load, settings: () => ({ examineWaiting: 10, dataBytes: 1_000 }) } as unknown as Line;
 }
 

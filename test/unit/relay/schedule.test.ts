@@ -2,6 +2,7 @@
 
 import type { Line } from '../../../src/relay/line.ts';
 import { createSchedule } from '../../../src/relay/schedule.ts';
+import { GOOD_DESTINATIONS } from '../../support/destinations.ts';
 import { NO_OUTAGES } from '../../support/outages.ts';
 
 type Due = Awaited<ReturnType<Line['queue']['nextDue']>>;
@@ -21,14 +22,24 @@ function lineWith(full: boolean, due: () => Due) {
       nextDue: async () => due(),
     },
     outages: NO_OUTAGES,
+    destinations: GOOD_DESTINATIONS,
     settings: () => ({
-      ...{ deliveriesInFlight: 10, perDestination: 1, examineWaiting: 10, recipientsPerTransaction: 1, warnAfter: 1 },
+      ...{
+        deliveriesInFlight: 10,
+        connections: 10,
+        perDestination: 1,
+        paces: {},
+        examineWaiting: 10,
+        recipientsPerTransaction: 1,
+        warnAfter: 1,
+      },
     }),
     load: {
       incoming: 0,
       examining: 0,
       delivering: 0,
       notifying: 0,
+      perOrganization: new Map(),
       perDestination: new Map(full ? [['slow.test', 1]] : []),
     },
     owner: 'test',

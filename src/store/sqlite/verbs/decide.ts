@@ -43,8 +43,9 @@ export function makeDecider(w: Workbench, rows: Rows): Decider {
       if (one.lane === lane && one.list === list && one.taken.length <= take.recipients * 2 - 1) return one;
     }
     if (takings.length >= take.limit) return null;
-    const { nextDue, pacedUntil } = lanes.byNumber(lane);
-    if (nextDue <= at || pacedUntil > at) return null;
+    const one = lanes.byNumber(lane);
+    if (one.nextDue <= at || lanes.pacedUntil(one) > at) return null;
+    lanes.pace(one, at);
     const taking = { lane, list, taken: [w.nextLease()] };
     takings.push(taking);
     return taking;

@@ -114,8 +114,8 @@ export function makeTell(w: Workbench, rows: Rows) {
     return null;
   }
 
-  function nextDue(): readonly [number | null, number | null, number | null] {
-    const deliver = lanes.nextDue();
+  function nextDue([after]: readonly [number]): readonly [number | null, number | null, number | null] {
+    const deliver = lanes.nextDue(after);
     const now = firstTell.get(1) ?? Number.POSITIVE_INFINITY;
     const late = (firstTell.get(2) ?? Number.POSITIVE_INFINITY) + w.delayAfter;
     const notify = Math.min(now, late);
