@@ -55,8 +55,17 @@ export function startWatch(deps: WatchDeps): Watch {
   }
 
   async function once(): Promise<void> {
-    if (line.outages.trustsClock()) await lookAtHeld(deps);
-    await see(await figures());
+    // Who hangs with the store's reader can send no mail: the metric and the log say so.
+    const late = setTimeout(() => {
+      line.meter.alarm('long read');
+      line.log.error({ stage: 'watch' }, 'a look at the store has taken a minute and goes on');
+    }, MINUTE).unref();
+    try {
+      if (line.outages.trustsClock()) await lookAtHeld(deps);
+      await see(await figures());
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   const done = (async () => {
