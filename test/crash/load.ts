@@ -17,8 +17,8 @@ export const CANARIES = {
 } as const;
 
 export type Load = {
-  /** Replies other than 250 to a command or to the final dot. */
-  readonly refused: () => number;
+  /** Replies other than those hoped for, to a connection, a command or the final dot → how often. */
+  readonly refused: () => ReadonlyMap<number, number>;
   /** Each session ends the message in hand and waits for `resume`. */
   pause(): void;
   resume(): void;
@@ -28,7 +28,7 @@ export type Load = {
 
 export function startLoad(port: number, sessions: number, random: Random, ledger: Ledger): Load {
   let last = 0;
-  let refused = 0;
+  const refused = new Map<number, number>();
   let stopped = false;
   let gate = Promise.withResolvers<void>();
   gate.resolve();
@@ -42,9 +42,10 @@ export function startLoad(port: number, sessions: number, random: Random, ledger
         last += 1;
         const message = compose(last, random);
         ledger.sending(message);
-        if (await send(session, message)) ledger.acknowledged(message.number);
+        const code = await send(session, message);
+        if (code === 250) ledger.acknowledged(message.number);
         else {
-          refused += 1;
+          refused.set(code, (refused.get(code) ?? 0) + 1);
           await session.command('RSET');
           await sleep(50);
         }
@@ -71,12 +72,16 @@ export function startLoad(port: number, sessions: number, random: Random, ledger
   };
 }
 
-/** Whether it was acknowledged. */
-async function send(session: Session, { number, kinds, data }: Numbered): Promise<boolean> {
+/** The reply that refused it, or 250. */
+async function send(session: Session, { number, kinds, data }: Numbered): Promise<number> {
+  if (session.greeting.code !== 220) return session.greeting.code;
   const lines = [`MAIL FROM:<${SENDER}>`, ...kinds.map((kind, i) => `RCPT TO:<${addressOf(kind, number, i)}>`)];
-  for (const line of lines) if ((await session.command(line)).code !== 250) return false;
-  if ((await session.command('DATA')).code !== 354) return false;
-  return (await session.data(data)).code === 250;
+  for (const line of lines) {
+    const { code } = await session.command(line);
+    if (code !== 250) return code;
+  }
+  const { code } = await session.command('DATA');
+  return code === 354 ? (await session.data(data)).code : code;
 }
 
 function addressOf(kind: Kind, number: number, index: number): string {

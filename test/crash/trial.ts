@@ -38,6 +38,8 @@ export type Trial = {
   readonly pki: string;
   /** Recipients in transactions that the next hop took and cut without a reply. */
   dropped: number;
+  /** Ms that the next hop takes for the reply to a message. */
+  delay: number;
   kills: number;
   killsInStart: number;
   verified: number;
@@ -50,8 +52,19 @@ export type Trial = {
   readonly errors: Map<string, number>;
 };
 
-/** `drop`: the part of transactions that the next hop takes and cuts without a reply. */
-export async function openTrial(seed: number, drop = 0): Promise<Trial> {
+export type TrialOptions = {
+  /** The part of transactions that the next hop takes and cuts without a reply. */
+  readonly drop?: number;
+  /** That section of gateway.yaml. */
+  readonly limits?: Readonly<Record<string, unknown>>;
+  /** To the next hop at the same time. */
+  readonly connections?: number;
+};
+
+export async function openTrial(
+  seed: number,
+  { drop = 0, limits, connections = 20 }: TrialOptions = {},
+): Promise<Trial> {
   const ledger = openLedger();
   const ca = makeCa('crash trial');
   const pki = mkdtempSync(join(tmpdir(), 'sealrelay-crash-'));
@@ -63,6 +76,9 @@ export async function openTrial(seed: number, drop = 0): Promise<Trial> {
     // Looked at for each reply to EHLO. Where it was offered and is then gone, the handshake fails.
     get tls() {
       return chance.fraction() < NO_STARTTLS ? undefined : certificate;
+    },
+    get delay() {
+      return trial.delay;
     },
     onMessage: (message) => {
       ledger.took(message);
@@ -83,6 +99,12 @@ export async function openTrial(seed: number, drop = 0): Promise<Trial> {
     domains: ['clinic.crash.example'],
     policy: POLICY,
     extra: {
+      ...(limits !== undefined && { limits }),
+      delivery: {
+        smart_host: { host: 'localhost', port: mail.port },
+        connections,
+        per_destination: connections,
+      },
       organizations: [
         {
           name: 'Crash Clinic',
@@ -108,6 +130,7 @@ export async function openTrial(seed: number, drop = 0): Promise<Trial> {
     leaks: [],
     errors: new Map(),
     dropped: 0,
+    delay: 0,
   };
   return trial;
 }
@@ -159,14 +182,16 @@ async function waitingIn({ webPort }: RelayFiles): Promise<number> {
   return counts.reduce((sum, [, , count]) => sum + Number(count), 0);
 }
 
-/** Waits until everything arrived and nothing waits; retries by command what would wait for its time. */
+/** Waits until everything arrived and nothing waits; retries by command what would wait for its time, and lets go what was held: because the next
+ *  hop showed no TLS where policy demands it, or because its examiner was ended three times. */
 export async function drain(trial: Trial, ms: number, show: (words: string) => void): Promise<boolean> {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(500)) {
     const waiting = await waitingIn(trial.files).catch(() => null);
     if (waiting === null) return false;
     if (waiting === 0 && trial.ledger.isComplete()) return true;
-    if (waiting > 0)
-      await sealrelay(trial.files, ['queue', 'retry', '--all', '--state', 'ready', '--yes', '--reason', 'trial']);
+    const all = (...words: string[]) => sealrelay(trial.files, ['queue', ...words, '--yes', '--reason', 'trial']);
+    if (waiting > 0) await all('retry', '--all', '--state', 'ready');
+    else await all('release', '--all', '--state', 'held');
     show(`draining, ${waiting} wait`);
   }
   return false;
@@ -180,7 +205,7 @@ export function report(trial: Trial, load: Load, begun: [string, string], draine
   const verify = trial.broken.length === 0 ? 'clean after each of' : 'NOT CLEAN after some of';
   const rows: [string, string | number][] = [
     begun,
-    ['sent', `${totals.sent} messages, ${load.refused()} refused`],
+    ['sent', `${totals.sent} messages, refused: ${refusalsOf(load)}`],
     ['acknowledged', `${totals.acknowledged} messages with ${totals.recipients} recipients`],
     ['arrived', `${totals.arrived} recipients; ${totals.reported} more in a DSN`],
     ['lost', totals.lost.length],
@@ -206,6 +231,11 @@ export function report(trial: Trial, load: Load, begun: [string, string], draine
   const wrong = totals.lost.length + totals.changed + totals.dsnDoubles.length + trial.broken.length;
   const leaked = totals.leaked + trial.leaks.length;
   return drained && wrong === 0 && leaked === 0 && totals.duplicates <= doubtful;
+}
+
+function refusalsOf(load: Load): string {
+  const words = [...load.refused()].map(([code, count]) => `${count} × ${code}`);
+  return words.length === 0 ? '0' : words.join(', ');
 }
 
 /** Attempts of which the audit says that nobody knows how they ended. The gateway has stopped. */

@@ -21,6 +21,8 @@ export type SinkOptions = {
   readonly onRecipient?: (argument: string) => string | null;
   /** Called at the final dot before the 250; `drop`: it was taken, and the connection is cut without a reply. */
   readonly onMessage: (message: Sunk) => unknown;
+  /** Ms between the final dot and its reply. */
+  readonly delay?: number;
 };
 export type Sink = { readonly port: number; close(): Promise<void> };
 
@@ -105,7 +107,9 @@ function serve(socket: Socket, options: SinkOptions, tls: boolean): void {
         collecting = null;
         const said = options.onMessage({ mail, recipients, data: unstuff(whole.subarray(0, -3)), tls });
         if (said === 'drop') return void socket.destroy();
-        socket.write('250 2.0.0 Taken\r\n');
+        const answer = () => socket.write('250 2.0.0 Taken\r\n');
+        if (options.delay) setTimeout(answer, options.delay);
+        else answer();
       } else {
         const end = rest.indexOf(10);
         line += rest.toString('latin1', 0, end < 0 ? rest.length : end);
