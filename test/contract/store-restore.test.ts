@@ -23,7 +23,7 @@ import { openBodies } from '../../src/store/bodies/segments.ts';
 import { openStore, type Store } from '../../src/store/sqlite/open.ts';
 import { NOON, random } from '../support/vault.ts';
 import { A, Bench, BOUNCE, by, DAY, HOLD, MINUTE, settlement, verb } from './store-bench.ts';
-import { escrowed } from './store-escrow.ts';
+import { escrowed, ours } from './store-escrow.ts';
 
 // What becomes of a database on its way through a backup: what is void, held, kept, retracted again.
 
@@ -191,6 +191,10 @@ test('sessions, codes and operators are void; logins, links and parcels stay, an
     '',
   );
   const waiting = await b.decided({ to: ['p@p.test'] });
+  const id = randomBytes(16);
+  const code = ours(b, 'code', { to: ['kim@a.test'], cause: { kind: 'code of', key: id.toString('hex') } });
+  const challenge = { id, locator: link!.locator, organization: 'clinic', expiresAt: now + DAY, code: randomBytes(32) };
+  await store.parcels.challenge(verb(), { ...challenge, parcel: kim!.id }, code, []);
   await backup();
   now += MINUTE;
   await store.parcels.retract(verb(), lee!.id, by());
@@ -211,7 +215,12 @@ test('sessions, codes and operators are void; logins, links and parcels stay, an
   };
   const unknown = `${'0'.repeat(24)}.0`;
   const restored = await bringBack([checkpointText(anchor, [...since, `${waiting}.0`, unknown]), 'no anchor']);
-  expect(restored).toMatchObject({ retracted: 2, void: { sessions: 1, operators: 1 }, noticing: 2 });
+  expect(restored).toMatchObject({
+    retracted: 2,
+    void: { sessions: 1, codes: 1, operators: 1 },
+    noticing: 2,
+    dropped: 1,
+  });
   expect(restored.lostEntries).toBeGreaterThan(400);
   expect(await store.accounts.operators()).toEqual([]);
   expect(await store.accounts.logins()).toHaveLength(1);
@@ -219,6 +228,7 @@ test('sessions, codes and operators are void; logins, links and parcels stay, an
   expect((await store.parcels.parcel(kim!.id))?.state).toBe('opened');
   expect((await store.parcels.parcel(lee!.id))?.state).toBe('retracted');
   expect(await b.states(waiting)).toBe('dropped');
+  expect([await b.states(code.id), await b.stage(code.id)]).toEqual(['dropped', 'finished']);
   // Notices are mail too, and wait; what they tell of waits for them.
   expect(await b.states(one.id)).toBe('noticing noticing');
   for (const { notice } of one.made) expect(await b.states(notice.id)).toBe('held');

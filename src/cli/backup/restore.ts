@@ -126,12 +126,13 @@ async function show(report: Report): Promise<void> {
     say(`nothing was changed; if it is stopped: the same with --yes restores into ${plain(to)}`);
     return;
   }
-  const { held, heldBefore, noticing, epoch, void: gone, retracted, lostEntries } = restored;
+  const { held, heldBefore, noticing, dropped, epoch, void: gone, retracted, lostEntries } = restored;
   await print(`${mark('ok')} restored into ${plain(to)}; the audit goes on in epoch ${epoch}`);
   await print(
     `  ${count(held, 'delivery was', 'deliveries were')} unfinished: held and in doubt until they are released`,
   );
   if (noticing > 0) await print(`  ${count(noticing, 'delivery waits', 'deliveries wait')} for a notice that is held`);
+  if (dropped > 0) await print(`  ${count(dropped, 'mail', 'mails')} with a void code ended`);
   if (heldBefore > 0) await print(`  ${count(heldBefore, 'delivery was', 'deliveries were')} held before, and still`);
   await print(
     `  void: ${count(gone.sessions, 'login session')}, ${count(gone.codes, 'pick-up code')}, the tokens of ${count(gone.operators, 'operator')}`,

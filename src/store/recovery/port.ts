@@ -25,6 +25,8 @@ export type Unfinished = {
   readonly heldBefore: number;
   /** Whose notice has not ended: it is held instead of them. */
   readonly noticing: number;
+  /** Mail with a code that is void now: ended without a word. */
+  readonly dropped: number;
 };
 
 export interface Recovery {

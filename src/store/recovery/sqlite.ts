@@ -48,7 +48,7 @@ export function openRecovery(access: Access): Recovery {
     beginRestored: (epoch, detail) => access.write('beginRestore', verbId(access), [epoch, JSON.stringify(detail)]),
     async holdUnfinished() {
       const at = access.clock.now();
-      const sum = { held: 0, heldBefore: 0, noticing: 0 };
+      const sum = { held: 0, heldBefore: 0, noticing: 0, dropped: 0 };
       for (let after = 0; ; ) {
         const page = await access.read<UnfinishedRow[]>('unfinished', [after, PAGE]);
         const boxes: [string, string][] = [];
@@ -58,7 +58,9 @@ export function openRecovery(access: Access): Recovery {
           const vault = await readyVault(access, organization, at);
           boxes.push([delivery, boxJson(vault, place.because(organization, delivery), RESTORED, at)]);
         }
-        if (boxes.length > 0) await access.write('holdRestored', verbId(access), boxes);
+        const dropped = boxes.length === 0 ? 0 : await access.write('holdRestored', verbId(access), boxes);
+        sum.held -= dropped;
+        sum.dropped += dropped;
         if (page.length < PAGE) return sum;
         after = page.at(-1)!.n;
       }

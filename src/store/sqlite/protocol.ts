@@ -137,7 +137,7 @@ export type WriterVerbs = {
   recover: { args: RecoverCall; answer: RecoverAnswer };
   discardUnclaimed: { args: readonly [actor: string, reason: Octets]; answer: number };
   beginRestore: { args: BeginRestoreCall; answer: RestoreAnswer };
-  holdRestored: { args: HoldRestoredCall; answer: null };
+  holdRestored: { args: HoldRestoredCall; answer: number };
   alerted: { args: AlertedCall; answer: null };
   tally: { args: null; answer: Tally };
   snapshot: { args: readonly [path: string]; answer: SnapshotHead };

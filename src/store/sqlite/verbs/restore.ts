@@ -4,7 +4,7 @@
 import { fromOctets } from '../calls/octets.ts';
 import type { BeginRestoreCall, HoldRestoredCall, RestoreAnswer } from '../calls/recovery.ts';
 import type { Workbench } from '../workbench.ts';
-import type { MessageCore, Rows } from './rows.ts';
+import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
 
 const GATEWAY = '-';
 
@@ -30,19 +30,36 @@ export function makeRestore(w: Workbench, rows: Rows) {
     return gone;
   }
 
-  function holdRestored(call: HoldRestoredCall, at: number): null {
+  function hold(m: MessageCore, d: DeliveryCore, id: string, box: Buffer, at: number): void {
+    rows.move(m, d, 'held', d.not_before);
+    rows.settleTell(d);
+    mark.run(d.n);
+    ledger.append(at, m.organization, m.id, id, 'gateway', 'delivery.held', '{"why":"restored"}', box);
+  }
+
+  /** What it carries opens nothing any more. */
+  function drop(m: MessageCore, d: DeliveryCore, id: string, at: number): void {
+    rows.move(m, d, 'dropped', d.not_before);
+    rows.settleTell(d);
+    ledger.append(at, m.organization, m.id, id, 'gateway', 'delivery.dropped', '{"why":"its code is void"}', null);
+  }
+
+  /** Gives how many were dropped, because they carry a code. */
+  function holdRestored(call: HoldRestoredCall, at: number): number {
     const seen = new Map<string, MessageCore>();
+    const opens = new Map<MessageCore, number>();
+    let dropped = 0;
     for (const [id, octets] of call) {
       const { m, d } = rows.find(id, seen);
+      if (!opens.has(m)) opens.set(m, m.open);
       if (d.state === 'leased') doubtAttempt.run(at, d.n, d.attempts);
       d.in_doubt = 1;
       d.lease_owner = null;
       const box = d.state === 'held' ? null : fromOctets(octets);
-      if (box !== null) {
-        rows.move(m, d, 'held', d.not_before);
-        rows.settleTell(d);
-        mark.run(d.n);
-        ledger.append(at, m.organization, m.id, id, 'gateway', 'delivery.held', '{"why":"restored"}', box);
+      if (box !== null) hold(m, d, id, box, at);
+      if (box !== null && m.origin === 'code') {
+        drop(m, d, id, at);
+        dropped += 1;
       }
       rows.keepDelivery(d, at, box);
       if (m.due === null) continue;
@@ -50,7 +67,8 @@ export function makeRestore(w: Workbench, rows: Rows) {
       m.lease_owner = null;
       rows.keepMessage(m, null);
     }
-    return null;
+    for (const [m, open] of opens) rows.keepOpen(m, open, at);
+    return dropped;
   }
 
   return { beginRestore, holdRestored };
