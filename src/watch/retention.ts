@@ -84,7 +84,11 @@ export function makeRetention({ line, archive, months }: RetentionDeps, stop: Ab
     }
     // A clock that was set back must not let an hour become a year.
     if (Math.abs(now - looked) < HOUR) return;
-    for (let one = await archive.closeNext(now, slowly); one !== null; one = await archive.closeNext(now, slowly)) {
+    for (
+      let one = await archive.closeNext(now, slowly, stop);
+      one !== null;
+      one = await archive.closeNext(now, slowly, stop)
+    ) {
       const { month, first, last, messages } = one;
       log.info({ month, entries: last - first + 1, messages }, 'a month of the audit was closed');
     }

@@ -177,6 +177,17 @@ test('broken off after each step, it is gone on with; nothing is lost, nothing s
   expect(rows('message')).toBeLessThan(all.length);
 });
 
+test('who ends while a month is copied waits for none of it; it is copied anew', async () => {
+  await fill();
+  const stop = new AbortController();
+  const closing = archive().closeNext(place.clock.at, undefined, stop.signal);
+  setImmediate(() => stop.abort());
+  await expect(closing).rejects.toThrow('the archivist ended');
+  expect(await archive().segments()).toEqual([]);
+  expect(await closeAll()).toEqual(['2026-03']);
+  expect(await bench.audit.verify()).toMatchObject({ intact: true, lost: { count: 0 } });
+});
+
 test('a month is closed two days after its end, and what is not over stays', async () => {
   const held = await bench.decided({ to: ['held@a.test'] }, HOLD);
   await delivered('kim@a.test');

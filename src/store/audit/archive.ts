@@ -26,7 +26,7 @@ export function openArchive(access: Access, database: string): Archive {
   const segments = () => access.read<SegmentRow[]>('segments', null);
   return {
     segments: async () => (await segments()).map(segmentOf),
-    closeNext: (now, at = () => {}) => closeNext(access, database, now, at),
+    closeNext: (now, at = () => {}, stop) => closeNext(access, database, now, at, stop),
     prune: (before, months, at = () => {}) => prune(access, database, before, months, at),
     ...holding(access),
     erase: (what, at = () => {}) => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at),
@@ -52,7 +52,13 @@ function newVerb(access: Access): string {
 
 // ── closing ──
 
-async function closeNext(access: Access, database: string, now: Time, at: AtStep): Promise<Segment | null> {
+async function closeNext(
+  access: Access,
+  database: string,
+  now: Time,
+  at: AtStep,
+  stop?: AbortSignal,
+): Promise<Segment | null> {
   const all = await access.read<SegmentRow[]>('segments', null);
   for (const one of all) if (one.state === 'copied') await moveOut(access, one.name, at);
   const pending = await access.read<Pending | null>('pending', null);
@@ -64,7 +70,7 @@ async function closeNext(access: Access, database: string, now: Time, at: AtStep
   const { node, epoch, base, after, seq } = pending;
   refuseWithoutSpace(database);
   const what = { node, epoch, base, after, until: seq, month, end };
-  const copied = await runArchivist({ database, job: { kind: 'copy', what, now, cutoff: now - GRACE } });
+  const copied = await runArchivist({ database, job: { kind: 'copy', what, now, cutoff: now - GRACE } }, stop);
   if (copied === null) return null;
   await at('copied');
   await access.write('closeSegment', newVerb(access), [copied]);
