@@ -27,7 +27,7 @@ async function rotate({ deps, caller, page }: Context, args: z.output<typeof rot
     });
   } catch (error) {
     if (!(error instanceof MasterKeyError)) throw error;
-    throw new ControlError('failed', error.message, 'sealrelay keys master check says how things stand');
+    throw new ControlError('failed', error.message, error.next);
   }
 }
 

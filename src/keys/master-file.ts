@@ -27,6 +27,10 @@ import {
   writeNew,
 } from './master.ts';
 
+/** What to do where the gateway cannot write the file. */
+export const TWO_STEPS =
+  "sealrelay keys master rotate --file NEW, then put NEW in the place where the gateway's key comes from, and start the gateway again: it goes on by itself";
+
 /** Puts a new key in front: it wraps from now on. Gives all keys of the file. Throws MasterKeyError. */
 export function addMasterLine(path: string, random: Random): MasterKeys {
   const bytes = Buffer.from(random.bytes(32));
@@ -111,7 +115,7 @@ function replace(named: string, content: Buffer): void {
       closeSync(old);
     }
   } catch (error) {
-    throw new MasterKeyError(`cannot change master key file ${named}: ${inWords(error)}`);
+    throw new MasterKeyError(`cannot change master key file ${named}: ${inWords(error)}`, TWO_STEPS);
   }
 }
 

@@ -8,7 +8,7 @@
 import type { OrganizationName, Time } from '../domain/ids.ts';
 import type { Actor, Clock, Random } from '../domain/types.ts';
 import { MasterKeyError, type MasterKeys } from './master.ts';
-import { addMasterLine, removeMasterLines } from './master-file.ts';
+import { addMasterLine, removeMasterLines, TWO_STEPS } from './master-file.ts';
 import type { MasterSource } from './open.ts';
 import type { KeyBoxes, KeyRow, Renewed, RotationMark } from './port.ts';
 
@@ -153,9 +153,7 @@ async function begin(deps: RotateDeps, by: RotateCaller, at: (step: RotateStep) 
 }
 
 function notFromHere({ name }: MasterSource): MasterKeyError {
-  return new MasterKeyError(
-    `${name} cannot be written by the gateway: make a copy with a new first line (sealrelay keys master rotate --file NEW), put it in the place where the gateway's key comes from, and start the gateway again: it then goes on by itself`,
-  );
+  return new MasterKeyError(`${name} cannot be written by the gateway`, TWO_STEPS);
 }
 
 async function renewOrganizations({ ring, clock }: RotateDeps): Promise<void> {
@@ -198,8 +196,14 @@ function removeLines({ ring, source }: RotateDeps, { from }: RotationMark): read
   const old = ring.masterIds.filter((id) => from.includes(id));
   if (old.length === 0) return [];
   if (source.file === null) return old;
-  ring.useMaster(removeMasterLines(source.file, old));
-  return [];
+  try {
+    ring.useMaster(removeMasterLines(source.file, old));
+    return [];
+  } catch (error) {
+    // It may be root's: all else is done, and the line wraps nothing.
+    if (error instanceof MasterKeyError) return old;
+    throw error;
+  }
 }
 
 function hex(key: MasterKeys[number]): string {

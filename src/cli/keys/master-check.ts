@@ -110,7 +110,9 @@ async function tellFound(found: MasterCheck | null, ids: readonly string[], opti
     say(`next: the data needs ${found.needed.join(', ')}: look for that file, or for its recovery copy`);
     return;
   }
-  await print(`${mark('ok')} opens all ${found.keys} keys of ${found.organizations} organizations`);
+  await print(
+    `${mark('ok')} opens all ${found.keys} keys of ${found.organizations} ${found.organizations === 1 ? 'organization' : 'organizations'}`,
+  );
   for (const id of found.idle) {
     const what =
       id === ids[0]

@@ -8,7 +8,7 @@ import type { RotateReport, RotateStep } from '../../keys/rotate.ts';
 import { ask, type DaemonOptions } from '../client.ts';
 import { CliError, EXIT, usage } from '../errors.ts';
 import { example, withDaemon, withJson } from '../help.ts';
-import { confirm } from '../input.ts';
+import { canAsk, confirm } from '../input.ts';
 import { mark, plain, print, printJson, say } from '../output.ts';
 import { masterOf } from './master-source.ts';
 
@@ -64,7 +64,8 @@ const SAID: Record<RotateStep, string> = {
 async function rotate(options: Options): Promise<void> {
   const reason = (options.reason ?? '').trim();
   if (reason === '') throw usage('--reason is missing', 'say why: it stands in the audit');
-  if (!(await confirm('Change the master key now?', options.yes || options.json))) return;
+  if (!options.yes && !canAsk()) throw usage('Change the master key now?', 'add --yes to do it');
+  if (!(await confirm('Change the master key now?', options.yes))) return;
   const report = await ask<RotateReport>(options, 'write', 'keys.master.rotate', { reason }, async (rows) => {
     if (process.stderr.isTTY) progress(rows as { step: RotateStep; rows: number }[]);
   });
@@ -87,7 +88,7 @@ async function show({ from, to, organizations, renewed, linesLeft }: RotateRepor
     `${mark('ok')} master key ${plain(to)} wraps now; ${plain(from.join(', ') || 'the key of before')} opens nothing here any more`,
   );
   await print(
-    `  boxed anew: ${keys} keys of ${organizations} organizations, ${bodies} of bodies (${slots} beside them), ${grants} of links, ${addressKeys} private keys, ${dayKeys} of the audit`,
+    `  boxed anew: ${keys} keys of ${organizations} ${organizations === 1 ? 'organization' : 'organizations'}, ${bodies} of bodies (${slots} beside them), ${grants} of links, ${addressKeys} private keys, ${dayKeys} of the audit`,
   );
   if (unreadable > 0)
     await print(

@@ -71,7 +71,7 @@ describe('operators', () => {
   afterAll(() => desk.close());
 
   const WRITES = ['queue.hold', 'queue.release', 'queue.retry', 'queue.bounce', 'queue.drop', 'redecide', 'reload'];
-  const KEYS = ['keys.import', 'keys.pin', 'keys.revoke'];
+  const KEYS = ['keys.import', 'keys.pin', 'keys.revoke', 'keys.master.rotate'];
   const PORTAL = ['portal.extend', 'portal.retract', 'recover.release', 'recover.discard', 'backup'];
   const CHANGES = [...WRITES, ...KEYS, ...PORTAL, 'user.add', 'user.remove', 'submission.add', 'submission.remove'];
 
