@@ -35,7 +35,9 @@ export type OutageDeps = Pick<Line, 'settings' | 'random' | 'clock' | 'log' | 'm
 
 /** Goes on with an outage that lasted when the last process ended. */
 export async function openOutages(deps: OutageDeps): Promise<Outages> {
-  const { settings, clock, running, log, meter } = deps;
+  const { settings, clock, log, meter } = deps;
+  // Times of rows are whole.
+  const running = () => Math.round(deps.running());
   const tally = createTally();
   let outages = await deps.queue.outages();
   let failedAt = Number.NEGATIVE_INFINITY;
