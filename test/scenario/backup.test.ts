@@ -286,10 +286,12 @@ test('a backup that its asker leaves, or that the gateway ends, is known as none
   await gateway.kill();
   socket.destroy();
   expect(readdirSync(target)).toContain('manifest.unfinished');
+  mkdirSync(join(files.storage, 'restoring'));
   const machine = emptyMachine('restored');
   expect((await sealrelay(machine, ['restore', target, '--yes'])).err).toContain('was interrupted');
   gateway = await startGateway(files);
-  await until(() => !existsSync(join(files.storage, 'backing-up')), 'put in order');
+  const leftovers = ['backing-up', 'restoring'].map((name) => join(files.storage, name));
+  await until(() => !leftovers.some((path) => existsSync(path)), 'put in order');
   expect((await sealrelay(files, ['backup', target])).err).toContain('was interrupted');
   expect(await sealrelay(files, ['backup', `${target} 2`])).toMatchObject({ code: 0 });
   expect(readdirSync(files.storage)).not.toContain('backing-up');

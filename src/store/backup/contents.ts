@@ -4,6 +4,9 @@
 /** Files are linked here while they are copied, so that they can be after they are gone from their place. */
 export const WORKING = 'backing-up';
 
+/** A restore prepares the database here; while this folder is there and no database, another may begin over it. */
+export const PREPARING = 'restoring';
+
 /** Left out for good, by name in the storage folder, and why. A name that ends in `/` is a folder. */
 export const LEFT_OUT: readonly (readonly [name: string, why: string])[] = [
   ['evaluation-master.key', 'a backup never holds the master key'],
@@ -14,7 +17,7 @@ export const LEFT_OUT: readonly (readonly [name: string, why: string])[] = [
   ['sync.probe', 'measures the disk'],
   ['made/', 'variants, which are made again'],
   [`${WORKING}/`, 'what a backup works with'],
-  ['restoring/', 'what a restore works with'],
+  [`${PREPARING}/`, 'what a restore works with'],
   ['recovering/', 'what a recovery works with'],
 ];
 

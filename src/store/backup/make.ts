@@ -14,7 +14,7 @@ import { QueueError } from '../queue/port.ts';
 import type { SnapshotHead } from '../sqlite/calls/snapshot.ts';
 import type { Snapshot } from '../sqlite/snapshot.ts';
 import { startThread, type Thread } from '../sqlite/thread.ts';
-import { DATABASE, WORKING } from './contents.ts';
+import { DATABASE, PREPARING, WORKING } from './contents.ts';
 import { MANIFEST, UNFINISHED } from './manifest.ts';
 import type { About, Finished, Step, Surveyed } from './thread.ts';
 
@@ -64,8 +64,12 @@ export type Backups = { make(target: string, progress: Progress): Promise<MadeBa
 
 /** One backup at a time. `make` takes an absolute path, and throws BackupError, also when `progress` rejects. */
 export function createBackups(deps: BackupDeps): Backups {
-  // What one that was ended amid its work left: it keeps the space of bodies that are removed.
-  const cleared = promises.rm(join(deps.storage, WORKING), { recursive: true, force: true }).catch(() => {});
+  // What one that was ended amid its work left keeps the space of bodies that are removed; and what a restore left would let
+  // another begin over this folder, should its database ever be lost.
+  const left = [WORKING, PREPARING].map((name) =>
+    promises.rm(join(deps.storage, name), { recursive: true, force: true }),
+  );
+  const cleared = Promise.allSettled(left);
   let busy = false;
   return {
     async make(target, progress) {
@@ -73,7 +77,7 @@ export function createBackups(deps: BackupDeps): Backups {
       busy = true;
       await cleared;
       try {
-        return await make(deps, target, (...done) => progress(...done).catch(() => Promise.reject(left())));
+        return await make(deps, target, (...done) => progress(...done).catch(() => Promise.reject(gone())));
       } finally {
         busy = false;
       }
@@ -97,7 +101,7 @@ async function make(deps: BackupDeps, target: string, progress: Progress): Promi
 }
 
 /** Nobody hears it any more, but whoever reads the log. */
-function left(): BackupError {
+function gone(): BackupError {
   return new BackupError('who asked for the backup left, or the gateway ends: it is not whole');
 }
 

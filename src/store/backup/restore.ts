@@ -28,7 +28,7 @@ import { RecoverError } from '../recovery/rebuild.ts';
 import { STEPS } from '../schema/steps.ts';
 import { takeLock } from '../sqlite/database.ts';
 import { openStore, type Store } from '../sqlite/open.ts';
-import { BODIES, DATABASE } from './contents.ts';
+import { BODIES, DATABASE, PREPARING } from './contents.ts';
 import { copying, filesBelow, sizeOf, syncFolders, syncPath } from './files.ts';
 import { type BackupFile, MANIFEST, type Manifest, readManifest, UNFINISHED } from './manifest.ts';
 
@@ -56,8 +56,6 @@ export type Restored = Unfinished & {
   readonly lostEntries: number;
 };
 
-/** Where the database is prepared. */
-const PREPARING = 'restoring';
 /** May be there before: the operator puts it there, and a backup never holds it. */
 const ALLOWED = new Set(['evaluation-master.key', 'lock.db', 'lock.db-journal', PREPARING]);
 const SPARE = 32 << 20;
@@ -84,7 +82,8 @@ function refuseHere({ to }: RestoreDeps, manifest: Manifest): void {
   refuseWithoutSpace(to, manifest);
 }
 
-/** Restores it into an empty folder. Throws RecoverError, MasterKeyError. The epoch of the audit is the time in seconds: above all that were before. */
+/** Restores it into an empty folder. Throws RecoverError, MasterKeyError. The epoch of the audit is the time in seconds: above
+ *  all that were before. */
 export async function restoreBackup(deps: RestoreDeps): Promise<Manifest & { readonly restored: Restored }> {
   const { from, to } = deps;
   refuseHere(deps, manifestOf(from));

@@ -1,6 +1,6 @@
 // A copy of the living database, made a few pages at a time between the writer's batches, on the writer's own connection:
 // what is committed meanwhile goes into the copy too, where on another connection it would begin anew at every commit
-// (DESIGN: src/README.md, "Backup"). The last pages wait for a word, so that its caller says which moment it is of. Runs in
+// (src/README.md, "State"). The last pages wait for a word, so that its caller says which moment it is of. Runs in
 // the writer thread; logs nothing.
 
 import type Database from 'better-sqlite3';
