@@ -58,6 +58,14 @@ export function fullDestinations(line: Line): string[] {
     .map(([name]) => name);
 }
 
+/** How many more each of them may have that has any; others begin with one. */
+export function roomsOfDestinations({ load, destinations, settings }: Line): ReadonlyMap<string, number> {
+  const { perDestination } = settings();
+  return new Map(
+    [...load.perDestination].map(([name, count]) => [name, destinations.width(name, perDestination) - count]),
+  );
+}
+
 export function deliverInBackground(line: Line, transaction: Transaction): void {
   const destination = transaction.deliveries[0]?.destination ?? '';
   const { organization } = transaction.message;

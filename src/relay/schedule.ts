@@ -3,7 +3,14 @@
 
 import type { Time } from '../domain/ids.ts';
 import { notifyInBackground } from './bounce.ts';
-import { busyOrganizations, deliverInBackground, fullDestinations, keptConnections, roomToDeliver } from './deliver.ts';
+import {
+  busyOrganizations,
+  deliverInBackground,
+  fullDestinations,
+  keptConnections,
+  roomsOfDestinations,
+  roomToDeliver,
+} from './deliver.ts';
 import { examineInBackground, roomToExamine } from './examine.ts';
 import { codeOf, LEASE, type Line, type Stage } from './line.ts';
 
@@ -159,11 +166,13 @@ async function takeDeliveries(line: Line): Promise<Taken> {
   const room = roomToDeliver(line);
   if (room === 0) return 'later';
   const full = fullDestinations(line);
+  const rooms = roomsOfDestinations(line);
   const forAll = room - keptConnections(line);
   const limit = forAll > 0 ? forAll : room;
   const transactions = await line.queue.lease(line.owner, limit, line.clock.now() + LEASE, {
     recipients: line.settings().recipientsPerTransaction,
     notDestinations: full,
+    rooms,
     ...(forAll <= 0 && { urgentOnlyOf: busyOrganizations(line) }),
   });
   for (const transaction of transactions) deliverInBackground(line, transaction);
@@ -174,7 +183,10 @@ async function takeDeliveries(line: Line): Promise<Taken> {
   // when that came while the queue was asked.
   const still = fullDestinations(line);
   if (full.some((destination) => !still.includes(destination))) return 'more';
-  return full.length > 0 ? 'later' : 'all';
+  const taken = transactions.map(({ deliveries }) => deliveries[0]?.destination ?? '');
+  const usedUp = (one: string) => taken.filter((other) => other === one).length >= (rooms.get(one) ?? 1);
+  if (taken.some((one) => usedUp(one) && !still.includes(one))) return 'more';
+  return still.length > 0 ? 'later' : 'all';
 }
 
 async function takeNotifications(line: Line): Promise<Taken> {

@@ -218,6 +218,21 @@ export function leasesContract(bench: () => Bench): void {
     expect(first(await b.take()).deliveries[0]!.destination).toBe('a.test');
   });
 
+  test('one call leases no more of a destination than it has room for', async () => {
+    const b = bench();
+    for (let i = 0; i < 5; i++) for (const to of ['p@a.test', 'p@b.test']) await b.decided({ to: [to] });
+    await b.decided({ organization: 'practice', to: ['p@b.test'] });
+    const options = { recipients: 50, rooms: new Map([['a.test', 3]]) };
+    const taken = await b.queue.lease(A, 10, b.now + MINUTE, options);
+    expect(taken.map(({ deliveries }) => deliveries[0]!.destination).sort()).toEqual([
+      'a.test',
+      'a.test',
+      'a.test',
+      'b.test',
+    ]);
+    expect(await b.take()).toHaveLength(7);
+  });
+
   test('of busy organizations nothing but urgent mail is leased', async () => {
     const b = bench();
     await b.decided({ to: ['a@a.test'] });

@@ -111,12 +111,18 @@ export interface Queue {
     take?: { owner: Owner; until: Time; limit: number },
   ): Promise<Transaction[]>;
   /** Due deliveries, attempt counted and next time set, leased. At most `limit` transactions, at most `recipients` each.
-   *  `notDestinations` are at their bound of connections now; of `urgentOnlyOf` nothing but urgent mail is leased. */
+   *  `notDestinations` are at their bound of connections now; of `urgentOnlyOf` nothing but urgent mail is leased.
+   *  `rooms`: so many transactions of these destinations at most, and one of each other. Absent: no bound. */
   lease(
     owner: Owner,
     limit: number,
     until: Time,
-    options: { recipients: number; notDestinations?: readonly string[]; urgentOnlyOf?: readonly OrganizationName[] },
+    options: {
+      recipients: number;
+      notDestinations?: readonly string[];
+      urgentOnlyOf?: readonly OrganizationName[];
+      rooms?: ReadonlyMap<string, number>;
+    },
   ): Promise<Transaction[]>;
   /** From now on so many milliseconds lie between two transactions to a destination; forgotten at the end of the process. */
   pace(paces: Readonly<Record<string, Duration>>): Promise<void>;

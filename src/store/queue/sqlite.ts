@@ -216,8 +216,12 @@ function lineVerbs(access: Access, memory: Memory, open: Opener): LineVerbs {
     decided: (verb, id, lease, examination, decisions, take) =>
       decide(access, memory, { verb, id, lease, examination, decisions, take }),
 
-    async lease(owner, limit, until, { recipients, notDestinations = [], urgentOnlyOf = [] }) {
-      const rows = await access.write('lease', '', [owner, limit, until, recipients, notDestinations, urgentOnlyOf]);
+    async lease(owner, limit, until, { recipients, notDestinations = [], urgentOnlyOf = [], rooms }) {
+      const bounds = rooms === undefined ? null : [...rooms];
+      const rows = await access.write('lease', '', [
+        ...([owner, limit, until, recipients] as const),
+        ...([notDestinations, urgentOnlyOf, bounds] as const),
+      ]);
       const found: Transaction[] = [];
       for (const row of rows) {
         memory.keepOrganization(row.message.id as QueueId, row.message.organization);

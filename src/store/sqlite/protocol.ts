@@ -58,6 +58,7 @@ export type WriterVerbs = {
       recipients: number,
       not: readonly string[],
       urgentOnlyOf: readonly string[],
+      rooms: readonly (readonly [destination: string, most: number])[] | null,
     ];
     answer: MessageLeaseRow[];
   };

@@ -66,7 +66,9 @@ export function makeLease(w: Workbench, rows: Rows, doubt: Doubt) {
   }
 
   function lease(call: LeaseCall, at: number): MessageLeaseRow[] {
-    const [, limit, , , not, urgentOnlyOf] = call;
+    const [, limit, , , not, urgentOnlyOf, rooms] = call;
+    const left = new Map(rooms);
+    const unlisted = rooms === null ? Number.POSITIVE_INFINITY : 1;
     const excluded = new Set(not);
     const busy = new Set(urgentOnlyOf);
     const due = [];
@@ -81,8 +83,9 @@ export function makeLease(w: Workbench, rows: Rows, doubt: Doubt) {
       const turn = tally.served + 1;
       const lane = turns.next(turn);
       if (lane === null) break;
-      // Another lane of its destination was served just now.
-      if (lanes.pacedUntil(lane) > at) {
+      const room = left.get(lane.destination) ?? unlisted;
+      // Another lane of its destination was served just now, or it has all connections that it may have.
+      if (room <= 0 || lanes.pacedUntil(lane) > at) {
         turns.skip(lane);
         continue;
       }
@@ -92,6 +95,7 @@ export function makeLease(w: Workbench, rows: Rows, doubt: Doubt) {
         lane.lastServed = turn;
         taken.push(transaction(call, n, lane.n, at));
         lanes.pace(lane, at);
+        left.set(lane.destination, room - 1);
       }
       lane.nextDue = earliest.get(lane.n) ?? Number.POSITIVE_INFINITY;
       lanes.touch(lane);
