@@ -73,7 +73,17 @@ describe('operators', () => {
   const WRITES = ['queue.hold', 'queue.release', 'queue.retry', 'queue.bounce', 'queue.drop', 'redecide', 'reload'];
   const KEYS = ['keys.import', 'keys.pin', 'keys.revoke', 'keys.master.rotate'];
   const PORTAL = ['portal.extend', 'portal.retract', 'recover.release', 'recover.discard', 'backup'];
-  const CHANGES = [...WRITES, ...KEYS, ...PORTAL, 'user.add', 'user.remove', 'submission.add', 'submission.remove'];
+  const APPROVALS = ['approvals.confirm', 'approvals.refuse', 'approvals.review'];
+  const CHANGES = [
+    ...WRITES,
+    ...KEYS,
+    ...PORTAL,
+    ...APPROVALS,
+    'user.add',
+    'user.remove',
+    'submission.add',
+    'submission.remove',
+  ];
 
   test.each(CHANGES)('%s: not by the read socket, not by an auditor', async (command) => {
     await expect(desk.ask(command, {}, { door: 'read' })).rejects.toMatchObject({ code: 'forbidden' });
@@ -128,7 +138,7 @@ describe('operators', () => {
   test('accepting a weaker policy needs a reason', async () => {
     await expect(desk.ask('reload', { acceptWeaker: true })).rejects.toMatchObject({ code: 'usage' });
     await desk.ask('reload', { acceptWeaker: true, reason: 'ticket 4711' });
-    expect(desk.reloads).toEqual([{ actor: 'ann', reason: 'ticket 4711', acceptWeaker: true }]);
+    expect(desk.reloads).toEqual([{ actor: 'ann', reason: 'ticket 4711', acceptWeaker: true, confirmed: null }]);
   });
 
   test('the log has command, actor and code; no token, no argument', async () => {
