@@ -19,7 +19,7 @@ export type Filling = {
   readonly sender: string;
   readonly priority: Priority;
   readonly recipient: (i: number) => string;
-  /** Not to be delivered before; default: at once. */
+  /** It only lies there, as mail of ours of which nobody is told: notes about what is held would be the load. */
   readonly held?: boolean;
 };
 
@@ -70,13 +70,13 @@ export async function fill(storage: string, fillings: readonly Filling[]): Promi
   }
 }
 
-function letter({ organization, sender, recipient, priority }: Filling, i: number) {
+function letter({ organization, sender, recipient, priority, held }: Filling, i: number) {
   const at = Date.now();
   const id = queueId(at, randomBytes(9));
   const to = recipient(i) as Address;
   const message: StoredEnvelope = {
     ...{ id, organization, reversePath: sender, sender: [sender as Address], acceptedAt: at, acceptedBy: NODE },
-    ...{ cause: { kind: 'smtp', key: id }, origin: 'submitted', dsn: {}, smtpUtf8: false },
+    ...{ cause: { kind: 'smtp', key: id }, origin: held ? 'note' : 'submitted', dsn: {}, smtpUtf8: false },
     trace: { helo: 'crm.test', ip: '127.0.0.1', with: 'ESMTPSA', proof: ['SMTP AUTH'] },
     deliveries: [{ recipient: to, dsn: {}, destination: domainOf(to), priority, expiresAt: at + LIFETIME }],
   };
