@@ -38,13 +38,48 @@ export function before(text: string, start: number, reach: number): string {
 
 /** No letter or digit stands at either side, neither directly nor behind a mark that joins, as in `A-1`, `1/2`, `1.2`. */
 export function standsAlone(text: string, start: number, end: number): boolean {
-  return (
-    !JOINED_BEFORE.test(text.slice(Math.max(0, start - 2), start)) && !JOINED_BEHIND.test(text.slice(end, end + 2))
-  );
+  const before = text.charCodeAt(start - 1);
+  if (isLetterOrDigit(before) || (joins(before) && isLetterOrDigit(text.charCodeAt(start - 2)))) return false;
+  const behind = text.charCodeAt(end);
+  return !(isLetterOrDigit(behind) || ((behind === DOT || joins(behind)) && isLetterOrDigit(text.charCodeAt(end + 1))));
 }
 
-const JOINED_BEFORE = /[0-9A-Za-z][-_/\\+%@]?$/;
-const JOINED_BEHIND = /^[-_/\\+%@.]?[0-9A-Za-z]/;
+const DOT = 46;
+
+/** `-_/\+%@` */
+function joins(unit: number): boolean {
+  return unit === 45 || unit === 95 || unit === 47 || unit === 92 || unit === 43 || unit === 37 || unit === 64;
+}
+
+/** Of ASCII; false beyond the text, where the unit is no number. */
+function isLetterOrDigit(unit: number): boolean {
+  return (unit > 47 && unit < 58) || (unit > 64 && unit < 91) || (unit > 96 && unit < 123);
+}
+
+/** Where a pattern with the flag g matches, in order: which of many places have one near is then told without looking at each. */
+export type Matches = { readonly starts: readonly number[]; readonly ends: readonly number[] };
+
+export function matchesOf(text: string, pattern: RegExp): Matches {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  for (const match of text.matchAll(pattern)) {
+    starts.push(match.index);
+    ends.push(match.index + match[0].length);
+  }
+  return { starts, ends };
+}
+
+/** True when one of the matches has a unit between the two places. */
+export function anyWithin({ starts, ends }: Matches, from: number, to: number): boolean {
+  let low = 0;
+  let high = ends.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ends[middle] as number) <= from) low = middle + 1;
+    else high = middle;
+  }
+  return low < starts.length && (starts[low] as number) < to;
+}
 
 /** Pattern source: no letter in front, or the border of two glued words as in `patientMrn`; for patterns with the flag i. */
 export const WORD_START = '(?:(?<![a-z])|(?-i:(?<=[a-z])(?=[A-Z])))';

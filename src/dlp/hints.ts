@@ -1,11 +1,13 @@
 // Which of many short words stand anywhere in a text, in one pass over it (Aho and Corasick, 1975). A pattern that cannot
 // match without one of its words is not tried on a text that has none: most mail has hardly any.
 
+import { type Units, unitsOf } from './units.ts';
+
 /** Words of ASCII in lower case, of which a pattern needs at least one; case does not count in the text. */
 export type Needs = readonly string[];
 
 /** Which of the given needs are met by a text: bit i for the i-th, set as well where nothing is needed. At most 30. */
-export type Hints = (text: string) => number;
+export type Hints = (text: string, units?: Units) => number;
 
 const MOST = 30;
 
@@ -16,11 +18,12 @@ export function createHints(all: readonly Needs[]): Hints {
   const { next, found } = automatonOf(all, classes, width);
   const every = (1 << all.length) - 1;
   const unneeding = all.reduce((mask, needs, i) => (needs.length === 0 ? mask | (1 << i) : mask), 0);
-  return (text) => {
+  return (text, units = unitsOf(text)) => {
+    const { length } = text;
     let mask = unneeding;
     let state = 0;
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
+    for (let i = 0; i < length; i++) {
+      const unit = units[i] as number;
       state = unit < 128 ? (next[state + (classes[unit] as number)] as number) : 0;
       const met = found[state] as number;
       if (met !== 0) {

@@ -78,7 +78,7 @@ export const findIcd10: Detector = function* (page) {
   }
   for (const cell of page.columnCells(/\b(?:icd|dx|diagnosis)/i)) {
     if (/^[A-Z]\d[0-9AB][0-9A-TV-Z]{0,4}$/.test(cell.text) && isCategory(cell.text.slice(0, 3))) {
-      yield { ...cell, value: cell.text, confidence: 'high' };
+      yield { start: cell.start, end: cell.end, value: cell.text, confidence: 'high' };
     }
   }
 };

@@ -48,11 +48,10 @@ export function createJudge(): Judge {
       else if (type === 'DOB') birthDate = true;
       else if (type === 'NPI' || type === 'DEA') provider = true;
     }
-    const paragraphs = paragraphsOf(evidence);
-    const health = healthOf(evidence, paragraphs);
-    if (together(evidence, health, paragraphs)) phi = true;
+    const found = mayTellOfHealth(evidence) ? healthOf(evidence) : NO_HEALTH;
+    if (together(evidence, found)) phi = true;
     if (evidence.persons.some((sign) => sign.kind === 'person')) personSources.add(source);
-    for (const term of health) {
+    for (const term of found.health) {
       healthSources.add(source);
       if (terms.size < TERMS_MAX) terms.add(term.text);
       strong ||= term.strong;
@@ -98,8 +97,16 @@ function paragraphAt(starts: readonly number[], place: number): number {
   return low;
 }
 
+type Found = { readonly health: readonly Health[]; readonly paragraphs: readonly number[] };
+const NO_HEALTH: Found = { health: [], paragraphs: [0] };
+
+function mayTellOfHealth({ terms, numbers }: Evidence): boolean {
+  return terms.length > 0 || numbers.some(({ type }) => type === 'ICD10');
+}
+
 /** Health words and codes of the stretch that are not silenced by their paragraph. */
-function healthOf(evidence: Evidence, paragraphs: readonly number[]): Health[] {
+function healthOf(evidence: Evidence): Found {
+  const paragraphs = paragraphsOf(evidence);
   const silent = new Set<number>();
   for (const { start, term } of evidence.terms) {
     if (term.kind === 'general' || term.kind === 'disclaimer') silent.add(paragraphAt(paragraphs, start));
@@ -116,7 +123,7 @@ function healthOf(evidence: Evidence, paragraphs: readonly number[]): Health[] {
     if (type !== 'ICD10' || confidence === 'low') continue;
     health.push({ start, text: 'icd', strong: true, paragraph: paragraphAt(paragraphs, start) });
   }
-  return health.sort((a, b) => a.start - b.start);
+  return { health: health.sort((a, b) => a.start - b.start), paragraphs };
 }
 
 /** Of the health words of a stretch what the verdict asks for: a strong one, two different ones. */
@@ -128,7 +135,7 @@ function add(beside: Beside, { text, strong }: Health): void {
 }
 
 /** R3 and R6: a person or an age near two different health words or a strong one. */
-function together(evidence: Evidence, health: readonly Health[], paragraphs: readonly number[]): boolean {
+function together(evidence: Evidence, { health, paragraphs }: Found): boolean {
   if (health.length === 0) return false;
   const byParagraph = new Map<number, Beside>();
   for (const one of health) {

@@ -48,7 +48,7 @@ export const findMrn: Detector = function* (page) {
   if (WORD.test(text) && DIGIT_AND_LABEL.test(text)) yield* labelBehind(text);
   for (const cell of page.columnCells(HEAD)) {
     if (/^[A-Z]{0,3}-?\d{5,10}$/i.test(cell.text))
-      yield { ...cell, value: cell.text.toUpperCase(), confidence: 'high' };
+      yield { start: cell.start, end: cell.end, value: cell.text.toUpperCase(), confidence: 'high' };
   }
 };
 

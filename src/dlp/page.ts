@@ -18,7 +18,8 @@ const CELLS_MAX = 500;
 export class Page {
   readonly text: string;
   #lines: readonly Line[] | null = null;
-  #heads: readonly string[] | null = null;
+  /** What could be heads, and the lines that each stands in. */
+  #heads: ReadonlyMap<string, readonly number[]> | null = null;
 
   constructor(text: string) {
     this.text = text;
@@ -27,24 +28,30 @@ export class Page {
   /** Cells of table columns whose head matches `label`: a line with a tab, bar, semicolon or comma.
    *  A head reads as its words do: `patient_ssn` and `PatientSSN` as `patient ssn`. */
   *columnCells(label: RegExp): Generator<Cell, void, void> {
-    this.#heads ??= [...new Set(this.#allLines().flatMap((line) => this.#headsOf(line)))];
-    const known = new Set(this.#heads.filter((head) => label.test(headWords(head))));
-    if (known.size === 0) return;
-    let separator = '';
-    let columns: number[] = [];
-    let cells = 0;
-    for (const line of this.#allLines()) {
-      if (columns.length > 0) {
+    this.#heads ??= this.#headsOf();
+    const known = new Set<string>();
+    const tops = new Set<number>();
+    for (const [head, at] of this.#heads) {
+      if (!label.test(headWords(head))) continue;
+      known.add(head);
+      for (const line of at) tops.add(line);
+    }
+    const lines = this.#allLines();
+    let next = 0;
+    for (const top of [...tops].sort((a, b) => a - b)) {
+      // It was a row of the table above.
+      if (top < next) continue;
+      const { separator } = lines[top] as Line;
+      const heads = this.#cells(lines[top] as Line, separator);
+      const columns = heads.flatMap((place, i) => (known.has(this.#textOf(place)) ? [i] : []));
+      for (next = top + 1; next < lines.length; next++) {
+        const line = lines[next] as Line;
         const row = this.#cells(line, separator);
-        if (row.length === cells) {
-          for (const column of columns) yield this.#cell(row[column] as Place);
-        } else if (line.end - line.start > 1) columns = [];
-      }
-      if (columns.length === 0 && line.separator !== '') {
-        separator = line.separator;
-        const row = this.#cells(line, separator);
-        cells = row.length;
-        columns = row.flatMap((place, i) => (known.has(this.#textOf(place)) ? [i] : []));
+        if (row.length !== heads.length) {
+          if (line.end - line.start > 1) break;
+          continue;
+        }
+        for (const column of columns) yield this.#cell(row[column] as Place);
       }
     }
   }
@@ -60,19 +67,28 @@ export class Page {
     return line.cells;
   }
 
-  /** What could be heads in this line. */
-  #headsOf(line: Line): string[] {
-    if (line.separator === '') return [];
-    const heads = this.#cells(line, line.separator).filter(({ start, end }) => end > start && end - start < HEAD_MAX);
-    return heads.map((place) => this.#textOf(place)).filter((head) => LETTER.test(head) && !LONG_NUMBER.test(head));
+  #headsOf(): Map<string, number[]> {
+    const heads = new Map<string, number[]>();
+    for (const [at, line] of this.#allLines().entries()) {
+      if (line.separator === '') continue;
+      for (const place of this.#cells(line, line.separator)) {
+        if (place.end === place.start || place.end - place.start >= HEAD_MAX) continue;
+        const text = this.#textOf(place);
+        const known = heads.get(text);
+        if (known) {
+          if (known.at(-1) !== at) known.push(at);
+        } else if (LETTER.test(text) && !LONG_NUMBER.test(text)) heads.set(text, [at]);
+      }
+    }
+    return heads;
   }
 
   #textOf({ start, end }: Place): string {
     return this.text.slice(start, end);
   }
 
-  #cell(place: Place): Cell {
-    return { ...place, text: this.#textOf(place) };
+  #cell({ start, end }: Place): Cell {
+    return { start, end, text: this.text.slice(start, end) };
   }
 }
 

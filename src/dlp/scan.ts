@@ -16,6 +16,7 @@ import { Page } from './page.ts';
 import { findPersons, SIGNS } from './person.ts';
 import { findPlanId, NEEDS as PLANID_NEEDS } from './planid.ts';
 import { findSsn } from './ssn.ts';
+import { unitsOf } from './units.ts';
 import { findTerms, type TermHit } from './words.ts';
 
 /** Name and version of the engine, as decisions carry it; raise it when a verdict may change. */
@@ -65,18 +66,23 @@ export function createScanner(): Scanner {
   const wordPlaces: Finding[] = [];
 
   const count = (type: FindingType, value: string, confidence: Confidence) => {
-    const known = values.get(type) ?? new Map<string, Confidence>();
+    let known = values.get(type);
+    if (known === undefined) {
+      known = new Map();
+      values.set(type, known);
+    }
     const before = known.get(value);
     if (before === undefined ? known.size < DISTINCT_MAX : RANK[confidence] > RANK[before])
       known.set(value, confidence);
-    values.set(type, known);
   };
 
   const scan = (zone: Zone, part: number, text: string, offset: number, from: number, to: number) => {
     const counts = (start: number) => start >= from && start < to;
     const numbers: { start: number; type: FindingType; confidence: Confidence }[] = [];
     const page = new Page(text);
-    const hints = hintsOf(text);
+    const units = unitsOf(text);
+    const hints = hintsOf(text, units);
+    const terms = findTerms(text, units);
     for (const [i, { type, find }] of /\d/.test(text) ? DETECTORS.entries() : []) {
       if ((hints & (1 << i)) === 0) continue;
       const seen = new Set<number>();
@@ -90,7 +96,6 @@ export function createScanner(): Scanner {
         }
       }
     }
-    const terms = findTerms(text);
     for (const hit of terms) if (counts(hit.start)) noteWord(hit, zone, part, offset);
     // A name in an address line is no patient.
     const named =

@@ -2,6 +2,7 @@
 // numbers, so that the cost is one pass whatever the length of the list; phrases go on from word to word. A hash that
 // matches is compared in full. Case does not count, accents do.
 
+import { type Units, unitsOf } from './units.ts';
 import { type Term, VOCABULARY } from './vocabulary.ts';
 
 export type TermHit = { readonly start: number; readonly end: number; readonly term: Term };
@@ -68,7 +69,7 @@ for (const [i, term] of VOCABULARY.entries()) {
 const CANONICAL = VOCABULARY.map((term) => wordsOf(term.text).join(' '));
 
 /** Terms in order; where two overlap, the longer. */
-export function findTerms(text: string): TermHit[] {
+export function findTerms(text: string, units: Units = unitsOf(text)): TermHit[] {
   const hits: TermHit[] = [];
   /** Phrases under way: their hash so far and where they began. Two are enough for three words. */
   let open: { hash: number; start: number }[] = [];
@@ -76,7 +77,7 @@ export function findTerms(text: string): TermHit[] {
   const length = text.length;
   let at = 0;
   while (at < length) {
-    let folded = FOLD[text.charCodeAt(at)] as number;
+    let folded = FOLD[units[at] as number] as number;
     if (folded === 0) {
       at++;
       continue;
@@ -89,7 +90,7 @@ export function findTerms(text: string): TermHit[] {
       shorter = hash;
       last = folded;
       hash = Math.imul(hash ^ folded, PRIME);
-      folded = ++at < length ? (FOLD[text.charCodeAt(at)] as number) : 0;
+      folded = ++at < length ? (FOLD[units[at] as number] as number) : 0;
     } while (folded !== 0);
     if (open.length > 0) {
       open = start - lastEnd <= GAP_MAX ? goOn(text, hits, open, hash, last === 115 ? shorter : 0, at) : [];

@@ -25,7 +25,7 @@ export function parseMedia(text: string): Media {
   const plain = new Map<string, string>();
   const pieces = new Map<string, { readonly at: number; readonly text: string; readonly encoded: boolean }[]>();
   // A reader that knows no comments takes a parameter from one; one that knows no quoted pairs keeps the backslash.
-  let ambiguous = marksIn(given) !== marksIn(text);
+  let ambiguous = given !== text && marksIn(given) !== marksIn(text);
   PARAMETER.lastIndex = semicolon;
   for (let count = 0; PARAMETER.lastIndex < given.length; count++) {
     const at = PARAMETER.lastIndex;
@@ -35,7 +35,7 @@ export function parseMedia(text: string): Media {
       break;
     }
     if (match[2] !== undefined && match[3] === '') ambiguous = true;
-    const content = match[2] !== undefined ? match[2].replace(/\\([\s\S])/g, '$1') : (match[4] ?? '');
+    const content = match[2] !== undefined ? withoutPairs(match[2]) : (match[4] ?? '');
     const name = EXTENDED.exec((match[1] as string).toLowerCase());
     if (!name) ambiguous = true;
     else if (name[2] === undefined && name[3] === '') {
@@ -67,7 +67,20 @@ export function parseMedia(text: string): Media {
 }
 
 function marksIn(text: string): number {
-  return text.replace(/[^;=]+/g, '').length;
+  let marks = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === SEMICOLON || unit === EQUALS) marks++;
+  }
+  return marks;
+}
+
+const SEMICOLON = 59;
+const EQUALS = 61;
+
+/** Quoted pairs as what they stand for (RFC 5322 §3.2.1). */
+function withoutPairs(text: string): string {
+  return text.includes('\\') ? text.replace(/\\([\s\S])/g, '$1') : text;
 }
 
 function joined(list: readonly { at: number; text: string; encoded: boolean }[]): string {

@@ -106,6 +106,7 @@ export function textReader(
     push: (bytes) => {
       if (decode) take(decode(bytes, false));
       else {
+        if (head === null && bytes.length >= CHARSET_HEAD) return start(bytes);
         head = head ? Buffer.concat([head, bytes]) : Buffer.from(bytes);
         if (head.length >= CHARSET_HEAD) start(head);
       }
@@ -159,7 +160,11 @@ const MARK_MAX = 40;
 /** What in a text is not text: a UUencoded or yEnc block, an armoured ciphertext, binary. */
 function hiddenIn(text: string): UnreadReason | null {
   if (text.includes('-----BEGIN P') && /-----BEGIN (?:PGP MESSAGE|PKCS7|CMS)-----/.test(text)) return 'encrypted';
-  if (text.includes('begin') && /\n(?:begin(?:-base64)? [0-7]{3,4} \S|=ybegin )/.test(text)) return 'format';
+  if (
+    (text.includes('\nbegin') || text.includes('=ybegin ')) &&
+    /\n(?:begin(?:-base64)? [0-7]{3,4} \S|=ybegin )/.test(text)
+  )
+    return 'format';
   return text.includes('\0') ? 'format' : null;
 }
 
