@@ -197,13 +197,13 @@ export function acceptCall(
   ];
 }
 
-/** What a delivery says while its notice is on its way; what became of the notice takes its place. */
 /** The organization key may have been renewed since the body was begun. */
 function underPresentKey(vault: Vault, organization: string, body: BodyRef): BodyRef {
   const box = vault.rewrapDataKey(organization, body.object, Buffer.from(body.key, 'base64url'));
   return box === null ? body : { ...body, key: Buffer.from(box).toString('base64url') };
 }
 
+/** What a delivery says while its notice is on its way; what became of the notice takes its place. */
 export const ON_ITS_WAY = 'portal: sealed, its notice is on its way';
 
 /** `waited`: what the delivery that waits for this notice says so far. */

@@ -88,6 +88,11 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
       if (doubtFrom === null) tally.acknowledged = Math.max(tally.acknowledged, n);
     },
     mayBeUnacknowledged: (n) => n > before.acknowledged && n <= before.last,
+    retiring: false,
+    refuseRetired(organization, box) {
+      if (!this.retiring || standing.get(organization, Buffer.from(box.subarray(0, 4)).toString('hex'))) return;
+      throw new Refusal('wrong state', 'the key that boxes this was deleted: make it anew');
+    },
     nextLease() {
       tally.lease += 1;
       return tally.lease;
@@ -96,11 +101,6 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
       if (organizations.has(name)) return;
       addOrganization.run(name);
       organizations.add(name);
-    },
-    retiring: false,
-    refuseRetired(organization, box) {
-      if (!this.retiring || standing.get(organization, Buffer.from(box.subarray(0, 4)).toString('hex'))) return;
-      throw new Refusal('wrong state', 'the key that boxes this was deleted: make it anew');
     },
     flush() {
       ledger.flush();

@@ -33,7 +33,7 @@ beforeAll(async () => {
   const { store, clock, line } = world;
   const deps = {
     ...{ queue: store.queue, parcels: store.parcels, audit: store.audit, accounts: store.accounts },
-    ...{ clock, random, log: line.log, organizations: () => [CLINIC, PRACTICE] },
+    ...{ clock, random, log: line.log, organizations: () => [CLINIC, PRACTICE], fourEyes: () => [] },
   };
   control = createControl(deps as unknown as ControlDeps);
   const admin = await operator('ann', 'admin');

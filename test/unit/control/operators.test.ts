@@ -73,11 +73,13 @@ describe('operators', () => {
   const WRITES = ['queue.hold', 'queue.release', 'queue.retry', 'queue.bounce', 'queue.drop', 'redecide', 'reload'];
   const KEYS = ['keys.import', 'keys.pin', 'keys.revoke', 'keys.master.rotate'];
   const PORTAL = ['portal.extend', 'portal.retract', 'recover.release', 'recover.discard', 'backup'];
+  const LOG = ['log.hold.add', 'log.hold.remove', 'log.erase'];
   const APPROVALS = ['approvals.confirm', 'approvals.refuse', 'approvals.review'];
   const CHANGES = [
     ...WRITES,
     ...KEYS,
     ...PORTAL,
+    ...LOG,
     ...APPROVALS,
     'user.add',
     'user.remove',

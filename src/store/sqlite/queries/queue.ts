@@ -59,10 +59,7 @@ export function queueQueries(db: Database.Database) {
   const recovered = db
     .prepare<[], number>("SELECT count(*) FROM delivery WHERE recovered = 1 AND state = 'held'")
     .pluck();
-  const unfinished = db.prepare<
-    [number, number],
-    { n: number; state: string; id: string; organization: string }
-  >(
+  const unfinished = db.prepare<[number, number], { n: number; state: string; id: string; organization: string }>(
     `SELECT d.n, d.state, m.id, m.organization FROM delivery d JOIN message m ON m.n = d.n / ${DELIVERIES}
      WHERE d.n > ? AND d.state IN ('undecided', 'ready', 'leased', 'noticing', 'held') ORDER BY d.n LIMIT ?`,
   );
@@ -104,10 +101,10 @@ export function queueQueries(db: Database.Database) {
       lastDecided.all(limit).map((message) => ({ message, deliveries: deliveriesOf(message.n) })),
     knownObjects,
     recoveryCounts: () => [recovered.get() ?? 0, allUnclaimed.get() ?? 0],
-    outages: () => JSON.parse(outages.get() ?? '[]') as Outage[],
     /** Deliveries that have not ended, behind the one numbered so. */
     unfinished: ([after, limit]: readonly [number, number]) =>
       unfinished.all(after, limit).map(({ n, id, ...one }) => ({ n, delivery: `${id}.${n % DELIVERIES}`, ...one })),
+    outages: () => JSON.parse(outages.get() ?? '[]') as Outage[],
     organizations: () => organizations.all(),
     counts: () => ({
       tally: JSON.parse(tally.get() ?? '{"stages":{},"states":{}}') as Tally,
