@@ -24,7 +24,7 @@ export function goneDigest(all: readonly Gone[]): string {
 
 /** Whether boxed detail was erased: zeros stand in its place. */
 export function isOverwritten(boxed: Uint8Array | null): boolean {
-  return boxed !== null && boxed.every((octet) => octet === 0);
+  return boxed?.every((octet) => octet === 0) ?? false;
 }
 
 /** What is left of an entry without its boxed detail: 22 characters that bind it. */

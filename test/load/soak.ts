@@ -126,7 +126,8 @@ class Soak {
   }
 
   figures(): Figures {
-    return (this.months[this.closed] ??= { entries: 0, state: 0, wal: 0, heap: 0, leases: [], commits: [] });
+    this.months[this.closed] ??= { entries: 0, state: 0, wal: 0, heap: 0, leases: [], commits: [] };
+    return this.months[this.closed] as Figures;
   }
 
   async run(): Promise<void> {
