@@ -12,6 +12,7 @@ import { loadInForce } from './control/in-force.ts';
 import { type Base, clock, StartError } from './main/base.ts';
 import { type Doors, openDoors } from './main/doors.ts';
 import { openLine } from './main/line.ts';
+import { lineWriter } from './main/log.ts';
 import { resumeRotation } from './main/rotation.ts';
 import { openState } from './main/state.ts';
 import { openWatch } from './main/watch.ts';
@@ -45,7 +46,7 @@ export async function run(options: RunOptions): Promise<Gateway> {
   const lies = loaded.config.mode === 'live' ? storageFault(fileSystemAt(loaded.config.storage.path)) : null;
   if (lies !== null) throw new StartError(lies);
   const closers: (() => unknown)[] = [];
-  const log = pino({ level: loaded.config.log.level, base: { node: loaded.config.node } });
+  const log = pino({ level: loaded.config.log.level, base: { node: loaded.config.node } }, lineWriter());
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) {
       // After a failed disk the store takes no more entry of the audit: the doors are closed nevertheless.
