@@ -8,7 +8,7 @@ import { realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 export type PoolOptions = {
-  /** The worker's entry: answers `{id, name, input}` with `{id, output}` or `{id, error}`. */
+  /** The worker's entry: is given lists of `{id, name, input}`, and answers each with `{id, output}` or `{id, error}`. */
   readonly entry: URL;
   readonly workers: number;
   /** V8 heap, and memory in all (resident, with Buffers), that a worker may take, in octets. */
@@ -54,7 +54,14 @@ type Answer = { readonly id: number; readonly output?: unknown; readonly error?:
 
 /** A worker and the jobs it was given; the first is running. The others keep it busy while the
  *  main thread is, which looks at answers once in its loop. */
-type Seat = { readonly worker: ChildProcess; readonly jobs: Job[]; since: number; slow: boolean; lost: boolean };
+type Seat = {
+  readonly worker: ChildProcess;
+  readonly jobs: Job[];
+  readonly unsent: Job[];
+  since: number;
+  slow: boolean;
+  lost: boolean;
+};
 const DEPTH = 8;
 /** A job that runs longer than this does not hold up those behind it: they go to another worker. */
 const SLOW_MS = 1_000;
@@ -90,7 +97,7 @@ export function createPool(options: PoolOptions): Pool {
     // An idle worker keeps nobody from ending.
     worker.unref();
     worker.channel?.unref();
-    const made: Seat = { worker, jobs: [], since: 0, slow: false, lost: false };
+    const made: Seat = { worker, jobs: [], unsent: [], since: 0, slow: false, lost: false };
     worker.on('message', (answer: Answer) => finish(made, answer));
     worker.on('error', () => lose(made, 'died'));
     // Not `exit`, which comes before the last answers are read: the next job would be blamed on one that was done.
@@ -127,10 +134,17 @@ export function createPool(options: PoolOptions): Pool {
       queue.shift();
       if (place.jobs.length === 0) place.since = performance.now();
       place.jobs.push(job);
-      // A worker that died meanwhile says so by `exit`.
-      place.worker.send({ id: job.id, name: job.name, input: job.input }, () => {});
+      // Those that are given in the same turn of the event loop go together.
+      if (place.unsent.length === 0) setImmediate(() => send(place));
+      place.unsent.push(job);
       watching ??= setInterval(watch, WATCH_MS).unref();
     }
+  }
+
+  function send(to: Seat): void {
+    const given = to.unsent.splice(0).map(({ id, name, input }) => ({ id, name, input }));
+    // A worker that died meanwhile says so by `disconnect`.
+    if (!to.lost && given.length > 0) to.worker.send(given, () => {});
   }
 
   function freest(): Seat | null {

@@ -9,9 +9,9 @@ export function serve(jobs: Readonly<Record<string, (input: never) => unknown>>)
   // The gateway is gone: so is who wanted to know.
   process.on('disconnect', () => process.exit());
   let last = Promise.resolve();
-  process.on('message', (job: Job) => {
+  process.on('message', (given: readonly Job[]) => {
     // One after the other, each begun when the answer before it is out: a job that ends the process takes no other along.
-    last = last.then(async () => send(await answerTo(all, job)));
+    for (const job of given) last = last.then(async () => send(await answerTo(all, job)));
   });
 }
 
