@@ -26,11 +26,16 @@ export type AppenderDeps = {
   readonly failed: (why: string) => void;
 };
 
+/** Milliseconds. */
+const GATHER_MS = 1;
+
 export class Appender {
   readonly #deps: AppenderDeps;
   readonly #idle: number[];
   #waiting: Waiting[] = [];
   #failure: BodyError | undefined;
+  /** When the last batch began, on the clock of `performance`. */
+  #begun = 0;
   #drained: (() => void)[] = [];
 
   constructor(deps: AppenderDeps) {
@@ -54,7 +59,7 @@ export class Appender {
       if (this.#failure) return done(this.#failure);
       this.#waiting.push({ ...item, done });
       // Those that end in the same turn of the event loop go together.
-      if (this.#waiting.length === 1) setImmediate(() => this.#start());
+      if (this.#waiting.length === 1) setImmediate(() => this.#gather());
     });
   }
 
@@ -75,13 +80,24 @@ export class Appender {
     return this.#failure;
   }
 
+  /** Beside a batch that began just now it waits a moment for company, or until that one is done: where syncs are quick a second
+   *  lane gains nothing and costs two writes and two syncs more. */
+  #gather(): void {
+    const isBusy = this.#idle.length < this.#deps.lanes;
+    if (isBusy && performance.now() - this.#begun < GATHER_MS) setTimeout(() => this.#start(), GATHER_MS);
+    else this.#start();
+  }
+
   #start(): void {
     const lane = this.#idle.pop();
     if (lane === undefined) return;
     const batch = this.#waiting;
     this.#waiting = [];
     if (batch.length === 0) this.#end(lane);
-    else this.#write(lane, batch).finally(() => this.#end(lane));
+    else {
+      this.#begun = performance.now();
+      this.#write(lane, batch).finally(() => this.#end(lane));
+    }
   }
 
   #end(lane: number): void {
