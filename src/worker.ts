@@ -9,7 +9,7 @@ import type { AttachmentJob } from './portal/jobs.ts';
 import { makeVariant } from './relay/make-variant.ts';
 import type { MadeHandle, MadeSize } from './store/bodies/made.ts';
 import type { BodyHandle } from './store/bodies/port.ts';
-import { readSealed } from './store/bodies/read.ts';
+import { keptFile, readSealed } from './store/bodies/read.ts';
 import { writeMade } from './store/bodies/write-made.ts';
 import { serve } from './work/serve.ts';
 
@@ -17,8 +17,10 @@ export type ExamineInput = { readonly body: BodyHandle; readonly subjectTags: re
 export type AttachmentInput = AttachmentJob & { readonly out: MadeHandle };
 export type ReadKeysInput = { readonly file: Uint8Array; readonly passphrase?: string; readonly now: number };
 
+const files = keptFile();
+
 serve({
-  examine: ({ body, subjectTags }: ExamineInput): Examination => examine(readSealed(body), { subjectTags }),
+  examine: ({ body, subjectTags }: ExamineInput): Examination => examine(readSealed(body, files), { subjectTags }),
   variant: makeVariant,
   render: async (body: BodyHandle): Promise<Rendered> => {
     const { renderMessage } = await import('./mail/render.ts');

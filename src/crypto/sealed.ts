@@ -186,10 +186,27 @@ export class Opener {
     if (sealed.length < TAG || sealed.length > SEALED_CHUNK || (!last && sealed.length !== SEALED_CHUNK)) {
       throw new SealedError('the sealed object is cut short');
     }
+    return this.#open(sealed.subarray(0, sealed.length - TAG), sealed.subarray(sealed.length - TAG), index, last);
+  }
+
+  /** Plain chunks of a whole object in the pieces that its Sealer gave: the header, then ciphertext and tag of each chunk. An
+   *  empty object has a tag alone. */
+  *pieces(given: readonly Uint8Array[]): Generator<Buffer, void, void> {
+    this.checkHeader(given[0]!);
+    if (given.length === 2) {
+      this.#open(EMPTY, given[1]!, 0, true);
+      return;
+    }
+    for (let at = 1; at < given.length; at += 2) {
+      yield this.#open(given[at]!, given[at + 1]!, (at - 1) / 2, at + 2 === given.length);
+    }
+  }
+
+  #open(sealed: Uint8Array, tag: Uint8Array, index: number, last: boolean): Buffer {
     const decipher = createDecipheriv('aes-256-gcm', this.#key, nonceOf(index, last), TAGGED);
     decipher.setAAD(this.#bound);
-    decipher.setAuthTag(sealed.subarray(sealed.length - TAG));
-    const plain = decipher.update(sealed.subarray(0, sealed.length - TAG));
+    decipher.setAuthTag(tag);
+    const plain = decipher.update(sealed);
     try {
       decipher.final();
     } catch {

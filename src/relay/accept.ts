@@ -139,6 +139,13 @@ async function readHead(chunks: AsyncIterator<Uint8Array>): Promise<Buffer | nul
   for (;;) {
     const next = await chunks.next();
     const searched = size;
+    if (!next.done && size === 0) {
+      // Most mail has all of it in its first chunk, which then need not be copied.
+      const { buffer, byteOffset, length } = next.value;
+      const first = Buffer.from(buffer, byteOffset, length);
+      const end = headerEnd(first);
+      if (end >= 0 && end <= HEADER_MAX) return first;
+    }
     if (!next.done) {
       const needed = size + next.value.length;
       if (needed > space.length) space = Buffer.concat([space.subarray(0, size)], Math.max(needed, 2 * size));

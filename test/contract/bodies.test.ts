@@ -6,7 +6,7 @@ import { KIND } from '../../src/crypto/sealed.ts';
 import type { Vault } from '../../src/crypto/vault.ts';
 import type { BodyRef } from '../../src/domain/types.ts';
 import type { BodyWriter } from '../../src/store/bodies/port.ts';
-import { readSealed } from '../../src/store/bodies/read.ts';
+import { keptFile, readSealed } from '../../src/store/bodies/read.ts';
 import { type FoundRecord, scanRecords } from '../../src/store/bodies/recover.ts';
 import { type BodyLimits, openBodies, type SegmentBodies } from '../../src/store/bodies/segments.ts';
 import { FaultyDisk } from '../support/faulty-disk.ts';
@@ -461,6 +461,28 @@ describe('reading by a handle, as a worker does', () => {
     await ended.durable;
     const handle = structuredClone(bodies.handleWith('clinic', ended.ref, dataKey, KIND.parcel));
     expect(Buffer.concat([...readSealed(handle)]).equals(plain)).toBe(true);
+  });
+
+  test('one after the other, by a file that stays open', async () => {
+    const bodies = await start();
+    const plain = [10, 100_000, 3000, 0].map((size) => randomBytes(size));
+    const handles: ReturnType<typeof bodies.handle>[] = [];
+    for (const one of plain) handles.push(bodies.handle('clinic', await put(bodies, one)));
+    const files = keptFile();
+    const readers = handles.map((handle) => readSealed(handle, files));
+    // Two at once have files and room of their own.
+    const first = readers[1]!.next().value as Buffer;
+    expect(Buffer.concat([...readers[0]!]).equals(plain[0]!)).toBe(true);
+    expect(Buffer.concat([first, ...readers[1]!]).equals(plain[1]!)).toBe(true);
+    for (const i of [2, 3]) expect(Buffer.concat([...readers[i]!]).equals(plain[i]!)).toBe(true);
+    const { path } = handles[0]!;
+    expect(() => [...readSealed({ ...handles[0]!, path: `${path}x` }, files)]).toThrow(
+      expect.objectContaining({ code: 'missing' }),
+    );
+    expect(() => [...readSealed({ ...handles[0]!, dataKey: randomBytes(32) }, files)]).toThrow(
+      expect.objectContaining({ code: 'corrupt' }),
+    );
+    expect(Buffer.concat([...readSealed(handles[1]!, files)]).equals(plain[1]!)).toBe(true);
   });
 
   test('another key, cut bytes, a missing file', async () => {

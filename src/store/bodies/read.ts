@@ -64,13 +64,59 @@ class Pieces {
   }
 }
 
+/** Where `readSealed` gets its file, and gives it back. */
+export type SyncFiles = { take(path: string): number; give(path: string, fd: number): void };
+
+const EACH: SyncFiles = { take: (path) => openSync(path, 'r'), give: (_, fd) => closeSync(fd) };
+
+/** Milliseconds for which a file that nobody reads from stays open: when it is removed, its space is free only then. */
+const IDLE_MS = 1_000;
+
+/** For who reads one small body after the other, most of them from one segment: the last file stays open for a moment. */
+export function keptFile(): SyncFiles {
+  let kept: { readonly path: string; readonly fd: number } | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  const close = () => {
+    if (kept !== null) closeSync(kept.fd);
+    kept = null;
+  };
+  return {
+    take(path) {
+      if (kept?.path !== path) return openSync(path, 'r');
+      const { fd } = kept;
+      kept = null;
+      return fd;
+    },
+    give(path, fd) {
+      close();
+      kept = { path, fd };
+      timer = timer?.refresh() ?? setTimeout(close, IDLE_MS).unref();
+    },
+  };
+}
+
+/** The room of the last reader, for the next one. */
+let spare: Buffer | null = null;
+const ROOM_STEP = 65_536;
+
+function roomFor(octets: number): Buffer {
+  const room =
+    spare !== null && spare.length >= octets
+      ? spare
+      : Buffer.allocUnsafeSlow(Math.ceil(octets / ROOM_STEP) * ROOM_STEP);
+  if (room === spare) spare = null;
+  return room;
+}
+
 /** Plain chunks in order, read synchronously: for workers. Throws BodyError. */
-export function* readSealed(handle: BodyHandle): Generator<Buffer, void, void> {
+export function* readSealed(handle: BodyHandle, files: SyncFiles = EACH): Generator<Buffer, void, void> {
   let fd = -1;
+  let room: Buffer | null = null;
   try {
-    fd = openSync(handle.path, 'r');
+    fd = files.take(handle.path);
     const pieces = new Pieces(handle);
-    const room = Buffer.allocUnsafeSlow(mostAtOnce(handle.length));
+    // Plain chunks are octets of their own: what was sealed may be overwritten by the next read.
+    room = roomFor(mostAtOnce(handle.length));
     for (const { from, to } of ranges(handle.length)) {
       const into = room.subarray(0, to - from);
       let filled = 0;
@@ -84,15 +130,15 @@ export function* readSealed(handle: BodyHandle): Generator<Buffer, void, void> {
   } catch (error) {
     throw asBodyError(error);
   } finally {
-    if (fd >= 0) closeSync(fd);
+    if (room !== null) spare = room;
+    if (fd >= 0) files.give(handle.path, fd);
   }
 }
 
-/** Plain chunks in order, of an object whose sealed bytes are in memory. Throws BodyError. */
-export function* openSealedBytes(handle: BodyHandle, sealed: Buffer): Generator<Buffer, void, void> {
+/** Plain chunks in order, of an object whose sealed pieces are in memory. Throws BodyError. */
+export function* openSealedPieces(handle: BodyHandle, sealed: readonly Uint8Array[]): Generator<Buffer, void, void> {
   try {
-    const pieces = new Pieces(handle);
-    for (const { from, to } of ranges(handle.length)) yield* pieces.open(sealed.subarray(from, to), to - from);
+    yield* openerOf(handle).pieces(sealed);
   } catch (error) {
     throw asBodyError(error);
   }

@@ -16,7 +16,7 @@ import { type BodyIo, codeOf, realIo } from './io.ts';
 import { classify, ownFile, type Place, placeOf, segmentFile } from './layout.ts';
 import { OwnFile } from './own-file.ts';
 import { type Bodies, BodyError, type BodyHandle, type BodyWriter, type Seal } from './port.ts';
-import { openSealedBytes, streamSealed } from './read.ts';
+import { openSealedPieces, streamSealed } from './read.ts';
 import { Readers } from './readers.ts';
 import { Removal } from './removal.ts';
 import { type Rewrap, renewSlots } from './renew.ts';
@@ -221,7 +221,7 @@ export class SegmentBodies implements Bodies {
 
   async *#read(handle: BodyHandle, ref: BodyRef): AsyncGenerator<Buffer, void, void> {
     const sealed = this.#fresh.get(ref);
-    if (sealed !== undefined) return yield* openSealedBytes(handle, sealed);
+    if (sealed !== undefined) return yield* openSealedPieces(handle, sealed);
     try {
       yield* streamSealed(handle, this.#readers);
     } finally {
