@@ -7,11 +7,13 @@ import {
   type Dirent,
   fstatSync,
   fsyncSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -119,4 +121,19 @@ export function syncFolders(folder: string): void {
     if (entry.isDirectory()) syncFolders(join(folder, entry.name));
   }
   syncPath(folder);
+}
+
+/** An operator runs this as root; the service has a user of its own: what lies in the folder becomes its owner's. Links are not
+ *  followed: that user could have put one there that leads elsewhere. */
+export function ownAll(folder: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(folder);
+  const own = (below: string): void => {
+    for (const entry of readdirSync(below, { withFileTypes: true })) {
+      const path = join(below, entry.name);
+      lchownSync(path, uid, gid);
+      if (entry.isDirectory()) own(path);
+    }
+  };
+  own(folder);
 }

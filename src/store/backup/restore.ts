@@ -3,17 +3,7 @@
 // and put in its place last, so that a crash leaves a folder without a database, over which a restore may begin again. Logs
 // nothing; its errors are words for operators. It cannot see a gateway on another machine.
 
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DeliveryId, GATEWAY, messageOf } from '../../domain/ids.ts';
 import { isEnded } from '../../domain/states.ts';
@@ -28,8 +18,8 @@ import { RecoverError } from '../recovery/rebuild.ts';
 import { STEPS } from '../schema/steps.ts';
 import { takeLock } from '../sqlite/database.ts';
 import { openStore, type Store } from '../sqlite/open.ts';
-import { BODIES, DATABASE, PREPARING } from './contents.ts';
-import { copying, filesBelow, sizeOf, syncFolders, syncPath } from './files.ts';
+import { BODIES, DATABASE, PREPARING, partOf } from './contents.ts';
+import { copying, filesBelow, ownAll, sizeOf, syncFolders, syncPath } from './files.ts';
 import { type BackupFile, MANIFEST, type Manifest, readManifest, UNFINISHED } from './manifest.ts';
 
 export type RestoreDeps = {
@@ -107,7 +97,7 @@ export async function restoreBackup(deps: RestoreDeps): Promise<Manifest & { rea
     return { ...manifest, restored };
   } finally {
     lock.close();
-    ownAsFolder(to);
+    ownAll(to);
   }
 }
 
@@ -125,6 +115,9 @@ function manifestOf(from: string): Manifest {
   }
   const manifest = readManifest(readFileSync(path, 'utf8'));
   if (typeof manifest === 'string') throw new RecoverError(`${path} ${manifest}`, 'take another backup');
+  // Somebody changed it: what is left out for good must come from here, above all keys.
+  const planted = manifest.files.find((one) => partOf(one.path) === 'left out');
+  if (planted) throw new RecoverError(`${path} names ${planted.path}, which no backup holds`, 'take another backup');
   return manifest;
 }
 
@@ -153,6 +146,11 @@ function leftOf(to: string): string[] {
 }
 
 function refuseUsed(to: string): void {
+  // This may run as root, and the folder be of the service's user: a link would lead root to another's files.
+  const there = existsSync(to) ? readdirSync(to) : [];
+  const link = there.find((name) => lstatSync(join(to, name), { throwIfNoEntry: false })?.isSymbolicLink());
+  if (link !== undefined)
+    throw new RecoverError(`${link} in ${to} is a link`, 'remove it, or name another folder with --to');
   const names = leftOf(to);
   // Its database comes last: without one, and with the folder where it was prepared, nothing of another is here.
   if (names.length === 0 || (names.includes(PREPARING) && !names.includes(DATABASE))) return;
@@ -163,7 +161,7 @@ function refuseUsed(to: string): void {
 function refuseOldNode(to: string, { storage }: Manifest): void {
   for (const folder of new Set([to, storage])) {
     const lock = join(folder, 'lock.db');
-    if (!existsSync(lock)) continue;
+    if (!lstatSync(lock, { throwIfNoEntry: false })?.isFile()) continue;
     try {
       takeLock(lock).close();
     } catch (error) {
@@ -292,11 +290,4 @@ function lostEntries({ node, audit }: Manifest, anchors: readonly string[]): num
     .flatMap((line) => readCheckpoint(line) ?? [])
     .filter((one) => one.node === node && one.epoch === audit.epoch);
   return Math.max(0, ...seqs.map(({ seq }) => seq - audit.seq));
-}
-
-/** An operator runs this as root; the service has a user of its own. */
-function ownAsFolder(path: string): void {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(path);
-  for (const name of readdirSync(path, { recursive: true })) chownSync(join(path, name as string), uid, gid);
 }
