@@ -501,6 +501,31 @@ describe('erasing what is boxed of one person', () => {
     expect(await bench.audit.verify()).toMatchObject({ intact: true, erased: boxes.length });
   });
 
+  test('asked for while a month is copied, nothing of it is left in the copy', async () => {
+    await fill();
+    let erased: ReturnType<typeof erase> | undefined;
+    await archive().closeNext(place.clock.at, async (step) => {
+      if (step !== 'copied') return;
+      erased = erase();
+      for (let i = 0; i < 300; i++) await archive().holds();
+    });
+    expect((await erased)?.entries).toBeGreaterThan(0);
+    expect(await erase()).toEqual({ entries: 0, messages: 0, waiting: 0 });
+    expect(await bench.audit.verify()).toMatchObject({ intact: true });
+  });
+
+  test('out of more months than are open at once', async () => {
+    for (let month = 0; month < 18; month++) {
+      await delivered('kim@a.test');
+      bench.pass(31 * DAY);
+    }
+    bench.pass(3 * DAY);
+    await delivered('other@b.test');
+    expect((await closeAll()).length).toBeGreaterThan(16);
+    expect(await erase()).toMatchObject({ messages: 18, waiting: 0 });
+    expect(await erase()).toEqual({ entries: 0, messages: 0, waiting: 0 });
+  });
+
   test('not what is under way, and nothing that a legal hold covers', async () => {
     await delivered('kim@a.test');
     const waiting = await bench.decided({ to: ['kim@a.test'] }, HOLD);

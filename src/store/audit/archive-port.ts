@@ -39,6 +39,7 @@ export type NewHold = Omit<Hold, 'addedAt'>;
 
 export type Erased = { readonly entries: number; readonly messages: number; readonly waiting: number };
 
+/** Closing, pruning and erasing wait for each other. */
 export interface Archive {
   segments(): Promise<readonly Segment[]>;
   /** Goes on with what an earlier process left, and closes the next month that is over for two days; null: none is.

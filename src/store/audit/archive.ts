@@ -24,12 +24,20 @@ const GRACE = 2 * DAY;
 
 export function openArchive(access: Access, database: string): Archive {
   const segments = () => access.read<SegmentRow[]>('segments', null);
+  let last: Promise<unknown> = Promise.resolve();
+  // What is erased while a month is copied would still stand in the copy; what is pruned meanwhile could not be opened.
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work, work);
+    last = mine;
+    return mine;
+  };
   return {
     segments: async () => (await segments()).map(segmentOf),
-    closeNext: (now, at = () => {}, stop) => closeNext(access, database, now, at, stop),
-    prune: (before, months, at = () => {}) => prune(access, database, before, months, at),
+    closeNext: (now, at = () => {}, stop) => inTurn(() => closeNext(access, database, now, at, stop)),
+    prune: (before, months, at = () => {}) => inTurn(() => prune(access, database, before, months, at)),
     ...holding(access),
-    erase: (what, at = () => {}) => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at),
+    erase: (what, at = () => {}) =>
+      inTurn(() => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at)),
     recordDestroyed: () => recordDestroyed(access),
     lastBefore: (time) => access.read<Time | null>('lastBefore', [time - STARTING]),
     async destroyed() {

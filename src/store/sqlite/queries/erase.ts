@@ -114,16 +114,14 @@ export function eraseQueries(sources: Sources) {
 
     /** Entries of a message whose boxed detail stands. */
     entriesOf([id]: readonly [string]): FoundEntry[] {
-      const places = [
-        ...sources.segments().map((one) => ({ segment: one.name as string | null, place: files(one) })),
-        { segment: null, place: live },
-      ];
       const found = new Map<number, FoundEntry>();
-      for (const { segment, place } of places) {
+      // One place after the other: a file is closed again when many others were opened since.
+      for (const one of [...sources.segments(), null]) {
+        const place = one === null ? live : files(one);
         for (const row of place?.entries.all(id) ?? []) {
           if (found.has(row.n)) continue;
           const { n, node, epoch, seq } = row;
-          found.set(n, { n, node, epoch, seq, rest: restOf(row), segment });
+          found.set(n, { n, node, epoch, seq, rest: restOf(row), segment: one?.name ?? null });
         }
       }
       return [...found.values()];
