@@ -115,10 +115,19 @@ export async function reloadGuard(deps: ReloadDeps, options: Pick<ReloadOptions,
   return 'problems' in next ? UNGUARDED : guardOf(deps.current(), next, options.acceptWeaker);
 }
 
+/** Keys of the configuration, and what a change of them is. How long parcels are kept destroys as `retention` does. */
+const GUARDED = {
+  anchors: ['anchors'],
+  retention: ['retention', 'portal.keep', 'portal.expires'],
+  four_eyes: ['four_eyes'],
+} as const;
+
 function guardOf(before: InForce, next: InForce, acceptWeaker: boolean): Guard {
   const changed = compareConfigs(before.config, next.config).map(({ key }) => key);
-  const sections = (['anchors', 'retention', 'four_eyes'] as const).filter((section) =>
-    changed.some((key) => key === section || key.startsWith(`${section}.`) || key.startsWith(`${section}[`)),
+  const sections = (['anchors', 'retention', 'four_eyes'] as const).filter((kind) =>
+    changed.some((key) =>
+      GUARDED[kind].some((of) => key === of || key.startsWith(`${of}.`) || key.startsWith(`${of}[`)),
+    ),
   );
   const digest = createHash('sha256').update(JSON.stringify([next.config, next.policy.version]));
   return { kinds: [...(acceptWeaker ? (['accept-weaker'] as const) : []), ...sections], of: digest.digest('hex') };

@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import type { DeliveryId } from '../domain/ids.ts';
+import { UNGUARDED } from './approvals/guarded.ts';
 import { type Command, type Context, command } from './command.ts';
 import { apply, change } from './queue.ts';
 import { clearConditions, type SelectionArgs, searched, selectionShape, selections } from './selection.ts';
@@ -74,5 +75,7 @@ export const recoverCommands: readonly Command[] = [
       const verb = Buffer.from(deps.random.bytes(16)).toString('hex');
       return { dryRun: false, objects: await deps.recovery.discard(verb, caller.actor, args.reason) };
     },
+    // It destroys mail of which nobody is told.
+    (_, { dryRun }) => (dryRun ? UNGUARDED : { kinds: ['drop'], of: '' }),
   ),
 ];

@@ -41,7 +41,7 @@ beforeAll(async () => {
   world = await openWorld({
     policy: POLICY,
     domains: { 'held.test': 'usual' },
-    config: { four_eyes: ['drop', 'anchors', 'operators'] },
+    config: { four_eyes: ['drop', 'anchors', 'retention'] },
   });
   // Alone, the first may add another.
   const ann = process.env.SEALRELAY_TOKEN_FILE!;
@@ -104,7 +104,7 @@ test('break-glass is done at once, raises an alarm, and stays listed until anoth
   expect(await listed()).toEqual([]);
 });
 
-test('nobody makes a second self: operators take another operator too', async () => {
+test('nobody makes a second self: operators take another operator though they are not listed', async () => {
   const asked = await as('ann', 'user', 'add', 'eve', '--role', 'admin');
   expect(asked.code).toBe(4);
   expect((await as('bob', 'approvals', 'refuse', idIn(asked.err), '--reason', 'who is eve?')).code).toBe(0);
@@ -113,11 +113,30 @@ test('nobody makes a second self: operators take another operator too', async ()
   for (const one of await listed()) await as('bob', 'approvals', 'refuse', one.id, '--reason', 'no');
 });
 
+const write = (more: object) => {
+  const config = parse(readFileSync(world.files.config, 'utf8')) as object;
+  writeFileSync(world.files.config, stringify({ ...config, ...more }));
+};
+
+test.each([
+  'keep',
+  'expires',
+])('portal.%s destroys as retention does, and takes another operator as that', async (key) => {
+  const before = readFileSync(world.files.config, 'utf8');
+  write({ portal: { [key]: '1 hour' } });
+  const asked = await as('ann', 'reload');
+  writeFileSync(world.files.config, before);
+  expect(asked).toMatchObject({ code: 4, err: expect.stringContaining('four_eyes: retention') });
+  await as('bob', 'approvals', 'refuse', idIn(asked.err), '--reason', 'no');
+});
+
+test('what nothing opens is discarded by two, as a drop', async () => {
+  const asked = await as('ann', 'recover', '--discard', '--reason', 'test', '--yes');
+  expect(asked).toMatchObject({ code: 4, err: expect.stringContaining('four_eyes: drop') });
+  await as('bob', 'approvals', 'refuse', idIn(asked.err), '--reason', 'no');
+});
+
 test('a reload that changes what is guarded, the list itself above all; what was confirmed must still be what is read', async () => {
-  const write = (more: object) => {
-    const config = parse(readFileSync(world.files.config, 'utf8')) as object;
-    writeFileSync(world.files.config, stringify({ ...config, ...more }));
-  };
   write({ four_eyes: [] });
   const asked = await as('ann', 'reload');
   expect(asked).toMatchObject({ code: 4, err: expect.stringContaining('four_eyes') });

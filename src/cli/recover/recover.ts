@@ -6,7 +6,7 @@ import type { ChangedView } from '../../control/queue.ts';
 import type { Survey } from '../../store/recovery/survey.ts';
 import { ask } from '../client.ts';
 import { EXIT, usage } from '../errors.ts';
-import { example, withDaemon, withJson } from '../help.ts';
+import { example, withBreakGlass, withDaemon, withJson } from '../help.ts';
 import { mark, plain, print, printJson, say, sizeText } from '../output.ts';
 import { type SelectOptions, select, selection } from '../queue.ts';
 import { count, offlineDeps, refuseBesideGateway, withNext } from './offline.ts';
@@ -33,7 +33,7 @@ export function register(program: Command): void {
     .option('--reason <TEXT>', 'why; stands in the audit (required with --release and --discard)')
     .action(run);
   example(
-    withJson(withDaemon(command)),
+    withBreakGlass(withJson(withDaemon(command))),
     [
       'sealrelay recover --config /etc/sealrelay/gateway.yaml',
       'sealrelay recover --yes --master /etc/sealrelay/master.key',

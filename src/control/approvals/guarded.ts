@@ -8,8 +8,8 @@ export type Guard = { readonly kinds: readonly (FourEyes | 'four_eyes')[]; reado
 
 export const UNGUARDED: Guard = { kinds: [], of: '' };
 
-/** Those of `kinds` that take another operator. */
+/** Those of `kinds` that take another operator. Who could make a second operator alone would be both. */
 export function needed(fourEyes: readonly FourEyes[], { kinds }: Guard): string[] {
   if (fourEyes.length === 0) return [];
-  return kinds.filter((kind) => kind === 'four_eyes' || fourEyes.includes(kind));
+  return kinds.filter((kind) => kind === 'four_eyes' || kind === 'operators' || fourEyes.includes(kind));
 }
