@@ -85,8 +85,7 @@ function giveBack(buffer: Buffer): void {
 /** Seals a stream: bytes in by `write`, sealed pieces out, in order; `end` gives the rest. Copies what it is given, so
  *  callers may reuse their buffers. */
 export class Sealer {
-  readonly #key: KeyObject;
-  readonly #bound: Buffer;
+  readonly #frame: Frame;
   #pending: Buffer = EMPTY;
   #filled = 0;
   #index = 0;
@@ -96,11 +95,14 @@ export class Sealer {
   readonly derive: (info: string) => Buffer;
 
   constructor(identity: SealedIdentity) {
-    const { header, key, bound, derive } = frame(identity);
-    this.derive = derive;
-    this.header = header;
-    this.#key = key;
-    this.#bound = bound;
+    this.#frame = frame(identity);
+    this.derive = this.#frame.derive;
+    this.header = this.#frame.header;
+  }
+
+  /** For what this one seals, without deriving its keys again. */
+  opener(): Opener {
+    return new Opener(this.#frame);
   }
 
   write(plain: Uint8Array): Buffer[] {
@@ -148,13 +150,18 @@ export class Sealer {
   }
 
   #seal(plain: Uint8Array, last: boolean, out: Buffer[]): void {
-    const cipher = createCipheriv('aes-256-gcm', this.#key, nonceOf(this.#index, last), TAGGED);
-    cipher.setAAD(this.#bound);
+    const { key, bound } = this.#frame;
+    const cipher = createCipheriv('aes-256-gcm', key, nonceOf(this.#index, last), TAGGED);
+    cipher.setAAD(bound);
     if (plain.length > 0) out.push(cipher.update(plain));
     cipher.final();
     out.push(cipher.getAuthTag());
     this.#index += 1;
   }
+}
+
+export function openerOf(identity: SealedIdentity): Opener {
+  return new Opener(frame(identity));
 }
 
 /** Opens the parts of a sealed object whose borders the caller knows. Throws SealedError. */
@@ -163,8 +170,7 @@ export class Opener {
   readonly #bound: Buffer;
   readonly #header: Buffer;
 
-  constructor(identity: SealedIdentity) {
-    const { header, key, bound } = frame(identity);
+  constructor({ header, key, bound }: Frame) {
     this.#header = header;
     this.#key = key;
     this.#bound = bound;
@@ -229,7 +235,7 @@ export async function* openSealed(
   identity: SealedIdentity,
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): AsyncGenerator<Buffer, void, void> {
-  const opener = new Opener(identity);
+  const opener = openerOf(identity);
   let held: Buffer = Buffer.alloc(0);
   let index = -1;
   for await (const piece of source) {

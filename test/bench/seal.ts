@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { boxKey, makeBox, openBox } from '../../src/crypto/box.ts';
-import { KIND, Opener, SEALED_CHUNK, SEALED_HEADER, Sealer } from '../../src/crypto/sealed.ts';
+import { KIND, openerOf, SEALED_CHUNK, SEALED_HEADER, Sealer } from '../../src/crypto/sealed.ts';
 import type { Random } from '../../src/domain/types.ts';
 import type { KeyRow } from '../../src/keys/port.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
@@ -50,7 +50,7 @@ function measureCrypto(ring: Ring): void {
   measure('new data key', 40_000, () => ring.newDataKey('demo', '00112233445566778899aabbccddeeff'));
   measure('seal 75 kB, in pieces of 16 KiB', 4_000, seal);
   measure('open 75 kB', 4_000, () => {
-    const opener = new Opener(identity);
+    const opener = openerOf(identity);
     opener.checkHeader(sealed.subarray(0, SEALED_HEADER));
     opener.chunk(sealed.subarray(SEALED_HEADER, SEALED_HEADER + SEALED_CHUNK), 0, false);
     opener.chunk(sealed.subarray(SEALED_HEADER + SEALED_CHUNK), 1, true);

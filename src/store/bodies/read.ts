@@ -2,7 +2,7 @@
 // vault and no state. Each chunk's tag is checked before it is given. Logs nothing; throws BodyError.
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { chunksOf, Opener, SEALED_CHUNK, SEALED_HEADER, SealedError } from '../../crypto/sealed.ts';
+import { chunksOf, type Opener, openerOf, SEALED_CHUNK, SEALED_HEADER, SealedError } from '../../crypto/sealed.ts';
 import { isMissing, readUpTo } from './io.ts';
 import { BodyError, type BodyHandle } from './port.ts';
 import type { Files } from './readers.ts';
@@ -10,9 +10,9 @@ import type { Files } from './readers.ts';
 /** Chunks read at once: bodies up to 256 KiB cost one read. */
 const AT_ONCE = 4;
 
-function openerOf(handle: BodyHandle): Opener {
+function openerBy(handle: BodyHandle): Opener {
   const { kind, organization, dataKey } = handle;
-  return new Opener({ kind, object: Buffer.from(handle.object, 'hex'), organization, dataKey });
+  return openerOf({ kind, object: Buffer.from(handle.object, 'hex'), organization, dataKey });
 }
 
 function asBodyError(error: unknown): unknown {
@@ -42,7 +42,7 @@ class Pieces {
   #index = 0;
 
   constructor(handle: BodyHandle) {
-    this.#opener = openerOf(handle);
+    this.#opener = openerBy(handle);
     this.#chunks = chunksOf(handle.length);
   }
 
@@ -136,9 +136,12 @@ export function* readSealed(handle: BodyHandle, files: SyncFiles = EACH): Genera
 }
 
 /** Plain chunks in order, of an object whose sealed pieces are in memory. Throws BodyError. */
-export function* openSealedPieces(handle: BodyHandle, sealed: readonly Uint8Array[]): Generator<Buffer, void, void> {
+export function* openSealedPieces(
+  by: BodyHandle | Opener,
+  sealed: readonly Uint8Array[],
+): Generator<Buffer, void, void> {
   try {
-    yield* openerOf(handle).pieces(sealed);
+    yield* ('dataKey' in by ? openerBy(by) : by).pieces(sealed);
   } catch (error) {
     throw asBodyError(error);
   }

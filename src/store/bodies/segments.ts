@@ -102,7 +102,7 @@ export class SegmentBodies implements Bodies {
       ownFile: (object, wrote) => new OwnFile({ io, dir, path: ownFile(dir, object), wrote, fail }),
       segment: () => this.#segmentToFill(),
       nonce: nonces(deps.random, 12),
-      sealed: (ref, pieces) => this.#fresh.put(ref, pieces),
+      sealed: (body) => this.#fresh.put(body),
       gone: (object) => this.#writers.delete(object),
     };
   }
@@ -207,7 +207,10 @@ export class SegmentBodies implements Bodies {
   }
 
   async *open(organization: OrganizationName, ref: BodyRef): AsyncGenerator<Buffer, void, void> {
-    yield* this.#read(this.handle(organization, ref), ref);
+    this.#locate(ref);
+    const fresh = this.#fresh.openable(organization, ref);
+    if (fresh) yield* openSealedPieces(fresh.opener, fresh.pieces);
+    else yield* this.#read(this.handle(organization, ref), ref);
   }
 
   async *openWith(
@@ -220,8 +223,8 @@ export class SegmentBodies implements Bodies {
   }
 
   async *#read(handle: BodyHandle, ref: BodyRef): AsyncGenerator<Buffer, void, void> {
-    const sealed = this.#fresh.get(ref);
-    if (sealed !== undefined) return yield* openSealedPieces(handle, sealed);
+    const fresh = this.#fresh.get(ref);
+    if (fresh !== undefined) return yield* openSealedPieces(handle, fresh.pieces);
     try {
       yield* streamSealed(handle, this.#readers);
     } finally {

@@ -7,6 +7,7 @@ import type { Vault } from '../../crypto/vault.ts';
 import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { BodyRef } from '../../domain/types.ts';
 import type { Appender, Item } from './append.ts';
+import type { FreshBody } from './fresh.ts';
 import {
   ENVELOPE_INFO,
   encodeHeader,
@@ -34,7 +35,7 @@ export type WriterDeps = {
   readonly segment: () => Segment;
   readonly nonce: () => Uint8Array;
   /** Sealed pieces of a body that lies in memory. */
-  readonly sealed: (ref: BodyRef, pieces: readonly Uint8Array[]) => void;
+  readonly sealed: (body: FreshBody) => void;
   /** The writer ended: durable, failed or dropped. */
   readonly gone: (object: string) => void;
 };
@@ -187,7 +188,10 @@ export class Writer implements BodyWriter {
       length: this.#sealed,
       key: Buffer.from(keyBox.buffer, keyBox.byteOffset, keyBox.length).toString('base64url'),
     };
-    if (!own) this.#deps.sealed(ref, this.#parts);
+    if (!own) {
+      const opener = this.#body.seal ? null : this.#sealer.opener();
+      this.#deps.sealed({ organization, ref, pieces: this.#parts, opener });
+    }
     this.#parts = [];
     return { ref, item: { segment, slot, slotBytes, position, buffers, length } };
   }
