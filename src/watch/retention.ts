@@ -93,7 +93,7 @@ export function makeRetention({ line, archive, months }: RetentionDeps, stop: Ab
       log.info({ month, entries: last - first + 1, messages }, 'a month of the audit was closed');
     }
     const kept = months();
-    const pruned = await archive.prune(keptSince(now, kept), kept);
+    const pruned = await archive.prune(keptSince(now, kept), kept, undefined, stop);
     if (pruned > 0)
       log.info({ segments: pruned, months: kept }, 'months of the audit were destroyed, their term is over');
     looked = now;

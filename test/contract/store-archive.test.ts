@@ -304,6 +304,43 @@ describe('pruning', () => {
     expect(verified.bad!.what).toContain('is gone');
   });
 
+  describe('what a row says of a month does not destroy it before its term', () => {
+    const change = async (what: string, file = 'queue.db') => {
+      await bench.opened.close();
+      const db = new Database(join(place.path, file));
+      db.exec(what);
+      db.close();
+      bench.opened = await place.open();
+    };
+    const kept = async (why: string) => {
+      expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(1);
+      expect((await archive().segments()).map(({ state }) => state).slice(0, 2)).toEqual(['pruned', 'moved']);
+      expect(place.alarms).toEqual([expect.stringContaining(why)]);
+    };
+
+    test('when its month was changed', async () => {
+      await threeMonths();
+      await change("UPDATE segment SET month = '2020-01', first_at = 0, last_at = 1 WHERE no = 2");
+      await kept('an entry of it is younger than that');
+      expect(await bench.audit.verify()).toMatchObject({ intact: true });
+    });
+
+    test('nor when the times of its entries were changed too', async () => {
+      await threeMonths();
+      const [, april] = await archive().segments();
+      await change('UPDATE audit SET at = 1', join('audit', `${april!.name}.db`));
+      await change("UPDATE segment SET month = '2020-01', first_at = 0, last_at = 1 WHERE no = 2");
+      await kept('was edited: its digest does not match');
+    });
+
+    test('nor when its end was moved', async () => {
+      await threeMonths();
+      await change("UPDATE segment SET month = '2020-01', hash = zeroblob(32) WHERE no = 2; DELETE FROM legal_hold");
+      await change('UPDATE segment SET last_at = 1 WHERE no = 2');
+      await kept('an entry of it is younger than that');
+    });
+  });
+
   test('a changed entry of a closed month is named', async () => {
     await threeMonths();
     const [, april] = await archive().segments();

@@ -46,8 +46,9 @@ export interface Archive {
    *  Rejects when `stop` is aborted while it copies. */
   closeNext(now: Time, at?: AtStep, stop?: AbortSignal): Promise<Segment | null>;
   /** Destroys the oldest segments whose month ended before `before` and that no legal hold covers; how many. `months`:
-   *  the term, which the entry says. */
-  prune(before: Time, months: number, at?: AtStep): Promise<number>;
+   *  the term, which the entry says. One whose entries do not prove that they are so old stays, with an alarm. Rejects when
+   *  `stop` is aborted. */
+  prune(before: Time, months: number, at?: AtStep, stop?: AbortSignal): Promise<number>;
   holds(): Promise<readonly Hold[]>;
   addHold(hold: NewHold, actor: Actor): Promise<void>;
   removeHold(id: string, actor: Actor, reason: string): Promise<void>;

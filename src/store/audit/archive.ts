@@ -5,12 +5,14 @@ import { readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { VaultError } from '../../crypto/vault.ts';
 import type { QueueId, Time } from '../../domain/ids.ts';
+import { start } from '../../record/verify.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import { type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
 import type { AuditRow } from '../sqlite/calls/audit.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 import type { Pending, Swept } from '../sqlite/queries/archive.ts';
+import type { VerifySlice } from '../sqlite/queries/audit.ts';
 import { segmentFolder, segmentPath, syncPath } from '../sqlite/segment-file.ts';
 import type { Archive, AtStep, Hold, NewHold, Segment } from './archive-port.ts';
 import { runArchivist } from './archivist.ts';
@@ -34,7 +36,7 @@ export function openArchive(access: Access, database: string): Archive {
   return {
     segments: async () => (await segments()).map(segmentOf),
     closeNext: (now, at = () => {}, stop) => inTurn(() => closeNext(access, database, now, at, stop)),
-    prune: (before, months, at = () => {}) => inTurn(() => prune(access, database, before, months, at)),
+    prune: (before, months, at = () => {}, stop) => inTurn(() => prune(access, database, before, months, at, stop)),
     ...holding(access),
     erase: (what, at = () => {}) =>
       inTurn(() => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at)),
@@ -110,17 +112,60 @@ async function moveOut(access: Access, name: string, at: AtStep): Promise<void> 
 
 // ── pruning ──
 
-async function prune(access: Access, database: string, before: Time, months: number, at: AtStep): Promise<number> {
+async function prune(
+  access: Access,
+  database: string,
+  before: Time,
+  months: number,
+  at: AtStep,
+  stop?: AbortSignal,
+): Promise<number> {
   const all = await access.read<SegmentRow[]>('segments', null);
   sweep(database, all);
   const holds = await access.read<HoldRow[]>('holds', null);
   const due = all.filter((one) => one.state === 'moved' && monthEnd(one.month) <= before && !isHeld(one, holds));
-  for (const { name } of due) {
+  let pruned = 0;
+  for (const one of due) {
+    const { name } = one;
+    const wrong = await unproven(access, one, all, before, stop);
+    if (wrong !== null) {
+      access.alarm(`audit/${name}.db is not destroyed, its term is not proven: ${wrong}; sealrelay log verify`);
+      continue;
+    }
     await access.write('pruneSegment', newVerb(access), [name, months]);
     await at('pruned');
     removeFile(database, name);
+    pruned += 1;
   }
-  return due.length;
+  return pruned;
+}
+
+/** Entries looked at by one call on the reader. */
+const SLICE = 2_000;
+
+/** Why entries of a segment may be younger than its row says, which anybody can change who writes rows: their times stand in
+ *  the chain, which must fit up to the hash from which verifying goes on when they are gone. Null: all are older than
+ *  `before`, but those of a clock that is ahead even now. */
+async function unproven(
+  access: Access,
+  { name, node, epoch, base, first, last, hash }: SegmentRow,
+  all: readonly SegmentRow[],
+  before: Time,
+  stop?: AbortSignal,
+): Promise<string | null> {
+  const behind = all.find((one) => one.node === node && one.epoch === epoch && one.last === first - 1);
+  let head = behind ? { node, epoch, seq: behind.last, hash: behind.hash } : start(node, epoch);
+  for (let from = base + first - 1; from < base + last; from += SLICE) {
+    stop?.throwIfAborted();
+    const to = Math.min(from + SLICE, base + last);
+    const slice = await access.read<VerifySlice>('verifySegment', [name, [head, from, to]]);
+    if (slice.bad) return `entry ${slice.bad.seq} ${slice.bad.what}`;
+    if (await access.read<boolean>('isYoungIn', [name, from, to, before, access.clock.now()]))
+      return 'an entry of it is younger than that';
+    head = slice.head;
+  }
+  const fits = head.seq === last && Buffer.compare(head.hash, hash) === 0;
+  return fits ? null : 'its last entry is another';
 }
 
 /** A hold covers a month whole, since a segment is pruned whole: whose hold it is does not matter, only its time. */

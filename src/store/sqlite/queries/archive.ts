@@ -30,6 +30,13 @@ export function archiveQueries(sources: Sources) {
   const audit = perFile(sources, auditQueries);
   const search = perFile(sources, searchQueries);
   const whole = perFile(sources, messageQuery);
+  const young = perFile(sources, (db) =>
+    db
+      .prepare<[number, number, number, number], number>(
+        'SELECT 1 FROM audit WHERE n > ? AND n <= ? AND at >= ? AND at <= ? LIMIT 1',
+      )
+      .pluck(),
+  );
   const holds = live.prepare<[], HoldRow>('SELECT * FROM legal_hold ORDER BY added_at');
   const erased = live.prepare<[number, number], number>('SELECT n FROM erased WHERE n > ? AND n <= ?').pluck();
   const destroyed = live.prepare<[], number>('SELECT n FROM destruction ORDER BY n').pluck();
@@ -138,6 +145,9 @@ export function archiveQueries(sources: Sources) {
     verifySlice: ([head, from, to]: VerifySliceCall) => liveAudit.verifySlice([head, from, to, erased.all(from, to)]),
     verifySegment: ([name, [head, from, to]]: readonly [string, VerifySliceCall]) =>
       verifyIn(named(name), [head, from, to, erased.all(from, to)]),
+    /** Whether an entry numbered from < n ≤ to is of a moment from `since` to `until`. */
+    isYoungIn: ([name, from, to, since, until]: readonly [string, number, number, number, number]) =>
+      young(named(name))!.get(from, to, since, until) === 1,
     searchSegment: ([name, call]: readonly [string, SearchCall]) => search(named(name))!.search(call),
     /** Where a page of a search goes on behind this delivery. */
     cursorOf: ([id]: readonly [string]): SearchCall['cursor'] => {
