@@ -172,9 +172,11 @@ function watchAudit({ line, store, audit, startedAt }: MeasureDeps): () => Promi
     if (Math.abs(now - allAt) >= ALL_EVERY && !running) {
       allAt = now;
       running = true;
-      // As long as it takes: nobody waits for it. What fails is looked at with the next tail.
+      // As long as it takes: nobody waits for it. What fails is tried again with the next tail, not a day later.
       void verifyAll(now)
-        .catch(() => {})
+        .catch(() => {
+          allAt = now - ALL_EVERY + TAIL_EVERY;
+        })
         .finally(() => {
           running = false;
         });

@@ -1,0 +1,56 @@
+// What is measured at intervals of its own: the audit, whose verification may fail as a whole.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMeasure, type MeasureDeps } from '../../../src/watch/measure.ts';
+
+const MINUTE = 60_000;
+
+test('a verification that could not be made is made again a quarter of an hour later, not a day', async () => {
+  const path = mkdtempSync(join(tmpdir(), 'sealrelay-measure-'));
+  const clock = { now: () => at, sleep: async () => {} };
+  let at = 0;
+  let verified = 0;
+  const deps: MeasureDeps = {
+    line: {
+      clock,
+      queue: { nextDue: async () => ({ examine: null, deliver: null, notify: null }) },
+      outages: { away: () => false },
+    } as unknown as MeasureDeps['line'],
+    store: {
+      lastAccepted: async () => new Map(),
+      held: async () => ({ deliveries: 0, since: null, recovered: 0 }),
+      oldestUnderWay: async () => null,
+      auditTail: async () => ({ entries: 5, bad: null }),
+    } as unknown as MeasureDeps['store'],
+    audit: {
+      verify: async () => {
+        verified += 1;
+        if (verified === 1) throw new Error('the reader was away');
+        const bad = { node: 'gw', epoch: 1, seq: 3, what: 'was changed' };
+        return { entries: 2, intact: false, bad, head: null, signed: null, lost: { count: 0 } };
+      },
+    },
+    stats: () => ({ calls: 0, batches: 0, oldestRead: 0 }),
+    wal: () => 0,
+    disk: async () => ({ free: 1, reserve: 0 }),
+    batch: 1,
+    path,
+    endings: [],
+    silence: () => [],
+    startedAt: 0,
+  };
+  const measure = createMeasure(deps);
+  try {
+    at = 61 * MINUTE;
+    expect((await measure.now()).audit?.bad).toBeNull();
+    at += 16 * MINUTE;
+    await measure.now();
+    expect(verified).toBe(2);
+    expect((await measure.now()).audit?.bad).toBe('entry 3 of epoch 1 was changed');
+  } finally {
+    await measure.close();
+    rmSync(path, { recursive: true });
+  }
+});
