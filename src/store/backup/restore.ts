@@ -286,8 +286,10 @@ async function retractAgain(store: Store, random: Random, anchors: readonly stri
 }
 
 function lostEntries({ node, audit }: Manifest, anchors: readonly string[]): number {
-  const seqs = anchors
-    .flatMap((line) => readCheckpoint(line) ?? [])
-    .filter((one) => one.node === node && one.epoch === audit.epoch);
-  return Math.max(0, ...seqs.map(({ seq }) => seq - audit.seq));
+  let last = audit.seq;
+  for (const line of anchors) {
+    const one = readCheckpoint(line);
+    if (one?.node === node && one.epoch === audit.epoch) last = Math.max(last, one.seq);
+  }
+  return last - audit.seq;
 }
