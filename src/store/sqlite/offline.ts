@@ -1,4 +1,5 @@
-// Verifies the audit chain of a data folder whose gateway does not run, or beside one that does: reads only.
+// What a data folder tells without its gateway, or beside one that runs: its audit, to be verified, and its boxed keys. Reads
+// only.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

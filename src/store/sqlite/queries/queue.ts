@@ -3,7 +3,7 @@
 import type Database from 'better-sqlite3';
 import type { Outage } from '../../../domain/types.ts';
 import { DELIVERIES, type DeliveryRow, deliveryRow, MESSAGE_ROW, type MessageRow } from '../calls/queue.ts';
-import { underHold } from '../held.ts';
+import { underHold } from '../legal-hold.ts';
 import type { Tally } from '../protocol.ts';
 import { listQuery } from './list.ts';
 

@@ -1,11 +1,10 @@
 // Keys, operators, submission logins, and entries that change no queue row.
 
+import { GATEWAY } from '../../../domain/ids.ts';
 import type { CheckpointCall, EntryCall } from '../calls/audit.ts';
 import type { KeyRowCall, StoredKey } from '../calls/keys.ts';
 import { fromOctets, type Octets } from '../calls/octets.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
-
-const GATEWAY = '-';
 
 export function makeAdmin(w: Workbench) {
   const { db, ledger } = w;

@@ -1,7 +1,8 @@
-// closeSegment, moveOut, segmentMoved, pruneSegment, recordDestroyed, addHold, removeHold, erase, erasedIn: closed months of the
-// audit, what keeps them, and what is destroyed. What is deleted here stands in a synced segment, or is named by an entry.
+// closeSegment, moveOut, segmentMoved, pruneSegment, recordDestroyed, addHold, removeHold: closed months of the audit, and what
+// keeps them. What is deleted here stands in a synced segment, or is named by an entry.
 
 import Database from 'better-sqlite3';
+import { GATEWAY } from '../../../domain/ids.ts';
 import { goneDigest } from '../../../record/gone.ts';
 import type { Copied, HoldCall, HoldRow, MoveAnswer, MoveCall, SegmentRow } from '../calls/archive.ts';
 import { fromOctets, type Octets, toOctets } from '../calls/octets.ts';
@@ -10,7 +11,6 @@ import { segmentPath } from '../segment-file.ts';
 import { missing } from '../sources.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 
-const GATEWAY = '-';
 const KEEPER = 'gateway retention';
 /** Rows that one call deletes: the commits of the line wait no longer than they do for a large batch. */
 const ENTRIES = 1_000;

@@ -4,7 +4,7 @@
 
 import type { EraseCall } from '../calls/archive.ts';
 import { fromOctets } from '../calls/octets.ts';
-import { DELIVERIES } from '../calls/queue.ts';
+import { DAY, DELIVERIES } from '../calls/queue.ts';
 import type { Workbench } from '../workbench.ts';
 
 /** SQL that overwrites what is boxed of an entry, a message, its deliveries. */
@@ -33,7 +33,7 @@ export function makeErase(w: Workbench) {
   );
   const eraseParcels = db.prepare(ERASE_PARCELS);
   const deleteTag = db.prepare('DELETE FROM sought WHERE day = ? AND tag = ? AND n >= ? AND n < ?');
-  const acceptedOn = db.prepare<[number], number>('SELECT accepted_at / 86400000 FROM message WHERE n = ?').pluck();
+  const acceptedOn = db.prepare<[number], number>(`SELECT accepted_at / ${DAY} FROM message WHERE n = ?`).pluck();
 
   return {
     erase(call: EraseCall, at: number): null {

@@ -4,7 +4,7 @@
 import { fromOctets, type Octets } from '../calls/octets.ts';
 import type { EscrowCall, EscrowOne, GoneRow, GrantCall } from '../calls/parcels.ts';
 import { type AcceptAnswer, type AcceptCall, DAY, TELL } from '../calls/queue.ts';
-import { underHold } from '../held.ts';
+import { underHold } from '../legal-hold.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 import { KEYED, type ParcelCore, type ParcelRows } from './parcel-rows.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';

@@ -1,6 +1,7 @@
 // beginRecovery, recover, discardUnclaimed: a database filled from the bodies that another one left. What is put in was
 // acknowledged as far as can be known, and may have been delivered: nothing of it moves before an operator says so.
 
+import { GATEWAY } from '../../../domain/ids.ts';
 import { fromOctets, type Octets } from '../calls/octets.ts';
 import type { AcceptAnswer, AcceptCall } from '../calls/queue.ts';
 import type { BeginRecoveryCall, RecoverAnswer, RecoverCall } from '../calls/recovery.ts';
@@ -8,8 +9,6 @@ import type { Workbench } from '../workbench.ts';
 import { idOf, type Rows } from './rows.ts';
 
 type Accept = (call: AcceptCall, at: number, event: 'message.recovered') => AcceptAnswer;
-
-const GATEWAY = '-';
 
 export function makeRecover(w: Workbench, rows: Rows, accept: Accept) {
   const { db, ledger } = w;

@@ -1,12 +1,11 @@
 // beginRestore, holdRestored: a backup's database made ready to start closed. What was unfinished may have been finished by
 // the gateway that was lost: nothing of it moves before an operator says so. What was held before stays held as it was.
 
+import { GATEWAY } from '../../../domain/ids.ts';
 import { fromOctets } from '../calls/octets.ts';
 import type { BeginRestoreCall, HoldRestoredCall, RestoreAnswer } from '../calls/recovery.ts';
 import type { Workbench } from '../workbench.ts';
 import type { DeliveryCore, MessageCore, Rows } from './rows.ts';
-
-const GATEWAY = '-';
 
 export function makeRestore(w: Workbench, rows: Rows) {
   const { db, ledger } = w;

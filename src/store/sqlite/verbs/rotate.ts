@@ -2,11 +2,10 @@
 // end, and each key that is deleted, are audited; between them a row changes only in that the same key stands in another
 // box.
 
+import { GATEWAY } from '../../../domain/ids.ts';
 import type { BoxKind, ReplaceCall, RetireCall, RewrapCall } from '../calls/keys.ts';
 import { fromOctets, type Octets } from '../calls/octets.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
-
-const GATEWAY = '-';
 
 const REPLACE: Record<BoxKind, string> = {
   body: 'UPDATE message SET body = ? WHERE n = ? AND body = ?',

@@ -1,9 +1,8 @@
 // alerted: what was told of alerts, so that a restart neither repeats it nor forgets to say that it is over.
 
+import { GATEWAY } from '../../../domain/ids.ts';
 import type { AlertedCall } from '../calls/watch.ts';
 import type { Workbench } from '../workbench.ts';
-
-const GATEWAY = '-';
 
 export function makeWatch(w: Workbench) {
   const keep = w.db.prepare('INSERT OR REPLACE INTO alert (cause, at, state) VALUES (?, ?, ?)');
