@@ -69,8 +69,8 @@ export const ALARMS: Readonly<Record<AlarmName, AlarmWords>> = {
     next: 'sealrelay log search --state bounced; look at held mail more often, or change the rule that holds.',
   },
   'recovered mail': {
-    means: 'Messages that were rebuilt after a loss are held, since they may have been delivered before.',
-    next: 'sealrelay recover --release --help.',
+    means: 'Messages that came back after a loss are held, since they may have been delivered before.',
+    next: 'sealrelay recover --release --help, or after a restore: sealrelay restore --release --help.',
   },
   'old mail': {
     means: 'A message has been under way for longer than alerts.oldest.',

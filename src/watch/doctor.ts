@@ -1,6 +1,6 @@
 // What `sealrelay doctor` judges on a machine, besides the figures of the living gateway. Pure: facts → checks.
 
-import type { Figure, Light } from './figures.ts';
+import { above, type Figure, type Light, SYNC, WAL } from './figures.ts';
 import { type FileSystem, storageFault } from './filesystem.ts';
 import { octetsOf } from './words.ts';
 
@@ -71,17 +71,10 @@ export const CREDENTIALS = '/run/credentials/';
 const HANDED_OVER = 'systemd hands that file over while the service runs: it cannot be judged from here.';
 const NODE = 24;
 const FILES = [4_096, 1_024] as const;
-const SYNC = [50, 500] as const;
-const WAL = [128 * 1_048_576, 1_073_741_824] as const;
 
 function below(value: number, [yellow, red]: readonly [number, number]): Light {
   if (value < red) return 'red';
   return value < yellow ? 'yellow' : 'green';
-}
-
-function above(value: number, [yellow, red]: readonly [number, number]): Light {
-  if (value > red) return 'red';
-  return value > yellow ? 'yellow' : 'green';
 }
 
 export function examine(facts: Facts): Check[] {
@@ -249,7 +242,15 @@ function keyChecks({ keys, runtime }: Facts): Check[] {
     return [check('master key', light, `${source}: ${value}`, means, next)];
   }
   if (problem !== null) {
-    return [check('master key', 'red', problem, means, 'certs/README.md; a recovery copy is put back by hand.')];
+    return [
+      check(
+        'master key',
+        'red',
+        problem,
+        means,
+        'certs/README.md; from a recovery copy: sealrelay keys master check --from-paper --write FILE.',
+      ),
+    ];
   }
   const checks = [
     check(

@@ -73,14 +73,14 @@ const DAY: Duration = 86_400_000;
 const MB = 1_048_576;
 
 /** Above the first it is yellow, above the second red. */
-const SYNC = [50, 500] as const;
-const WAL = [128 * MB, 1024 * MB] as const;
+export const SYNC = [50, 500] as const;
+export const WAL = [128 * MB, 1024 * MB] as const;
 const READ = [1_000, 30_000] as const;
 const HEAP = [0.6, 0.85] as const;
 const LOOP = [50, 500] as const;
 const LATE = [MINUTE, 10 * MINUTE] as const;
 
-function above(value: number, [yellow, red]: readonly [number, number]): Light {
+export function above(value: number, [yellow, red]: readonly [number, number]): Light {
   if (value > red) return 'red';
   return value > yellow ? 'yellow' : 'green';
 }

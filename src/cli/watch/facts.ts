@@ -111,14 +111,14 @@ async function storageFacts(config: Config, running: boolean): Promise<Omit<Stor
     free: bavail * bsize,
     reserve: config.limits.reserve_disk,
     low: config.alerts.disk,
-    sync: mayProbe ? await slowestOf(path, SYNCS) : null,
+    sync: mayProbe ? await middleOf(path, SYNCS) : null,
   };
 }
 
 const SYNCS = 5;
 
-/** The middle of several: one alone may have waited for another program. */
-async function slowestOf(path: string, times: number): Promise<number | null> {
+/** Milliseconds of a sync, the middle of several: one alone may have waited for another program. */
+async function middleOf(path: string, times: number): Promise<number | null> {
   const { openProbe } = await import('../../watch/measure.ts');
   const probe = openProbe(path);
   const found: number[] = [];
