@@ -13,11 +13,11 @@ function kind(name: string, type: string | readonly string[] = 'string') {
   return { type, 'x-kind': name };
 }
 
-/** A value in words of its own; `json` says to editors what it looks like. */
 /** What may take a second operator. */
 export const FOUR_EYES = ['accept-weaker', 'drop', 'anchors', 'retention', 'operators'] as const;
 export type FourEyes = (typeof FOUR_EYES)[number];
 
+/** A value in words of its own; `json` says to editors what it looks like. */
 export function reading<T>(json: Record<string, unknown>, read: (value: unknown) => Reading<T>) {
   return z
     .any()
