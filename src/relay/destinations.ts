@@ -2,7 +2,8 @@
 // answer is left in peace, and that those that hang never take all connections. A destination begins with one connection
 // and gets one more with each answer; when no next hop of it can be reached, it is tried by one delivery at a time, and
 // between two tries its deliveries are passed over without a connection. Who answers promptly never waits for who does not:
-// all others share half of the connections. After a restart all are new. Logs nothing.
+// all others share half of the connections, and who has not failed yet comes before who has. After a restart all are new.
+// Logs nothing.
 
 import type { Duration, Time } from '../domain/ids.ts';
 import type { Clock } from '../domain/types.ts';
@@ -53,7 +54,10 @@ type Known = { width: number; failures: number; rest: Time; prompt: boolean };
 export function createDestinations({ clock, fraction, after, bounds }: DestinationsDeps): Destinations {
   /** The one used last stands last. */
   const known = new Map<string, Known>();
-  const queue = new Set<(go: boolean) => void>();
+  /** Whoever waits for one of the half: those that have not failed since they answered or were new, and those that have. */
+  const fresh = new Set<(go: boolean) => void>();
+  const failed = new Set<(go: boolean) => void>();
+  const waiting = () => fresh.size + failed.size;
   /** Attempts under way to destinations that are slow, new or do not answer. */
   let tardy = 0;
 
@@ -67,30 +71,34 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
   const share = () => Math.max(1, Math.floor(bounds().connections / 2));
 
   function next(): void {
-    const [first] = queue;
-    if (first === undefined || tardy >= share()) return;
-    queue.delete(first);
-    first(true);
+    const [first] = fresh.size > 0 ? fresh : failed;
+    if (first !== undefined && tardy < share()) first(true);
+  }
+
+  /** Whether there is room to wait: who has not failed takes that of the last one that has. */
+  function makesRoom(queue: typeof fresh): boolean {
+    if (waiting() < bounds().deliveriesInFlight / 2) return true;
+    const last = queue === fresh ? [...failed].at(-1) : undefined;
+    last?.(false);
+    return last !== undefined;
   }
 
   /** Whether one of the half became free in time; then it is taken. */
-  async function oneOfHalf(): Promise<boolean> {
-    if (tardy < share() && queue.size === 0) {
+  async function oneOfHalf(queue: typeof fresh): Promise<boolean> {
+    if (tardy < share() && fresh.size === 0 && (queue === fresh || failed.size === 0)) {
       tardy += 1;
       return true;
     }
-    if (queue.size >= bounds().deliveriesInFlight / 2) return false;
+    if (!makesRoom(queue)) return false;
     return new Promise((resolve) => {
-      const cancel = after(PATIENCE, () => {
-        queue.delete(take);
-        resolve(false);
-      });
-      const take = (): void => {
+      const end = (go: boolean): void => {
         cancel();
-        tardy += 1;
-        resolve(true);
+        queue.delete(end);
+        if (go) tardy += 1;
+        resolve(go);
       };
-      queue.add(take);
+      const cancel = after(PATIENCE, () => end(false));
+      queue.add(end);
     });
   }
 
@@ -133,11 +141,11 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
         return { kind: 'later', reason: 'not tried: its destination did not answer before', notBefore: one.rest };
       }
       if (one.prompt) return { kind: 'go', leave: begin(one, size, false) };
-      if (await oneOfHalf()) return { kind: 'go', leave: begin(one, size, true) };
+      if (await oneOfHalf(one.failures > 0 ? failed : fresh)) return { kind: 'go', leave: begin(one, size, true) };
       const reason = 'not tried: too many destinations that do not answer are tried at once';
       return { kind: 'later', reason, notBefore: clock.now() + LATER };
     },
-    waiting: () => queue.size,
+    waiting,
     tryAll: () => {
       for (const one of known.values()) one.rest = 0;
     },

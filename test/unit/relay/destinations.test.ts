@@ -99,6 +99,31 @@ test('one that was prompt and is slow now counts among the slow, and more than h
   expect((await Promise.all(waiting)).map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'later'));
 });
 
+test('one that has not failed is tried before all that have, however many there are', async () => {
+  const { destinations, go, pass } = begin(4);
+  const names = Array.from({ length: 7 }, (_, i) => `dead${i}.test`);
+  for (const name of names) (await go(name))('nobody');
+  pass(20_000);
+  const [first, second] = [await go(names[0]!), await go(names[1]!)];
+  const waiting = names.slice(2).map((name) => destinations.enter(name, 1));
+  expect(destinations.waiting()).toBe(5);
+  const good = destinations.enter('good.test', 1);
+  expect(destinations.waiting()).toBe(5);
+  expect(await waiting[4]).toMatchObject({ kind: 'later' });
+  first('nobody');
+  const turn = await good;
+  expect(turn.kind).toBe('go');
+  if (turn.kind === 'go') turn.leave('answered');
+  expect((await waiting[0]!).kind).toBe('go');
+  second('nobody');
+  expect((await waiting[1]!).kind).toBe('go');
+  // Among those that have not failed the first that came.
+  const fresh = ['b.test', 'c.test'].map((name) => destinations.enter(name, 1));
+  pass(10_000);
+  expect((await Promise.all([...waiting.slice(2), ...fresh])).map(({ kind }) => kind)).toEqual(Array(5).fill('later'));
+  expect(destinations.waiting()).toBe(0);
+});
+
 test('a person may have all tried at once', async () => {
   const { destinations, go } = begin();
   (await go('a.test'))('nobody');
