@@ -22,12 +22,12 @@ export function tokenFile(): string {
   return process.env.SEALRELAY_TOKEN_FILE || join(folder, 'sealrelay', 'token');
 }
 
-/** Null when there is no file. Throws when others may read it. */
+/** Null when there is none. Throws when others may read it. */
 function readToken(): string | null {
   const file = tokenFile();
   if (!existsSync(file)) return null;
   if ((statSync(file).mode & 0o077) !== 0) throw new CliError(`${file} can be read by others`, `chmod 600 ${file}`);
-  return readFileSync(file, 'utf8').trim();
+  return readFileSync(file, 'utf8').trim() || null;
 }
 
 /** Sends one command to the running gateway. `onPage` gets long answers as they come, in order. Throws CliError. */
@@ -84,7 +84,7 @@ async function connect(folder: string, access: Access): Promise<Socket> {
 export function notRunning(folder: string): CliError {
   return new CliError(
     `the gateway is not running (nothing answers in ${folder})`,
-    'start it: sealrelay start --config FILE, or systemctl start sealrelay',
+    'start it: systemctl start sealrelay, or npm start in a checkout; if it runs, name what it was started with: --config FILE',
   );
 }
 

@@ -22,9 +22,10 @@ export function usage(message: string, next?: string): CliError {
 export function tell(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`sealrelay: ${message}\n`);
-  if (error instanceof CliError) {
-    if (error.next !== undefined) process.stderr.write(`  next: ${error.next}\n`);
-  } else if (process.env.SEALRELAY_DEBUG !== undefined && error instanceof Error) {
+  const { next } = (error ?? {}) as { readonly next?: unknown };
+  if (typeof next === 'string') process.stderr.write(`  next: ${next}\n`);
+  if (error instanceof CliError) return;
+  if (process.env.SEALRELAY_DEBUG !== undefined && error instanceof Error) {
     process.stderr.write(`${error.stack}\n`);
   }
 }

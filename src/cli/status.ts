@@ -1,6 +1,7 @@
 // `sealrelay status`: is mail flowing?
 
 import type { Command } from 'commander';
+import { ALARMS } from '../watch/alarms.ts';
 import { ask, type DaemonOptions } from './client.ts';
 import { EXIT } from './errors.ts';
 import { example, withDaemon, withJson } from './help.ts';
@@ -70,7 +71,9 @@ async function show(status: Status): Promise<void> {
   for (const alarm of status.alarms) {
     const since = alarm.standing ? 'is so since' : `${alarm.count} ${alarm.count === 1 ? 'time' : 'times'}, last`;
     await print(`${mark('warning')} ${plain(alarm.name)}: ${since} ${timeText(alarm.at)}`);
+    const words = ALARMS[alarm.name as keyof typeof ALARMS];
+    if (words) await print(`  ${words.means}\n  next: ${words.next}`);
   }
-  if (status.alarms.length > 0) say('next: sealrelay doctor --brief says what they mean');
+  if (status.alarms.some(({ standing }) => standing)) say('next: sealrelay doctor --brief shows how it stands now');
   if ((states.held ?? 0) > 0) say('next: sealrelay queue list --state held');
 }

@@ -131,11 +131,11 @@ function authorize(door: Door, command: Command, caller: Caller): void {
 
 function unknownToken(noOperators: boolean): ControlError {
   return noOperators
-    ? new ControlError('unknown token', 'there is no operator yet', 'sealrelay user add NAME --role admin')
+    ? new ControlError('unknown token', 'there is no operator yet', 'sealrelay user add NAME --role admin --write')
     : new ControlError(
         'unknown token',
         'your token is not known',
-        'ask an admin for: sealrelay user add NAME --role …',
+        'ask an admin for a new one: sealrelay user add NAME --role auditor; put it into ~/.config/sealrelay/token, mode 600',
       );
 }
 

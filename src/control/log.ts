@@ -33,7 +33,8 @@ const searchArgs = z.strictObject({
 type SearchArgs = z.output<typeof searchArgs>;
 
 function query(args: SearchArgs, now: number): Omit<LogQuery, 'limit'> {
-  if (args.id !== undefined && !isQueueId(args.id)) throw new ControlError('usage', 'not a queue id');
+  if (args.id !== undefined && !isQueueId(args.id))
+    throw new ControlError('usage', 'not a queue id', 'sealrelay log search shows them');
   const since = args.since ?? (args.id === undefined ? now - DEFAULT_WINDOW : undefined);
   return {
     ...(since !== undefined && { since }),
@@ -188,7 +189,8 @@ const holdArgs = z.strictObject({
 async function addHold(context: Context, args: z.output<typeof holdArgs>) {
   const { deps, caller } = context;
   const { id, since = null, until = null } = args;
-  if (id !== undefined && !isQueueId(id)) throw new ControlError('usage', 'not a queue id');
+  if (id !== undefined && !isQueueId(id))
+    throw new ControlError('usage', 'not a queue id', 'sealrelay log search shows them');
   if (since !== null && until !== null && since >= until) throw new ControlError('usage', 'until is not after since');
   const hold = {
     id: Buffer.from(deps.random.bytes(8)).toString('hex'),

@@ -1,13 +1,14 @@
 // The queue, asked and changed by people: list, show, hold, release, retry, bounce, drop, redecide. Every change says
 // its reason, can be tried dry, and is audited by the store's verb in the same transaction; every look is audited here.
 
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type DeliveryId, GATEWAY, isQueueId, messageOf, type QueueId } from '../domain/ids.ts';
 import type { DeliveryState } from '../domain/types.ts';
 import type { Changed, Operation, QueueError, Selection } from '../store/queue/port.ts';
-import { UNGUARDED } from './approvals/guarded.ts';
+import { type Guard, UNGUARDED } from './approvals/guarded.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
-import type { Found } from './deps.ts';
+import type { ControlDeps, Found } from './deps.ts';
 import { parseProtection } from './protection.ts';
 import {
   clearConditions,
@@ -158,6 +159,18 @@ export async function view({ deps, caller }: Context, id: string, what: string):
   return { id: message as QueueId, message: found.message, deliveries: found.deliveries };
 }
 
+/** What a condition means grows with the queue: what was confirmed is what it meant then. */
+async function guardDrop(deps: ControlDeps, args: z.output<z.ZodObject<typeof because>>): Promise<Guard> {
+  if (args.dryRun) return UNGUARDED;
+  if (args.ids.length > 0 || !deps.fourEyes().includes('drop')) return { kinds: ['drop'], of: '' };
+  const meant: string[] = [];
+  for (const what of selections(args, ['ready', 'held'], deps.clock.now())) {
+    const verb = Buffer.from(deps.random.bytes(16)).toString('hex');
+    meant.push(...(await deps.queue.drop({ verb, actor: 'gateway', reason: '', dryRun: true }, what)).changed);
+  }
+  return { kinds: ['drop'], of: createHash('sha256').update(meant.sort().join()).digest('hex') };
+}
+
 const idArgs = z.strictObject({ id: z.string().max(40) });
 
 export const queueCommands: readonly Command[] = [
@@ -196,7 +209,7 @@ export const queueCommands: readonly Command[] = [
     'write',
     z.strictObject(because),
     (context, args) => apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.drop(op, what)),
-    (_, { dryRun }) => (dryRun ? UNGUARDED : { kinds: ['drop'], of: '' }),
+    guardDrop,
   ),
   command('redecide', 'write', z.strictObject(change), (context, args) =>
     apply(context, args, ['ready', 'held'], (op, what) => context.deps.queue.redecide(op, what)),
@@ -205,7 +218,6 @@ export const queueCommands: readonly Command[] = [
 
 /** What a QueueError says to a person. */
 export function fromQueueError(error: QueueError): ControlError {
-  return error.code === 'not found'
-    ? new ControlError('not found', error.message)
-    : new ControlError('failed', `${error.code}: ${error.message}`);
+  if (error.code === 'not found') return new ControlError('not found', error.message);
+  return new ControlError('failed', error.code === 'wrong state' ? error.message : `${error.code}: ${error.message}`);
 }

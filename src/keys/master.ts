@@ -11,10 +11,13 @@ import type { Random } from '../domain/types.ts';
 /** First wraps, all unwrap; never empty. */
 export type MasterKeys = readonly [BoxKey, ...BoxKey[]];
 
+/** The `next` where nothing better is known. */
+export const NEXT = 'sealrelay keys master check says how things stand';
+
 /** `next`: what to do about it. */
 export class MasterKeyError extends Error {
   readonly next: string;
-  constructor(message: string, next = 'sealrelay keys master check says how things stand') {
+  constructor(message: string, next = NEXT) {
     super(message);
     this.next = next;
   }
@@ -44,7 +47,8 @@ export function writeMasterFile(path: string, bytes: Uint8Array, comment?: strin
   try {
     writeNew(path, content);
   } catch (error) {
-    throw new MasterKeyError(`cannot create master key file ${path}: ${inWords(error)}`);
+    const next = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'make its folder first' : NEXT;
+    throw new MasterKeyError(`cannot create master key file ${path}: ${inWords(error)}`, next);
   } finally {
     line.fill(0);
     content.fill(0);
@@ -105,7 +109,10 @@ export function readChecked(path: string, credentials?: string): Buffer {
     const allowed = credentials && path.startsWith(`${credentials}/`) ? 0o740 : 0o700;
     if ((status.mode & 0o777 & ~allowed) !== 0) {
       const mode = (status.mode & 0o777).toString(8).padStart(4, '0');
-      throw new MasterKeyError(`master key file ${path} has mode ${mode}, others may use it; run: chmod 600 ${path}`);
+      throw new MasterKeyError(
+        `master key file ${path} has mode ${mode}, others may use it; run: chmod 600 ${path}`,
+        'that, then the same again',
+      );
     }
     if (status.size > 1 << 16) throw new MasterKeyError(`master key file ${path} is too long to be one`);
     return readFileSync(file);

@@ -9,7 +9,7 @@ import { type BoxKey, boxKey, keyOfBox, makeBox, openBox } from '../crypto/box.t
 import { join } from '../crypto/derive.ts';
 import { nonces } from '../crypto/nonces.ts';
 import { type BoxPlace, type Vault, VaultError } from '../crypto/vault.ts';
-import type { OrganizationName, Time } from '../domain/ids.ts';
+import { GATEWAY, type OrganizationName, type Time } from '../domain/ids.ts';
 import type { Random } from '../domain/types.ts';
 import { MasterKeyError, type MasterKeys } from './master.ts';
 import type { KeyRow, Keyring } from './port.ts';
@@ -137,7 +137,7 @@ export class Ring implements Vault {
     const bytes = openRow(this.#wrapping(row), row);
     const key = boxKey(bytes);
     if (key.id.toString('hex') !== row.id) {
-      throw new MasterKeyError(`key ${row.id} of organization ${row.organization} is not the key it says it is`);
+      throw new MasterKeyError(`key ${row.id} of ${ownerOf(row)} is not the key it says it is`);
     }
     const held = this.#heldOf(row.organization);
     if (row.purpose === 'organization') {
@@ -164,7 +164,7 @@ export class Ring implements Vault {
   }
 
   #wrapping(row: KeyRow): BoxKey {
-    const what = `key ${row.id} (${row.purpose}) of organization ${row.organization}`;
+    const what = `key ${row.id} (${row.purpose}) of ${ownerOf(row)}`;
     if (row.purpose === 'organization') {
       const master = this.#master.find((key) => hex(key) === row.wrappedBy);
       if (master) return master;
@@ -367,9 +367,13 @@ function openRow(wrapping: BoxKey, row: KeyRow): Buffer {
   try {
     return openBox(wrapping, placeOf(row), row.box);
   } catch {
-    const what = `key ${row.id} (${row.purpose}) of organization ${row.organization}`;
+    const what = `key ${row.id} (${row.purpose}) of ${ownerOf(row)}`;
     throw new MasterKeyError(`${what} does not open: its row was changed or is damaged`);
   }
+}
+
+function ownerOf({ organization }: Pick<KeyRow, 'organization'>): string {
+  return organization === GATEWAY ? 'the gateway' : `organization ${organization}`;
 }
 
 function placeOf(row: Pick<KeyRow, 'organization' | 'purpose' | 'generation' | 'id'>): BoxPlace {

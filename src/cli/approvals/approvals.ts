@@ -44,7 +44,9 @@ function registerVerb(approvals: Command, verb: keyof typeof VERBS): void {
       const done = await ask(options, 'write', `approvals.${verb}`, { id, reason: options.reason });
       if (options.json) return printJson(done);
       say(
-        verb === 'confirm' ? `confirmed; next: who asked repeats the command` : `done; next: sealrelay approvals list`,
+        verb === 'confirm'
+          ? `confirmed; next: who asked repeats exactly that command`
+          : `done; next: sealrelay approvals list`,
       );
     });
   example(
@@ -55,15 +57,19 @@ function registerVerb(approvals: Command, verb: keyof typeof VERBS): void {
 }
 
 async function listApprovals(options: Options): Promise<void> {
-  let count = 0;
+  const states = new Set<string>();
   await ask(options, 'read', 'approvals.list', {}, async (rows) => {
     for (const one of rows as ApprovalView[]) {
-      count += 1;
+      states.add(one.state);
       if (options.json) await printJson(one);
       else for (const line of linesOf(one)) await print(line);
     }
   });
-  if (!options.json && count === 0) say('nothing waits for another operator');
+  if (options.json) return;
+  if (states.size === 0) say('nothing waits for another operator');
+  if (states.has('waiting')) say('next: another admin: sealrelay approvals confirm ID --reason "…", or refuse');
+  if (states.has('confirmed')) say('next: who asked repeats exactly that command, with the same --reason');
+  if (states.has('unreviewed')) say('next: another admin looks at it: sealrelay approvals review ID --reason "…"');
 }
 
 function linesOf(one: ApprovalView): string[] {

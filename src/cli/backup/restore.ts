@@ -63,7 +63,8 @@ export function register(program: Command): void {
 async function run(given: readonly string[], options: Options): Promise<void> {
   if (options.release) return release(given, options);
   const [from, ...more] = given;
-  if (from === undefined || more.length > 0) throw usage('one folder of a backup is wanted');
+  if (from === undefined || more.length > 0)
+    throw usage('one folder of a backup is wanted', 'sealrelay restore FOLDER only checks it');
   if (options.all || options.delivered !== undefined || options.dropDelivered || options.reason !== undefined) {
     throw usage('--all, --delivered, --drop-delivered and --reason go with --release');
   }
@@ -95,14 +96,19 @@ async function refuseBesideOld(options: Options): Promise<void> {
 
 /** Lines of anchors; around them may stand what a mail says. */
 function readLines(file: string): string[] {
+  let text: string;
   try {
-    return readFileSync(file, 'utf8')
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line.startsWith('{"no"'));
+    text = readFileSync(file, 'utf8');
   } catch {
     throw new CliError(`cannot read ${file}`, 'name a file that is there');
   }
+  const lines = text.split('\n').map((line) => line.trim());
+  const anchors = lines.filter((line) => line.startsWith('{"no"'));
+  if (anchors.length > 0) return anchors;
+  throw new CliError(
+    `${file} holds no anchor`,
+    'name the file that anchors: of the old gateway filled, or leave --anchors out',
+  );
 }
 
 let shown = 0;
@@ -119,7 +125,10 @@ async function show(report: Report): Promise<void> {
   await print(
     `${mark('ok')} whole: ${files} files, ${sizeText(octets)}, of ${timeText(at)}, node ${plain(node)}, Sealrelay ${plain(version)}, audit up to entry ${audit.seq} of epoch ${audit.epoch}`,
   );
-  if (report.hindrance !== null) return say(`here it would not be restored now: ${plain(report.hindrance)}`);
+  if (report.hindrance !== null) {
+    say(`here it would not be restored now: ${plain(report.hindrance)}`);
+    return say('next: nothing, if you only wanted to know whether it is whole; how to restore it: systemd/README.md');
+  }
   if (restored === null) {
     await print(`${mark('warning')} Is the gateway that it was made of stopped for good, wherever it ran?`);
     await print(`  It worked on ${plain(storage)}. If it goes on beside this one, mail is delivered twice.`);

@@ -136,7 +136,12 @@ async function fromPaper(options: Options): Promise<void> {
     process.exitCode = EXIT.failed;
     if (options.json) return printJson({ from: 'paper', wrong: read.wrong });
     for (const one of read.wrong) await print(`${mark('problem')} ${one}`);
-    say('next: correct these lines, and give all of it again');
+    const none = read.wrong.filter((one) => one.endsWith('is missing')).length === 4;
+    say(
+      none
+        ? 'next: give each line with its number in front, such as "1 ABCD EFGH JKMN PQRS", or what the QR code says'
+        : 'next: correct these lines, and give all of it again',
+    );
     return;
   }
   try {

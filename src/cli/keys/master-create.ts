@@ -133,13 +133,13 @@ async function paperOf(path: string, wanted: string | undefined, to: string | un
   return key.id.toString('hex');
 }
 
-/** What goes wrong with key files is told in their words. */
+/** What goes wrong with key files is told in their words; `next`: where these know nothing better to do. */
 export async function inWords<T>(next: string, work: () => T | Promise<T>): Promise<T> {
-  const { MasterKeyError } = await import('../../keys/master.ts');
+  const { MasterKeyError, NEXT } = await import('../../keys/master.ts');
   try {
     return await work();
   } catch (error) {
-    if (error instanceof MasterKeyError) throw new CliError(error.message, next);
+    if (error instanceof MasterKeyError) throw new CliError(error.message, error.next === NEXT ? next : error.next);
     throw error;
   }
 }

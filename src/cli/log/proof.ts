@@ -155,7 +155,11 @@ function readAnchors(file: string): SignedCheckpoint[] {
     }
     anchors.push(one);
   }
-  if (anchors.length === 0) throw new CliError(`${file} holds no anchor`, 'the keys: sealrelay config reference');
+  if (anchors.length === 0)
+    throw new CliError(
+      `${file} holds no anchor`,
+      'name the file that anchors: of the configuration filled (config/README.md, "Anchors")',
+    );
   return anchors.sort((a, b) => a.no - b.no);
 }
 
@@ -253,8 +257,10 @@ async function show(proof: Proof, { key }: VerifyOptions): Promise<void> {
   const { bad, anchored, lost } = proof;
   for (const line of proofLines(proof, key !== undefined)) await print(line);
   if (bad !== undefined || lost.count > 0) say('next: keep the data folder as it is, compare with a backup');
-  else if (key === undefined) say('next: sealrelay log key, kept elsewhere, and its file with --key');
-  else if (anchored === null) say('next: anchors: in the configuration, and their file with --anchors');
+  else if (key === undefined)
+    say('next: to prove more, keep the output of sealrelay log key on another machine, then verify with --key FILE');
+  else if (anchored === null)
+    say('next: to prove more, name anchors: in the configuration, then verify with --anchors FILE (config/README.md)');
 }
 
 function timeOf(at: number): string {

@@ -6,7 +6,10 @@ import { type Command, command } from '../command.ts';
 import { iso } from '../views.ts';
 
 const REASON = z.string().trim().min(1, 'a reason is required').max(1000);
-const decideArgs = z.strictObject({ id: z.string().regex(/^[0-9a-f]{8}$/, 'an id has eight digits'), reason: REASON });
+const decideArgs = z.strictObject({
+  id: z.string().regex(/^[0-9a-f]{8}$/, 'eight characters 0-9, a-f are wanted, from: sealrelay approvals list'),
+  reason: REASON,
+});
 
 function approvalView(one: Approval) {
   const { id, state, command, args, reason, askedBy, decidedBy } = one;

@@ -37,8 +37,8 @@ export async function passGuard(
     (await deps.approvals.ask(asked, caller.actor, now + TIME, 'waiting'));
   throw new ControlError(
     'waits',
-    `this takes another operator (four_eyes: ${kinds.join(', ')}), until ${iso(waiting.until)}`,
-    `another admin: sealrelay approvals confirm ${waiting.id} --reason "…"; then the same command again. When it cannot wait: --break-glass`,
+    `not done yet: this takes another operator (four_eyes: ${kinds.join(', ')}), until ${iso(waiting.until)}`,
+    `another admin: sealrelay approvals confirm ${waiting.id} --reason "…"; then you repeat exactly this command, --reason too. When it cannot wait: --break-glass --reason "…"`,
   );
 }
 

@@ -31,9 +31,11 @@ export function openApprovals(access: Access): Approvals {
     const row = await access.read<ApprovalRow | null>('approval', id);
     if (row === null) throw new QueueError('not found', `nothing with id ${id} was asked for`);
     const before = open(row);
-    if (before.state !== from) throw new QueueError('wrong state', `${id} is ${before.state}`);
+    if (before.state !== from)
+      throw new QueueError('wrong state', `${id} is ${before.state}, not ${from} (sealrelay approvals list)`);
     if (from !== 'unreviewed' && at > before.until) throw new QueueError('wrong state', `the time of ${id} is over`);
-    if (other && before.askedBy === actor) throw new QueueError('wrong state', 'another operator has to do that');
+    if (other && before.askedBy === actor)
+      throw new QueueError('wrong state', 'you asked for it yourself: another operator has to do that');
     const { id: _, ...after } = { ...before, state: to, decidedBy: actor, decidedAt: at };
     const event = `approval.${to}`;
     await access.write('approve', random(16), [

@@ -34,7 +34,11 @@ export async function erase({ access, run }: EraseDeps, what: EraseRequest, at: 
   for (const name of places) found.set(name, await messagesOf(access, name, senderTags, recipientTags));
   const all = [...found.values()].flat();
   const held = all.find((one) => one.hold !== null);
-  if (held) throw new QueueError('wrong state', `legal hold ${held.hold} covers message ${held.id}`);
+  if (held)
+    throw new QueueError(
+      'wrong state',
+      `legal hold ${held.hold} covers message ${held.id}: nothing of it is erased before the hold ends (sealrelay log hold list)`,
+    );
   const sum = { entries: 0, messages: 0, waiting: new Set(all.filter((one) => !one.isOver).map(({ id }) => id)).size };
   for (const [segment, messages] of found) {
     const over = messages.filter((one) => one.isOver);

@@ -164,7 +164,7 @@ test.each(
   const ran = await run(...path, ...(ASKING[name] ?? []), '--socket', folder);
   expect([ran.code, ran.out]).toEqual([1, '']);
   expect(ran.err).toContain('the gateway is not running');
-  expect(ran.err).toContain('next: start it: sealrelay start');
+  expect(ran.err).toContain('next: start it: systemctl start sealrelay, or npm start');
 });
 
 test('a token file that was claimed goes when the operator could not be made', async () => {

@@ -84,6 +84,8 @@ describe('sockets', () => {
   test('no token, a wrong token, a role that may not: each says what to do', async () => {
     process.env.SEALRELAY_TOKEN_FILE = join(desk.folder, 'none');
     expect(await code(ask({ socket: folder }, 'read', 'status', {}))).toContain('you have no token');
+    holding('');
+    expect(await code(ask({ socket: folder }, 'read', 'status', {}))).toContain('you have no token');
     holding('a'.repeat(32));
     expect(await code(ask({ socket: folder }, 'read', 'status', {}))).toBe('your token is not known');
     holding(desk.tokens.auditor);
