@@ -76,7 +76,9 @@ function checkQueue(config: ParsedConfig, { problem }: Report): void {
   const { limit, remind } = config.queue.held;
   remind.forEach((after, i) => {
     const at = ['queue', 'held', 'remind', i] as const;
-    if (after >= limit) problem(at, `must be less than limit, ${durationText(limit)}`);
+    if (after >= limit && (remind[i - 1] ?? 0) < limit) {
+      problem(at, `must be less than limit, ${durationText(limit)}; name earlier ones in remind, or none: []`);
+    }
     if (after <= (remind[i - 1] ?? 0)) problem(at, 'must be more than the one before it');
   });
   const { connections, per_destination: each } = config.delivery;
@@ -94,7 +96,8 @@ function checkMode(config: ParsedConfig, { problem }: Report): void {
   if (!config.keys.master) {
     problem(['keys'], 'live mode wants keys.master; make one with: sealrelay keys master create --file FILE', 'key');
   }
-  if (!config.certificates.files) problem(['certificates'], 'live mode wants certificates.files', 'key');
+  if (!config.certificates.files)
+    problem(['certificates'], 'live mode wants certificates.files: {cert: PATH, key: PATH} (certs/README.md)', 'key');
 }
 
 function checkAnchors({ anchors, organizations, storage, mode }: ParsedConfig, { problem, warn }: Report): void {
@@ -222,6 +225,8 @@ function checkPortal(config: ParsedConfig, { warn }: Report): void {
     return;
   }
   for (const { url, path } of portalUrls(config)) {
+    if (config.mode === 'live' && isLoopback(hostOf(url)))
+      warn(path, `links lead to ${url}: recipients cannot follow them`);
     const port = Number(new URL(url).port || 443);
     if (port === listener.port) continue;
     const words = `links lead to port ${port} (${url}), and listen.portal is on ${listener.port}`;
