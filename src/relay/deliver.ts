@@ -260,7 +260,8 @@ async function transfer(
       body: mail.open,
       beforeDot: held.enough,
     });
-    note(reachedBy(outcomes));
+    // A body that broke says nothing of who was to get it.
+    note(mail.broken() ? 'unknown' : reachedBy(outcomes));
     over = outcomes.every(({ kind }) => kind === 'delivered');
     // A variant that was lost is made again at the next attempt; the message itself is not lost with it.
     return mail.broken() && way.kind === 'message' ? 'corrupt' : outcomes;
