@@ -54,6 +54,11 @@ export function startWatch(deps: WatchDeps): Watch {
     return looking;
   }
 
+  function failed(error: unknown): void {
+    line.meter.alarm('stage failed');
+    line.log.error({ stage: 'watch', code: codeOf(error) }, 'the watch failed and looks again in a minute');
+  }
+
   async function once(): Promise<void> {
     // Who hangs with the store's reader can send no mail: the metric and the log say so.
     const late = setTimeout(() => {
@@ -61,7 +66,8 @@ export function startWatch(deps: WatchDeps): Watch {
       line.log.error({ stage: 'watch' }, 'a look at the store has taken a minute and goes on');
     }, MINUTE).unref();
     try {
-      if (line.outages.trustsClock()) await lookAtHeld(deps);
+      // When held mail cannot be looked at, people must be told all the more.
+      if (line.outages.trustsClock()) await lookAtHeld(deps).catch(failed);
       await see(await figures());
     } finally {
       clearTimeout(late);
@@ -70,10 +76,7 @@ export function startWatch(deps: WatchDeps): Watch {
 
   const done = (async () => {
     while (!stopped.signal.aborted) {
-      await once().catch((error) => {
-        line.meter.alarm('stage failed');
-        line.log.error({ stage: 'watch', code: codeOf(error) }, 'the watch failed and looks again in a minute');
-      });
+      await once().catch(failed);
       await line.clock.sleep(MINUTE, stopped.signal).catch(() => {});
     }
   })();
