@@ -72,8 +72,8 @@ export type Signed = {
 export const UNSIGNED: Signed = { no: 0, key: null, last: null };
 
 /** Why `one` does not follow, in words, or what is known after it. `firsts`: public keys kept elsewhere, each of which may
- *  begin a series; null: the very first is believed, and that
- *  of a later epoch. `mayLack`: whether checkpoints of those numbers were pruned. */
+ *  begin a series; null: the very first is believed, and that of a later epoch. `mayLack`: whether checkpoints of those
+ *  numbers were pruned. */
 export function follow(
   before: Signed,
   one: SignedCheckpoint,

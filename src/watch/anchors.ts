@@ -25,7 +25,8 @@ export type AnchorDeps = {
 
 const MINUTE: Duration = 60_000;
 const EVERY: Readonly<Record<Kind, Duration>> = { file: 15 * MINUTE, https: 15 * MINUTE, mail: 24 * 60 * MINUTE };
-/** What was retracted so long before the first line of a process is in it, and before each later one: said twice is well. */
+/** What was retracted so long before the first line of a process is in it; in each later one, what was since a minute before the
+ *  line before: said twice does no harm. */
 const BEFORE_START: Duration = 7 * 24 * 60 * MINUTE;
 const POST: Duration = 10_000;
 

@@ -32,7 +32,7 @@ export interface WatchStore {
   held(): Promise<{
     readonly deliveries: number;
     readonly since: Time | null;
-    /** Of them rebuilt by `sealrelay recover`: they wait for its release only. */
+    /** Of them rebuilt by `sealrelay recover`, or unfinished in a backup that was restored: they wait for their release only. */
     readonly recovered: number;
   }>;
   /** When the oldest message was accepted that is under way, not merely held; looks at the oldest 20,000 unfinished. */
