@@ -2,7 +2,7 @@
 // plain words with exit code 2.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -165,6 +165,14 @@ test.each(
   expect([ran.code, ran.out]).toEqual([1, '']);
   expect(ran.err).toContain('the gateway is not running');
   expect(ran.err).toContain('next: start it: systemctl start sealrelay, or npm start');
+});
+
+test('a file without anchors is no file of anchors: what was retracted would be in force again', async () => {
+  const other = join(folder, 'other.txt');
+  writeFileSync(other, 'no anchor\n');
+  const ran = await run('restore', folder, '--anchors', other);
+  expect([ran.code, ran.out]).toEqual([1, '']);
+  expect(ran.err).toContain(`${other} holds no anchor\n  next: `);
 });
 
 test('a token file that was claimed goes when the operator could not be made', async () => {
