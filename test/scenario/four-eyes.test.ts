@@ -136,6 +136,21 @@ test('what nothing opens is discarded by two, as a drop', async () => {
   await as('bob', 'approvals', 'refuse', idIn(asked.err), '--reason', 'no');
 });
 
+test('a drop by a condition is confirmed for what it meant then', async () => {
+  const first = await hold();
+  const all = () => as('ann', 'queue', 'drop', '--domain', 'held.test', '--reason', 'test', '--yes');
+  const asked = idIn((await all()).err);
+  expect(idIn((await all()).err)).toBe(asked);
+  await as('bob', 'approvals', 'confirm', asked, '--reason', 'that one');
+  const second = await hold();
+  const other = await all();
+  expect(other.code).toBe(4);
+  expect([await stateOf(first), await stateOf(second)]).toEqual([['held'], ['held']]);
+  await as('bob', 'approvals', 'confirm', idIn(other.err), '--reason', 'these too');
+  expect((await all()).code).toBe(0);
+  expect([await stateOf(first), await stateOf(second)]).toEqual([['dropped'], ['dropped']]);
+});
+
 test('a reload that changes what is guarded, the list itself above all; what was confirmed must still be what is read', async () => {
   write({ four_eyes: [] });
   const asked = await as('ann', 'reload');
