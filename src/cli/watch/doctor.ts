@@ -1,6 +1,7 @@
 // `sealrelay doctor`: is everything as it should be, and if not, what does one do? With the gateway running and without.
 
 import type { Command } from 'commander';
+import type { Config } from '../../config/schema.ts';
 import { type Check, examine, GROUPS, type RuntimeFacts } from '../../watch/doctor.ts';
 import type { Figure } from '../../watch/figures.ts';
 import { ask, type DaemonOptions, isNotRunning } from '../client.ts';
@@ -70,9 +71,7 @@ async function askGateway(
 }
 
 /** Those of the files, when no gateway tells of them. */
-async function certificates(
-  config: NonNullable<Awaited<ReturnType<typeof import('./facts.ts')['gather']>>['config']>,
-): Promise<Check[]> {
+async function certificates(config: Config): Promise<Check[]> {
   const { certificateEndings } = await import('../../watch/endings.ts');
   const { judgeEndings } = await import('../../watch/figures.ts');
   const endings = await certificateEndings(config);

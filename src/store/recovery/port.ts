@@ -1,5 +1,5 @@
-// The queue, rebuilt from the bodies after the database was lost. The first three verbs serve an empty database that is
-// being filled; the others a running gateway.
+// The queue, rebuilt from the bodies after the database was lost, or brought back from a backup. `begin` and `put` fill an empty
+// database, `beginRestored` and `holdUnfinished` prepare one from a backup; the others serve a running gateway.
 
 import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { Actor, NewMessage } from '../../domain/types.ts';
