@@ -3,7 +3,7 @@
 import type { Time } from '../../domain/ids.ts';
 import type { Actor } from '../../domain/types.ts';
 
-/** waiting → confirmed → used, or waiting → refused; done without: unreviewed → reviewed. Past `until`, waiting and confirmed are
+/** waiting → confirmed → used, or refused before it is used; done without: unreviewed → reviewed. Past `until`, waiting and confirmed are
  *  over without a change. */
 export type ApprovalState = 'waiting' | 'confirmed' | 'refused' | 'used' | 'unreviewed' | 'reviewed';
 

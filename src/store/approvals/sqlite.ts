@@ -1,5 +1,5 @@
 // Approvals on SQLite. All of them stands in a box, so that who can write rows can let one vanish, or put an older one back, but
-// not confirm one.
+// not confirm one; what was used or refused stays so while the process lives.
 
 import { type BoxPlace, VaultError } from '../../crypto/vault.ts';
 import { GATEWAY } from '../../domain/ids.ts';
@@ -13,7 +13,7 @@ import type { Approval, ApprovalState, Approvals } from './port.ts';
 
 type Boxed = Omit<Approval, 'id'>;
 /** A step: from which state, to which, and whether only who did not ask may take it. */
-type Step = { readonly from: ApprovalState; readonly to: ApprovalState; readonly other: boolean };
+type Step = { readonly from: readonly ApprovalState[]; readonly to: ApprovalState; readonly other: boolean };
 
 const boxPlace = (id: string): BoxPlace => ({ organization: GATEWAY, table: 'approval', row: id, column: 'box' });
 
@@ -25,15 +25,23 @@ export function openApprovals(access: Access): Approvals {
   });
   const detailOf = ({ id, command, askedBy }: Approval) => JSON.stringify({ approval: id, command, askedBy });
 
+  /** What went its way in this process: who writes rows can put the box of before back. */
+  const over = new Set<string>();
+
   async function move(id: string, { from, to, other }: Step, actor: Actor, reason: string): Promise<void> {
     const at = access.clock.now();
     const vault = await readyVault(access, GATEWAY, at);
     const row = await access.read<ApprovalRow | null>('approval', id);
     if (row === null) throw new QueueError('not found', `nothing with id ${id} was asked for`);
     const before = open(row);
-    if (before.state !== from)
-      throw new QueueError('wrong state', `${id} is ${before.state}, not ${from} (sealrelay approvals list)`);
-    if (from !== 'unreviewed' && at > before.until) throw new QueueError('wrong state', `the time of ${id} is over`);
+    if (over.has(id)) throw new QueueError('wrong state', `${id} is used or refused already`);
+    if (!from.includes(before.state))
+      throw new QueueError(
+        'wrong state',
+        `${id} is ${before.state}, not ${from.join(' or ')} (sealrelay approvals list)`,
+      );
+    if (before.state !== 'unreviewed' && at > before.until)
+      throw new QueueError('wrong state', `the time of ${id} is over`);
     if (other && before.askedBy === actor)
       throw new QueueError('wrong state', 'you asked for it yourself: another operator has to do that');
     const { id: _, ...after } = { ...before, state: to, decidedBy: actor, decidedAt: at };
@@ -48,6 +56,7 @@ export function openApprovals(access: Access): Approvals {
       detailOf(before),
       boxJson(vault, place.entry(GATEWAY, '-', event), { reason }, at),
     ]);
+    if (to === 'used' || to === 'refused') over.add(id);
   }
 
   return {
@@ -73,9 +82,10 @@ export function openApprovals(access: Access): Approvals {
         }
       });
     },
-    confirm: (id, actor, reason) => move(id, { from: 'waiting', to: 'confirmed', other: true }, actor, reason),
-    refuse: (id, actor, reason) => move(id, { from: 'waiting', to: 'refused', other: false }, actor, reason),
-    use: (id, actor) => move(id, { from: 'confirmed', to: 'used', other: false }, actor, ''),
-    review: (id, actor, reason) => move(id, { from: 'unreviewed', to: 'reviewed', other: true }, actor, reason),
+    confirm: (id, actor, reason) => move(id, { from: ['waiting'], to: 'confirmed', other: true }, actor, reason),
+    refuse: (id, actor, reason) =>
+      move(id, { from: ['waiting', 'confirmed'], to: 'refused', other: false }, actor, reason),
+    use: (id, actor) => move(id, { from: ['confirmed'], to: 'used', other: false }, actor, ''),
+    review: (id, actor, reason) => move(id, { from: ['unreviewed'], to: 'reviewed', other: true }, actor, reason),
   };
 }
