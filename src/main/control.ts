@@ -53,7 +53,7 @@ export function controlDeps(
     watch: { figures: watch.figures, usage: store.watch.usage },
     backups: createBackups({
       ...{ storage: inForce.current.config.storage.path, version: packageVersion() },
-      ...{ snapshot: store.snapshot, bodies: state.bodies, clock },
+      ...{ snapshot: store.snapshot, bodies: state.bodies, archive: store.archive, clock },
     }),
     masterKey: masterPlace(inForce.current.config),
     audit: store.audit,

@@ -1,6 +1,6 @@
 // What is on disk, opened: rows, keys, bodies, the policies that were used.
 
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { storeFailedWords } from '../control/alarms.ts';
 import { createKeptPolicies, type KeptPolicies } from '../control/kept-policies.ts';
@@ -31,6 +31,8 @@ export async function openState(base: Base): Promise<State> {
   const { config, policy } = inForce.current;
   const path = config.storage.path;
   mkdirSync(path, { recursive: true, mode: 0o700 });
+  // SQLite has one code for all that keeps it from opening a file; the system tells them apart.
+  accessSync(path, constants.W_OK);
   const failure = Promise.withResolvers<void>();
   const onFailed = (why: string): void => {
     metrics.alarm('store failed');

@@ -38,7 +38,14 @@ beforeEach(async () => {
   ring = await openRing({ master, keyring: store.keyring, random, copy });
   await ring.ready('-', NOON);
   const bodies = await openBodies({ dir: join(path, 'bodies'), vault: ring, clock, random });
-  const backups = createBackups({ storage: path, version: '1', snapshot: store.snapshot, bodies, clock });
+  const backups = createBackups({
+    storage: path,
+    version: '1',
+    snapshot: store.snapshot,
+    bodies,
+    archive: store.archive,
+    clock,
+  });
   await backups.make(join(folder, 'backup'), async () => {});
   await bodies.close();
   await store.close();

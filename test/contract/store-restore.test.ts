@@ -67,11 +67,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
+const deps = () => ({ storage: join(folder, 'state'), version: '1', snapshot: store.snapshot, bodies, clock });
+// A test may ask for it from within the closing of a month.
 const backup = (): Promise<MadeBackup> =>
-  createBackups({ storage: join(folder, 'state'), version: '1', snapshot: store.snapshot, bodies, clock }).make(
-    join(folder, 'backup'),
-    async () => {},
-  );
+  createBackups({ ...deps(), archive: { still: (work) => work() } }).make(join(folder, 'backup'), async () => {});
 
 /** Closes the old one, brings the backup back and opens that. */
 async function bringBack(anchors: readonly string[] = []): Promise<Restored> {
@@ -343,9 +342,29 @@ test.each([
   await whole();
 });
 
+test('an erasure that is asked for amid a backup waits for it: what is restored verifies, and has the detail yet', async () => {
+  for (let day = 0; day < 40; day++, now += DAY) {
+    await b.decided({ to: ['kim@a.test'] });
+    for (const one of await b.take()) await b.settle(one.lease, settlement(one.deliveries[0]!.id, 'delivered'));
+    for (const one of await store.queue.finished(100)) await store.queue.bodiless(verb(), one.id);
+  }
+  while ((await store.archive.closeNext(now)) !== null);
+  let erasing: Promise<{ entries: number }> | null = null;
+  const backups = createBackups({ ...deps(), archive: store.archive });
+  await backups.make(join(folder, 'backup'), async (stage) => {
+    if (stage !== 'files' || erasing !== null) return;
+    erasing = store.archive.erase({ organization: 'clinic', address: 'kim@a.test', actor: 'ann', reason: 'asked for' });
+  });
+  expect((await erasing!).entries).toBeGreaterThan(0);
+  await bringBack();
+  expect(await store.audit.verify()).toMatchObject({ intact: true, lost: { count: 0 } });
+  expect(await store.audit.search({ recipient: 'kim@a.test', limit: 100 })).toHaveLength(40);
+});
+
 test('who asks for a backup and leaves ends it; it is known as none, and another can be made', async () => {
   const backups = createBackups({
-    ...{ storage: join(folder, 'state'), version: '1', snapshot: store.snapshot, bodies, clock },
+    ...deps(),
+    archive: store.archive,
   });
   const leaves = backups.make(join(folder, 'left'), () => Promise.reject(new Error('gone')));
   await expect(backups.make(join(folder, 'second'), async () => {})).rejects.toThrow('is being made already');

@@ -68,6 +68,8 @@ export interface Archive {
   /** Writes into the audit how many bodies and parcels were destroyed since that was written last, from when to when; false:
    *  none. */
   recordDestroyed(): Promise<boolean>;
+  /** Nothing is closed, pruned or erased while `work` runs: it waits for what is under way, and the next waits for it. */
+  still<T>(work: () => Promise<T>): Promise<T>;
   /** When the last entry was written before a start at `time`; null: none is known. */
   lastBefore(time: Time): Promise<Time | null>;
   /** Entries that tell what was destroyed, oldest first. */

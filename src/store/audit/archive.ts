@@ -40,6 +40,7 @@ export function openArchive(access: Access, database: string): Archive {
     ...holding(access),
     erase: (what, at = () => {}) =>
       inTurn(() => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at)),
+    still: inTurn,
     recordDestroyed: () => recordDestroyed(access),
     lastBefore: (time) => access.read<Time | null>('lastBefore', [time - STARTING]),
     async destroyed() {

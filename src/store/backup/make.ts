@@ -8,6 +8,7 @@ import { existsSync, promises } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../domain/types.ts';
+import type { Archive } from '../audit/archive-port.ts';
 import { isMissing } from '../bodies/io.ts';
 import type { SegmentBodies } from '../bodies/segments.ts';
 import { QueueError } from '../queue/port.ts';
@@ -25,6 +26,9 @@ export type BackupDeps = {
   readonly version: string;
   readonly snapshot: Snapshot;
   readonly bodies: Pick<SegmentBodies, 'still'>;
+  /** What is erased after the moment that the backup is of must not be gone from the files that are copied later: its rows would
+   *  not say so. */
+  readonly archive: Pick<Archive, 'still'>;
   readonly clock: Clock;
 };
 
@@ -77,7 +81,8 @@ export function createBackups(deps: BackupDeps): Backups {
       busy = true;
       await cleared;
       try {
-        return await make(deps, target, (...done) => progress(...done).catch(() => Promise.reject(gone())));
+        const told: Progress = (...done) => progress(...done).catch(() => Promise.reject(gone()));
+        return await deps.archive.still(() => make(deps, target, told));
       } finally {
         busy = false;
       }
