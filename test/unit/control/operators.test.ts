@@ -42,7 +42,7 @@ describe('the first operator', () => {
     const ann = { name: 'ann', role: 'admin' };
     await expect(desk.ask('user.add', ann, { ...without, door: 'read' })).rejects.toMatchObject({
       code: 'unknown token',
-      next: 'sealrelay user add NAME --role admin',
+      next: 'sealrelay user add NAME --role admin --write',
     });
     await expect(desk.ask('user.add', { ...ann, role: 'auditor' }, without)).rejects.toMatchObject({ code: 'usage' });
     expect(await desk.store.accounts.operators()).toEqual([]);

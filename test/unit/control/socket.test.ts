@@ -152,6 +152,6 @@ describe('sockets', () => {
 
   test('nobody there: says how to start it', async () => {
     const asked = ask({ socket: join(desk.folder, 'nowhere') }, 'read', 'status', {});
-    await expect(asked).rejects.toMatchObject({ next: expect.stringContaining('sealrelay start'), exit: 1 });
+    await expect(asked).rejects.toMatchObject({ next: expect.stringContaining('systemctl start sealrelay'), exit: 1 });
   });
 });
