@@ -27,7 +27,9 @@ export async function certificateEndings({ certificates }: Pick<Config, 'certifi
 }
 
 async function endOf(file: string): Promise<number> {
-  return new X509Certificate(await readFile(file)).validToDate.getTime();
+  // From the words: of a date that is none, Node's `validToDate` is what lay in memory. Such a certificate has ended.
+  const until = Date.parse(new X509Certificate(await readFile(file)).validTo);
+  return Number.isNaN(until) ? 0 : until;
 }
 
 /** The first end of an organization's own keys of a kind. One that a later key of the same address replaces does not count. */

@@ -1,6 +1,7 @@
 // What waits for another operator, and what was done without one: list, confirm, refuse, review.
 
 import { z } from 'zod';
+import { GATEWAY } from '../../domain/ids.ts';
 import type { Approval } from '../../store/approvals/port.ts';
 import { type Command, command } from '../command.ts';
 import { iso } from '../views.ts';
@@ -19,7 +20,10 @@ function approvalView(one: Approval) {
 export type ApprovalView = ReturnType<typeof approvalView>;
 
 export const approvalCommands: readonly Command[] = [
-  command('approvals.list', 'read', z.strictObject({}), async ({ deps, page }) => {
+  command('approvals.list', 'read', z.strictObject({}), async ({ deps, caller, page }) => {
+    // Arguments may name people: who looks is recorded first.
+    const detail = { what: 'approvals' };
+    await deps.audit.append([{ organization: GATEWAY, actor: caller.actor, event: 'log.searched', detail }]);
     const open = await deps.approvals.open();
     await page(open.map(approvalView));
     return { approvals: open.length };
