@@ -93,6 +93,9 @@ async function inMail(domain: string, pattern: RegExp, after: number): Promise<s
 }
 const count = (domain: string) => world.peer(domain).mails.length;
 
+/** A click may return before its page has come: waits for the page of that heading. */
+const headed = (heading: string) => page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+
 const agent = new Agent({ keepAlive: true, maxSockets: 50, rejectUnauthorized: false });
 
 /** Status of the answer to a request that no browser makes. */
@@ -205,7 +208,7 @@ for (const width of WIDTHS)
       await page.waitForSelector('text=You have 4 tries left.');
       await page.fill('#code', code);
       await page.click('button >> nth=0');
-      expect(await page.textContent('h1')).toBe('Results of María Jones');
+      await headed('Results of María Jones');
       await fits(width);
       const frame = page.frameLocator('iframe').locator('body');
       expect((await frame.innerHTML()).trim()).toBe(
@@ -226,8 +229,9 @@ for (const width of WIDTHS)
       expect(answer?.secure).toBe(true);
       expect(answer?.commands.join()).toContain(`RCPT TO:<${SENDER}>`);
       await page.click('form[action*=leave] button');
+      await headed('Closed');
       await page.goBack();
-      expect(await page.textContent('h1')).toBe('Please open the message again');
+      await headed('Please open the message again');
       const seen = ['portal.viewed', 'portal.downloaded', 'portal.replied'];
       expect(await eventsOf(id)).toEqual(expect.arrayContaining(seen));
       const told = (await world.run('log', 'search', '--id', id, '--state', 'noticed', '--protection', 'portal')).out;
@@ -268,7 +272,7 @@ browserTest(
     const code = await askCode(link, 'oldmail.test');
     await page.fill('#code', code);
     await page.click('button >> nth=0');
-    expect(await page.textContent('h1')).toBe('Results of María Jones');
+    await headed('Results of María Jones');
   },
   120_000,
 );
@@ -302,16 +306,16 @@ browserTest(
     const patient = page.url();
     await page.fill('#code', await askCode(sender, CLINIC));
     await page.click('button >> nth=0');
-    expect(await page.textContent('h1')).toBe(`Message to ${PATIENT}`);
+    await headed(`Message to ${PATIENT}`);
     expect(await page.textContent('main strong')).toBe('Opened');
     await page.selectOption('#days', '90');
     await page.click('form[action*=extend] button');
     await page.waitForSelector('[role=status]');
     await page.click('a[href*=retract]');
     await page.click('main button');
-    expect(await page.textContent('h1')).toBe('The message was taken back');
+    await headed('The message was taken back');
     await page.goto(link);
-    expect(await page.textContent('h1')).toBe('This message was taken back');
+    await headed('This message was taken back');
     await page.goto(patient);
     expect(await page.locator('iframe').count()).toBe(0);
   },
