@@ -71,21 +71,21 @@ async function walk(page: Page, look: (name: string) => Promise<void>): Promise<
   await look('start');
   await page.goto(`${base}/m/${LINK}`);
   await look('door');
-  await page.click('main button');
+  await press(page, 'main button');
   await look('code');
   await page.fill('#code', '111 111');
-  await page.click('button >> nth=0');
+  await press(page, 'button >> nth=0');
   await look('wrong code');
   await signIn(page);
   await look('message');
   portal.answer = { reply: 'too long' };
   await page.fill('#text', 'Thank you');
-  await page.click('form[action*=reply] button');
+  await press(page, 'form[action*=reply] button');
   await look('answer again');
   portal.answer = {};
-  await page.click('form[action*=reply] button');
+  await press(page, 'form[action*=reply] button');
   await look('answer sent');
-  await page.click('form[action*=leave] button');
+  await press(page, 'form[action*=leave] button');
   await look('closed');
   await page.goto(`${base}/p/${PARCEL}`);
   await look('ended');
@@ -98,26 +98,31 @@ async function walk(page: Page, look: (name: string) => Promise<void>): Promise<
   await signIn(page);
   await look('code over');
   portal.answer = { code: 'too many' };
-  await page.click('main button');
+  await press(page, 'main button');
   await look('too many codes');
   portal.answer = {};
   await page.goto(`${base}/s/${SENDER}`);
   await look('sender’s door');
-  await page.click('main button');
+  await press(page, 'main button');
   await signIn(page);
   await look('desk');
-  await page.click('form[action*=extend] button');
+  await press(page, 'form[action*=extend] button');
   await look('extended');
-  await page.click('a[href*=retract]');
+  await press(page, 'a[href*=retract]');
   await look('take back');
-  await page.click('main button');
+  await press(page, 'main button');
   await look('taken back');
 }
 
 async function signIn(page: Page): Promise<void> {
-  if ((await page.locator('#code').count()) === 0) await page.click('main button');
+  if ((await page.locator('#code').count()) === 0) await press(page, 'main button');
   await page.fill('#code', '493 018');
-  await page.click('button >> nth=0');
+  await press(page, 'button >> nth=0');
+}
+
+/** A click may return before its page has come: this waits for the page. */
+async function press(page: Page, selector: string): Promise<void> {
+  await Promise.all([page.waitForEvent('load'), page.click(selector)]);
 }
 
 /** What of a page is too wide, too small to touch, or missing. Runs in the page. */
