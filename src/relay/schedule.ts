@@ -24,6 +24,8 @@ type Pump = {
   /** Takes up to the room there is. */
   readonly take: (line: Line) => Promise<Taken>;
   maybeMore: boolean;
+  /** Something in hand ended since the queue was asked. */
+  freed: boolean;
   /** Ask the queue for the next time when this run has ended. */
   look: boolean;
   running: boolean;
@@ -59,11 +61,12 @@ export function createSchedule(): Schedule {
     try {
       while (one.maybeMore && !stopped) {
         one.maybeMore = false;
+        one.freed = false;
         asked = line.clock.now();
         const taken = await one.take(line);
         if (taken !== 'all') one.maybeMore = true;
-        // `freed` goes on from here.
-        if (taken === 'later' || (one.maybeMore && !hasRoom(line, stage))) break;
+        // `freed` goes on from here; what ended before was not seen by who took.
+        if (!one.freed && (taken === 'later' || (one.maybeMore && !hasRoom(line, stage)))) break;
       }
     } catch (error) {
       line.meter.alarm('stage failed');
@@ -114,6 +117,7 @@ export function createSchedule(): Schedule {
     wake,
     wakeAt,
     freed: (stage) => {
+      pumps[stage].freed = true;
       if (pumps[stage].maybeMore) void run(stage);
     },
     start: (given) => {
@@ -139,7 +143,7 @@ function isPaced(line: Line): boolean {
 }
 
 function pump(take: Pump['take']): Pump {
-  return { take, maybeMore: false, look: false, running: false, timer: null, at: 0 };
+  return { take, maybeMore: false, freed: false, look: false, running: false, timer: null, at: 0 };
 }
 
 async function idle({ load, clock }: Line, grace: number, taking: () => boolean): Promise<void> {
@@ -179,14 +183,12 @@ async function takeDeliveries(line: Line): Promise<Taken> {
   if (transactions.length === limit) return 'more';
   // What is kept is kept: others go on when a connection is free.
   if (forAll <= 0) return 'later';
-  // A destination that was left out may have more: it is asked for again when one of its connections is free, and at once
-  // when that came while the queue was asked.
+  // A destination that was left out may have more: it is asked for again when one of its connections is free.
   const still = fullDestinations(line);
-  if (full.some((destination) => !still.includes(destination))) return 'more';
   const taken = transactions.map(({ deliveries }) => deliveries[0]?.destination ?? '');
   const usedUp = (one: string) => taken.filter((other) => other === one).length >= (rooms.get(one) ?? 1);
   if (taken.some((one) => usedUp(one) && !still.includes(one))) return 'more';
-  return still.length > 0 ? 'later' : 'all';
+  return full.length > 0 || still.length > 0 ? 'later' : 'all';
 }
 
 async function takeNotifications(line: Line): Promise<Taken> {

@@ -78,6 +78,33 @@ test('a connection that is freed while the queue is asked is not forgotten', asy
   await schedule.stop(0);
 });
 
+test('a connection that is freed at any moment behind the answer is not forgotten', async () => {
+  // One commit answers the lease and the settlements together: deliveries end a few promises behind the lease.
+  for (let behind = 0; behind < 15; behind++) {
+    const { line, leased } = lineWith(true, () => ({ examine: null, deliver: null, notify: null }));
+    const schedule = createSchedule();
+    const { lease } = line.queue;
+    let asked = 0;
+    const queue = line.queue as { lease: typeof lease };
+    queue.lease = async (...args) => {
+      const answer = await lease(...args);
+      asked += 1;
+      if (asked > 1) return answer;
+      const end = async (): Promise<void> => {
+        for (let i = 0; i < behind; i++) await null;
+        line.load.perDestination.clear();
+        schedule.freed('deliver');
+      };
+      void end();
+      return answer;
+    };
+    schedule.start(line);
+    await turns(50);
+    expect({ behind, leased: leased.length }).toEqual({ behind, leased: 2 });
+    await schedule.stop(0);
+  }
+});
+
 test('a time that came in behind an earlier one is kept', async () => {
   const start = Date.now();
   const times = [start + 20, start + 60];
