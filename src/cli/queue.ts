@@ -187,6 +187,7 @@ async function show(view: MessageView): Promise<void> {
     { title: 'RULE', value: (row) => row.rule },
     { title: 'TRIED', value: (row) => row.attempts, right: true },
     { title: 'NEXT', value: (row) => timeText(row.next) },
+    { title: 'EXPIRES', value: (row) => timeText(row.expires) },
     { title: 'STATUS', value: (row) => row.status },
     { title: 'BECAUSE', value: (row) => row.because },
   ])(view.deliveries);

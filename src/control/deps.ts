@@ -85,11 +85,15 @@ export type Explained = {
   readonly now: Decision | null;
 };
 
+/** When it is given up as undelivered, as far as is known now. */
+export type ExpiryOf = (delivery: Delivery) => Time;
+
 export type ControlDeps = {
   readonly organizations: () => readonly OrganizationName[];
   /** Domains of an organization, in lower case. */
   readonly domains: (organization: OrganizationName) => readonly string[];
   readonly queue: Queue;
+  readonly expiryOf: ExpiryOf;
   readonly parcels: Pick<Parcels, 'list' | 'parcel' | 'ofDelivery' | 'extend' | 'retract'>;
   readonly recovery: Pick<Recovery, 'counts' | 'discard'>;
   readonly backups: Backups;

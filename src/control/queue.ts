@@ -116,7 +116,7 @@ async function list({ deps, caller, page }: Context, args: z.output<typeof listA
     });
     await page(
       found.map((row) => ({
-        ...deliveryView(row),
+        ...deliveryView(row, deps.expiryOf),
         accepted: iso(row.acceptedAt),
         sender: row.sender,
         reversePath: row.reversePath,
@@ -186,13 +186,17 @@ export const queueCommands: readonly Command[] = [
   }),
   command('queue.show', 'read', idArgs, async (context, { id }) => {
     const { message, deliveries } = await view(context, id, 'queue show');
-    return messageView(message, deliveries);
+    return messageView(message, deliveries, context.deps.expiryOf);
   }),
   command('explain', 'read', idArgs, async (context, { id }) => {
     const { message, deliveries } = await view(context, id, 'explain');
     const chosen = isDeliveryId(id) ? deliveries.filter((one) => one.id === id) : deliveries;
     const explained = await context.deps.explain(message, chosen);
-    return { queueId: message.id, organization: message.organization, deliveries: explained.map(explainedView) };
+    return {
+      queueId: message.id,
+      organization: message.organization,
+      deliveries: explained.map((one) => explainedView(one, context.deps.expiryOf)),
+    };
   }),
   command('queue.hold', 'write', z.strictObject(change), (context, args) =>
     apply(context, args, ['ready'], (op, what) => context.deps.queue.hold(op, what)),

@@ -2,9 +2,10 @@
 
 import { domainOf } from '../domain/ids.ts';
 import { protectionText } from '../domain/protection.ts';
+import { isEnded } from '../domain/states.ts';
 import type { Decision, Delivery, Message } from '../domain/types.ts';
 import type { AuditEntry, LogRow } from '../store/audit/port.ts';
-import type { Explained } from './deps.ts';
+import type { ExpiryOf, Explained } from './deps.ts';
 
 export function iso(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString();
@@ -18,7 +19,7 @@ export function actionText(decision: Decision | undefined): string {
 }
 
 export type DeliveryView = ReturnType<typeof deliveryView>;
-export function deliveryView(delivery: Delivery) {
+export function deliveryView(delivery: Delivery, expiryOf: ExpiryOf) {
   return {
     delivery: delivery.id as string,
     queueId: delivery.message as string,
@@ -35,7 +36,7 @@ export function deliveryView(delivery: Delivery) {
     step: delivery.step,
     attempts: delivery.attempts,
     next: iso(delivery.state === 'ready' || delivery.state === 'leased' ? delivery.notBefore : null),
-    expires: iso(delivery.expiresAt),
+    expires: iso(isEnded(delivery.state) ? delivery.expiresAt : expiryOf(delivery)),
     level: delivery.level,
     inDoubt: delivery.inDoubt,
   };
@@ -49,7 +50,7 @@ export type QueueRow = DeliveryView & {
 };
 
 export type MessageView = ReturnType<typeof messageView>;
-export function messageView(message: Message, deliveries: readonly Delivery[]) {
+export function messageView(message: Message, deliveries: readonly Delivery[], expiryOf: ExpiryOf) {
   const { examination, trace } = message;
   return {
     queueId: message.id as string,
@@ -69,7 +70,7 @@ export function messageView(message: Message, deliveries: readonly Delivery[]) {
     phi: examination?.findings.phi ?? null,
     coverage: examination?.coverage.state ?? null,
     subjectTags: examination?.subjectTags ?? [],
-    deliveries: deliveries.map(deliveryView),
+    deliveries: deliveries.map((one) => deliveryView(one, expiryOf)),
   };
 }
 
@@ -112,10 +113,10 @@ export function entryView(entry: AuditEntry) {
 }
 
 export type ExplainedView = ReturnType<typeof explainedView>;
-export function explainedView(one: Explained) {
+export function explainedView(one: Explained, expiryOf: ExpiryOf) {
   const { delivery, now } = one;
   return {
-    ...deliveryView(delivery),
+    ...deliveryView(delivery, expiryOf),
     decidedBecause: delivery.decision?.because ?? null,
     decidedPolicy: delivery.decision?.policyVersion ?? null,
     policy: one.policyVersion,

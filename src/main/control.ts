@@ -8,6 +8,7 @@ import type { Delivery } from '../domain/types.ts';
 import { floorProblem } from '../policy/floors.ts';
 import { obstacles } from '../relay/intake.ts';
 import type { Line } from '../relay/line.ts';
+import { expiryOf } from '../relay/settle.ts';
 import { prospectsFor } from '../relay/ways.ts';
 import { createBackups } from '../store/backup/make.ts';
 import type { SegmentBodies } from '../store/bodies/segments.ts';
@@ -48,6 +49,7 @@ export function controlDeps(
     organizations: () => inForce.current.settings.organizations.map(({ name }) => name),
     domains: (name) => inForce.current.settings.organizations.find((one) => one.name === name)?.domains ?? [],
     queue: store.queue,
+    expiryOf: (delivery) => expiryOf(delivery, { lifetime: line.settings().lifetime, stood: line.outages.stood }),
     parcels: store.parcels,
     recovery: store.recovery,
     watch: { figures: watch.figures, usage: store.watch.usage },

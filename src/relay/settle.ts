@@ -38,11 +38,19 @@ export type Standstill = {
 };
 
 const MINUTE = 60_000;
+/** In an outage no wait is longer than the one after so many attempts: the return must be seen. */
+const AWAY = 3;
 /** Waits after the first, second … attempt; the last one repeats. RFC 5321 §4.5.4.1 asks for at least 30 minutes once
  *  the first tries have failed. */
-/** Index of the longest wait in an outage: the return must be seen. */
-const AWAY = 3;
 const WAITS: readonly Duration[] = [1, 2, 5, 10, 20, 30, 45, 60].map((minutes) => minutes * MINUTE);
+
+/** When a delivery is given up: later by as long as its clock stood still. */
+export function expiryOf(
+  { expiresAt }: Pick<Delivery, 'expiresAt'>,
+  outage: Pick<Standstill, 'lifetime' | 'stood'>,
+): Time {
+  return expiresAt + outage.stood(expiresAt - outage.lifetime);
+}
 
 /** Time of the next attempt, ± 20 % so that what failed together does not return together. */
 export function nextAttempt(attempts: number, now: Time, fraction: number): Time {
@@ -105,7 +113,7 @@ function replyText(reply: { code: number; enhanced: string; text: string }): str
 /** Tried again on the same step, or given up when the message's lifetime is over. */
 function later(delivery: Delivery, options: SettleOptions, because: string, status: string): Judgement {
   const { outage } = options;
-  const expiresAt = delivery.expiresAt + (outage?.stood(delivery.expiresAt - outage.lifetime) ?? 0);
+  const expiresAt = outage === undefined ? delivery.expiresAt : expiryOf(delivery, outage);
   const attempts = outage?.away ? Math.min(delivery.attempts, AWAY) : delivery.attempts;
   if (options.now >= expiresAt) {
     return {

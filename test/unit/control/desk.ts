@@ -83,6 +83,8 @@ export async function openDesk(): Promise<Desk> {
   const deps: ControlDeps = {
     ...{
       queue: store.queue,
+      // Clocks stood still for an hour.
+      expiryOf: ({ expiresAt }) => expiresAt + 3_600_000,
       parcels: store.parcels,
       recovery: store.recovery,
       watch: { figures: async () => [], usage: store.watch.usage },

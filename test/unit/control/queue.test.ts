@@ -2,6 +2,8 @@
 
 import { parseProtection } from '../../../src/control/protection.ts';
 import type { ChangedView } from '../../../src/control/queue.ts';
+import { iso, type MessageView } from '../../../src/control/views.ts';
+import type { QueueId } from '../../../src/domain/ids.ts';
 import { CLINIC, DELIVER, type Desk, openDesk, PRACTICE } from './desk.ts';
 
 let desk: Desk;
@@ -153,6 +155,18 @@ describe('looking', () => {
     const { data } = await desk.ask('queue.show', { id: `${id}.0` });
     expect(data).toMatchObject({ queueId: id, sender: ['lee@clinic.test'], coverage: 'full' });
     expect(JSON.stringify(data)).not.toContain('canary subject');
+  });
+
+  test('it expires later by as long as clocks stood still, and as it was when it has ended', async () => {
+    const expires = async (id: string) =>
+      ((await desk.ask('queue.show', { id })).data as MessageView).deliveries[0]!.expires;
+    const stored = async (id: QueueId) => (await desk.store.queue.message(id))!.deliveries[0]!.expiresAt;
+    const waits = await desk.send({ to: ['ann@a.test'], action: DELIVER });
+    const later = iso((await stored(waits)) + 3_600_000);
+    expect(await expires(waits)).toBe(later);
+    expect((await desk.ask('queue.list', { ids: [waits] })).rows[0]!.expires).toBe(later);
+    const ended = await desk.send({ to: ['ann@a.test'], action: { kind: 'bounce' } });
+    expect(await expires(ended)).toBe(iso(await stored(ended)));
   });
 
   test('every look is in the audit, with who looked', async () => {
