@@ -16,7 +16,7 @@ export function openWatch(base: Base, { store, bodies }: State, { line }: Runnin
   const { inForce, alarms, metrics, startedAt, closers } = base;
   const config = () => inForce.current.config;
   const measure = createMeasure({
-    ...{ line, startedAt, store: store.watch, audit: store.audit, stats: store.stats, wal: store.wal },
+    ...{ line, startedAt, store: store.watch, audit: store.audit, archive: store.archive, stats: store.stats, wal: store.wal },
     batch: config().limits.store_batch,
     // Where no backup looks.
     path: join(config().storage.path, 'made'),

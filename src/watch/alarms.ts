@@ -106,7 +106,7 @@ export const ALARMS: Readonly<Record<AlarmName, AlarmWords>> = {
   },
   'audit broken': {
     means: 'The audit trail does not fit together: an entry was changed, removed or added by something else.',
-    next: 'sealrelay log verify names the first entry; keep a copy of the storage folder; find out who had access.',
+    next: 'sealrelay log verify names the first entry; keep a copy of the storage folder; find out who had access. A closed month that is damaged: put its file in audit/ back from a backup.',
   },
   'certificate ends': {
     means: 'A certificate ends soon. After that, others refuse to hand mail over or to open the portal.',

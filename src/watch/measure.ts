@@ -6,6 +6,7 @@ import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf
 import { getHeapStatistics } from 'node:v8';
 import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
 import type { Line } from '../relay/line.ts';
+import type { Archive } from '../store/audit/archive-port.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { WatchStore } from '../store/watch/port.ts';
 import type { Ending, Measured } from './figures.ts';
@@ -14,6 +15,7 @@ export type MeasureDeps = {
   readonly line: Pick<Line, 'queue' | 'clock' | 'outages'>;
   readonly store: WatchStore;
   readonly audit: Pick<Audit, 'verify'>;
+  readonly archive: Pick<Archive, 'wrong'>;
   readonly stats: () => { readonly calls: number; readonly batches: number; readonly oldestRead: number };
   /** Octets of the write-ahead log. */
   readonly wal: () => number;
@@ -149,7 +151,7 @@ export function openProbe(folder: string): { measure(): Promise<Duration | null>
   };
 }
 
-function watchAudit({ line, store, audit, startedAt }: MeasureDeps): () => Promise<Measured['audit']> {
+function watchAudit({ line, store, audit, archive, startedAt }: MeasureDeps): () => Promise<Measured['audit']> {
   let tailAt = Number.NEGATIVE_INFINITY;
   let allAt = startedAt + ALL_FIRST - ALL_EVERY;
   let tail: Measured['audit'] = null;
@@ -181,6 +183,8 @@ function watchAudit({ line, store, audit, startedAt }: MeasureDeps): () => Promi
           running = false;
         });
     }
+    const [wrong] = archive.wrong();
+    if (wrong !== undefined && !all?.bad) return { bad: wrong, entries: 0, at: now };
     return all?.bad ? all : tail;
   };
 }

@@ -316,6 +316,7 @@ describe('pruning', () => {
       expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(1);
       expect((await archive().segments()).map(({ state }) => state).slice(0, 2)).toEqual(['pruned', 'moved']);
       expect(place.alarms).toEqual([expect.stringContaining(why)]);
+      expect(archive().wrong()).toEqual([expect.stringContaining(why)]);
     };
 
     test('when its month was changed', async () => {
@@ -338,6 +339,83 @@ describe('pruning', () => {
       await change("UPDATE segment SET month = '2020-01', hash = zeroblob(32) WHERE no = 2; DELETE FROM legal_hold");
       await change('UPDATE segment SET last_at = 1 WHERE no = 2');
       await kept('an entry of it is younger than that');
+    });
+  });
+
+  test('a hold that is set while months are destroyed keeps the next one', async () => {
+    await threeMonths();
+    const hold = { id: verb(), organization: 'clinic', address: null, message: null, reason: 'case 9' };
+    const range = { since: Date.UTC(2026, 3, 10), until: Date.UTC(2026, 3, 11) };
+    const step = (one: Step) => (one === 'pruned' ? archive().addHold({ ...hold, ...range }, 'ann') : undefined);
+    expect(await archive().prune(Date.UTC(2026, 4, 1), YEAR, step)).toBe(1);
+    expect((await archive().segments()).map(({ state }) => state).slice(0, 2)).toEqual(['pruned', 'moved']);
+  });
+
+  describe('who writes rows takes no hold away', () => {
+    const march = { since: Date.UTC(2026, 2, 25), until: Date.UTC(2026, 2, 26) };
+    const hold = {
+      id: verb(),
+      organization: 'clinic',
+      address: 'Kim@a.test',
+      message: null,
+      reason: 'case 7',
+      ...march,
+    };
+    const write = async (sql: string) => {
+      await bench.opened.close();
+      const db = new Database(join(place.path, 'queue.db'));
+      db.exec(sql);
+      db.close();
+      bench.opened = await place.open();
+    };
+    const events = async () => (await bench.audit.read(null, 10_000)).map(({ event }) => event);
+
+    test.each([
+      ['taken away', 'DELETE FROM legal_hold'],
+      ['changed', 'UPDATE legal_hold SET until = 1'],
+      ['changed', 'UPDATE legal_hold SET recipient_tag = zeroblob(16), sender_tag = zeroblob(16), until = 1'],
+    ])('%s, it is put back before anything is destroyed: %s', async (word, sql) => {
+      await threeMonths();
+      await archive().addHold(hold, 'ann');
+      await write(sql);
+      expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(0);
+      expect(await archive().holds()).toEqual([{ ...hold, addedAt: bench.now }]);
+      expect(place.alarms).toEqual([expect.stringContaining(`${hold.id} was ${word}`)]);
+      expect(archive().wrong()).toEqual([expect.stringContaining(`${hold.id} was ${word}`)]);
+      expect((await events()).filter((event) => event === 'log.hold_restored')).toHaveLength(1);
+      await archive().removeHold(hold.id, 'ann', 'closed');
+      expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(1);
+    });
+
+    test('nor by what the row of a month says of its time', async () => {
+      await threeMonths();
+      await archive().addHold(hold, 'ann');
+      await write('UPDATE segment SET first_at = 1, last_at = 2 WHERE no = 1');
+      expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(0);
+      expect(place.alarms).toEqual([expect.stringContaining('of other times than its row says')]);
+    });
+
+    test('it stands also when its entry is in a closed month, which stays for that long', async () => {
+      bench.pass(10 * DAY);
+      await archive().addHold({ ...hold, since: 0, until: 1 }, 'ann');
+      await threeMonths();
+      await write('DELETE FROM legal_hold');
+      expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(0);
+      await archive().removeHold(hold.id, 'ann', 'closed');
+      expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(1);
+    });
+
+    test('a month that cannot be read does not keep the rest from being looked at', async () => {
+      await threeMonths();
+      const [first] = await archive().segments();
+      await archive().addHold({ ...hold, since: Date.UTC(2026, 3, 10), until: Date.UTC(2026, 3, 11) }, 'ann');
+      await write('DELETE FROM legal_hold');
+      renameSync(join(place.path, 'audit', `${first!.name}.db`), join(place.path, 'audit', 'away.db'));
+      expect(await archive().prune(Date.UTC(2026, 4, 1), YEAR)).toBe(0);
+      expect(archive().wrong()).toEqual([
+        expect.stringContaining(`audit/${first!.name}.db is over its term and not destroyed`),
+        expect.stringContaining('taken away'),
+      ]);
     });
   });
 
@@ -573,6 +651,31 @@ describe('erasing what is boxed of one person', () => {
     await archive().addHold({ ...hold, address: 'sam@a.test', reason: 'case 8' }, 'ann');
     expect(await erase()).toMatchObject({ messages: 1, waiting: 1 });
     expect(JSON.stringify(await bench.queue.message(waiting))).toContain('kim@a.test');
+  });
+
+  test('not what a legal hold covers that is set meanwhile', async () => {
+    const ids: QueueId[] = [];
+    for (let i = 0; i < 60; i++) ids.push(await delivered('kim@a.test'));
+    const hold = { id: verb(), organization: 'clinic', address: null, since: null, until: null, reason: 'case 9' };
+    const later = { ...hold, message: ids.at(-1)! };
+    const broken = erase((step) => (step === 'named' ? archive().addHold(later, 'ann') : undefined));
+    await expect(broken).rejects.toMatchObject({ code: 'wrong state' });
+    expect(JSON.stringify(await bench.queue.message(ids.at(-1)!))).toContain('kim@a.test');
+    expect(JSON.stringify(await bench.queue.message(ids[0]!))).not.toContain('kim@a.test');
+    await expect(erase()).rejects.toMatchObject({ code: 'wrong state' });
+  });
+
+  test('nor what a legal hold covers whose row was taken away', async () => {
+    await delivered('kim@a.test');
+    const hold = { id: verb(), organization: 'clinic', address: 'kim@a.test', message: null, since: null, until: null };
+    await archive().addHold({ ...hold, reason: 'case 7' }, 'ann');
+    await bench.opened.close();
+    const db = new Database(join(place.path, 'queue.db'));
+    db.exec('DELETE FROM legal_hold');
+    db.close();
+    bench.opened = await place.open();
+    await expect(erase()).rejects.toMatchObject({ code: 'wrong state' });
+    expect(place.alarms).toHaveLength(1);
   });
 
   test('among hundreds of messages whose rows grew and moved, no octet is left', async () => {

@@ -49,6 +49,9 @@ export interface Archive {
    *  the term, which the entry says. One whose entries do not prove that they are so old stays, with an alarm. Rejects when
    *  `stop` is aborted. */
   prune(before: Time, months: number, at?: AtStep, stop?: AbortSignal): Promise<number>;
+  /** What is wrong with old months or legal holds, in words: those of the last `prune`, and holds that were put back. */
+  wrong(): readonly string[];
+  /** Holds whose rows lack what the audit says of them are put back first: so they are at each `prune`, `erase` and look. */
   holds(): Promise<readonly Hold[]>;
   addHold(hold: NewHold, actor: Actor): Promise<void>;
   removeHold(id: string, actor: Actor, reason: string): Promise<void>;

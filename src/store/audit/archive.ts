@@ -3,20 +3,19 @@
 
 import { readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { VaultError } from '../../crypto/vault.ts';
-import type { QueueId, Time } from '../../domain/ids.ts';
+import type { Time } from '../../domain/ids.ts';
 import { start } from '../../record/verify.ts';
-import { boxJson, openJson, place } from '../queue/rows.ts';
-import { type Access, readyVault } from '../sqlite/access.ts';
-import { type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
+import type { Access } from '../sqlite/access.ts';
+import { MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
 import type { AuditRow } from '../sqlite/calls/audit.ts';
-import { toOctets } from '../sqlite/calls/octets.ts';
+import { holdTouches } from '../sqlite/legal-hold.ts';
 import type { Pending, Swept } from '../sqlite/queries/archive.ts';
 import type { VerifySlice } from '../sqlite/queries/audit.ts';
 import { segmentFolder, segmentPath, syncPath } from '../sqlite/segment-file.ts';
-import type { Archive, AtStep, Hold, NewHold, Segment } from './archive-port.ts';
+import type { Archive, AtStep, Segment } from './archive-port.ts';
 import { runArchivist } from './archivist.ts';
 import { erase } from './erase.ts';
+import { openHolds, type ProvenHolds } from './holds.ts';
 import { monthEnd, monthOf } from './months.ts';
 import { entryFrom } from './sqlite.ts';
 
@@ -26,6 +25,8 @@ const GRACE = 2 * DAY;
 
 export function openArchive(access: Access, database: string): Archive {
   const segments = () => access.read<SegmentRow[]>('segments', null);
+  const { prove, restored, ...holds } = openHolds(access);
+  let unproven: readonly string[] = [];
   let last: Promise<unknown> = Promise.resolve();
   // What is erased while a month is copied would still stand in the copy; what is pruned meanwhile could not be opened.
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -36,10 +37,16 @@ export function openArchive(access: Access, database: string): Archive {
   return {
     segments: async () => (await segments()).map(segmentOf),
     closeNext: (now, at = () => {}, stop) => inTurn(() => closeNext(access, database, now, at, stop)),
-    prune: (before, months, at = () => {}, stop) => inTurn(() => prune(access, database, before, months, at, stop)),
-    ...holding(access),
+    prune: (before, months, at = () => {}, stop) =>
+      inTurn(async () => {
+        const done = await prune({ access, database, prove }, before, months, at, stop);
+        unproven = done.unproven;
+        return done.pruned;
+      }),
+    ...holds,
+    wrong: () => [...unproven, ...restored()],
     erase: (what, at = () => {}) =>
-      inTurn(() => erase({ access, run: (job) => runArchivist({ database, job }) }, what, at)),
+      inTurn(() => erase({ access, prove, run: (job) => runArchivist({ database, job }) }, what, at)),
     still: inTurn,
     recordDestroyed: () => recordDestroyed(access),
     lastBefore: (time) => access.read<Time | null>('lastBefore', [time - STARTING]),
@@ -113,32 +120,37 @@ async function moveOut(access: Access, name: string, at: AtStep): Promise<void> 
 
 // ── pruning ──
 
+type PruneDeps = { readonly access: Access; readonly database: string; readonly prove: ProvenHolds['prove'] };
+
+/** `unproven`: what stays though its term is over, and why. */
 async function prune(
-  access: Access,
-  database: string,
+  { access, database, prove }: PruneDeps,
   before: Time,
   months: number,
   at: AtStep,
   stop?: AbortSignal,
-): Promise<number> {
+): Promise<{ readonly pruned: number; readonly unproven: readonly string[] }> {
   const all = await access.read<SegmentRow[]>('segments', null);
   sweep(database, all);
-  const holds = await access.read<HoldRow[]>('holds', null);
-  const due = all.filter((one) => one.state === 'moved' && monthEnd(one.month) <= before && !isHeld(one, holds));
+  const holds = await prove();
+  const isOver = (one: SegmentRow) => one.state === 'moved' && monthEnd(one.month) <= before;
+  const due = all.filter((one) => isOver(one) && !holds.some((hold) => holdTouches(hold, one)));
+  const wrong: string[] = [];
   let pruned = 0;
   for (const one of due) {
     const { name } = one;
-    const wrong = await unproven(access, one, all, before, stop);
-    if (wrong !== null) {
-      access.alarm(`audit/${name}.db is not destroyed, its term is not proven: ${wrong}; sealrelay log verify`);
+    const why = await unprovenBecause(access, one, all, before, stop);
+    if (why !== null) {
+      wrong.push(`audit/${name}.db is over its term and not destroyed, for that is not proven: ${why}`);
+      access.alarm(`${wrong.at(-1)}; sealrelay log verify`);
       continue;
     }
-    await access.write('pruneSegment', newVerb(access), [name, months]);
+    if (!(await access.write('pruneSegment', newVerb(access), [name, months]))) continue;
     await at('pruned');
     removeFile(database, name);
     pruned += 1;
   }
-  return pruned;
+  return { pruned, unproven: wrong };
 }
 
 /** Entries looked at by one call on the reader. */
@@ -147,9 +159,9 @@ const SLICE = 2_000;
 /** Why entries of a segment may be younger than its row says, which anybody can change who writes rows: their times stand in
  *  the chain, which must fit up to the hash from which verifying goes on when they are gone. Null: all are older than
  *  `before`, but those of a clock that is ahead even now. */
-async function unproven(
+async function unprovenBecause(
   access: Access,
-  { name, node, epoch, base, first, last, hash }: SegmentRow,
+  { name, node, epoch, base, first, last, hash, first_at, last_at }: SegmentRow,
   all: readonly SegmentRow[],
   before: Time,
   stop?: AbortSignal,
@@ -161,17 +173,19 @@ async function unproven(
     const to = Math.min(from + SLICE, base + last);
     const slice = await access.read<VerifySlice>('verifySegment', [name, [head, from, to]]);
     if (slice.bad) return `entry ${slice.bad.seq} ${slice.bad.what}`;
-    if (await access.read<boolean>('isYoungIn', [name, from, to, before, access.clock.now()]))
+    if (await access.read<boolean>('hasEntryOf', [name, from, to, before, access.clock.now()]))
       return 'an entry of it is younger than that';
+    // By these times a legal hold touches it or not.
+    for (const [since, until] of [
+      [Number.MIN_SAFE_INTEGER, first_at - 1] as const,
+      [last_at + 1, Number.MAX_SAFE_INTEGER] as const,
+    ])
+      if (await access.read<boolean>('hasEntryOf', [name, from, to, since, until]))
+        return 'its entries are of other times than its row says';
     head = slice.head;
   }
   const fits = head.seq === last && Buffer.compare(head.hash, hash) === 0;
   return fits ? null : 'its last entry is another';
-}
-
-/** A hold covers a month whole, since a segment is pruned whole: whose hold it is does not matter, only its time. */
-function isHeld({ first_at, last_at }: SegmentRow, holds: readonly HoldRow[]): boolean {
-  return holds.some(({ since, until }) => (since ?? 0) <= last_at && (until ?? Number.MAX_SAFE_INTEGER) > first_at);
 }
 
 function removeFile(database: string, name: string): void {
@@ -212,47 +226,4 @@ async function recordDestroyed(access: Access): Promise<boolean> {
   if (sum.bodies + sum.parcels === 0) return false;
   await access.write('recordDestroyed', newVerb(access), [JSON.stringify({ ...sum, through })]);
   return true;
-}
-
-// ── legal holds ──
-
-type Boxed = { readonly address: string | null; readonly reason: string };
-
-function holding(access: Access): Pick<Archive, 'holds' | 'addHold' | 'removeHold'> {
-  const where = (organization: string) => place.entry(organization, '-', 'log.hold_added');
-  return {
-    async holds() {
-      const vault = access.vault();
-      return (await access.read<HoldRow[]>('holds', null)).map((row): Hold => {
-        let boxed: Boxed = { address: null, reason: '' };
-        try {
-          boxed = openJson<Boxed>(vault, where(row.organization), row.box);
-        } catch (error) {
-          if (!(error instanceof VaultError)) throw error;
-        }
-        const { id, organization, message, since, until, added_at: addedAt } = row;
-        return { id, organization, message: message as QueueId | null, since, until, addedAt, ...boxed };
-      });
-    },
-    async addHold(hold: NewHold, actor) {
-      const { id, organization, address, message, since, until, reason } = hold;
-      const at = access.clock.now();
-      const vault = await readyVault(access, organization, at);
-      const tag = (column: string) =>
-        address === null ? null : toOctets(vault.tag(organization, column, address.toLowerCase()));
-      const detail = JSON.stringify({ hold: id, queueId: message, since, until, one: address !== null });
-      const box = boxJson(vault, where(organization), { address, reason } satisfies Boxed, at);
-      await access.write('addHold', newVerb(access), [
-        ...([id, organization, tag('sender'), tag('recipient'), message, since, until, box, actor, detail] as const),
-      ]);
-    },
-    async removeHold(id, actor, reason) {
-      const hold = (await access.read<HoldRow[]>('holds', null)).find((one) => one.id === id);
-      const organization = hold?.organization ?? '-';
-      const at = access.clock.now();
-      const vault = await readyVault(access, organization, at);
-      const box = boxJson(vault, place.entry(organization, '-', 'log.hold_removed'), { reason }, at);
-      await access.write('removeHold', newVerb(access), [id, actor, JSON.stringify({ hold: id }), box]);
-    },
-  };
 }

@@ -8,6 +8,7 @@ import type { ArchivistJob, SegmentRow } from '../sqlite/calls/archive.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 import type { FindCall, FoundEntry, FoundMessage, FoundPage } from '../sqlite/queries/erase.ts';
 import type { AtStep, Erased } from './archive-port.ts';
+import type { ProvenHolds } from './holds.ts';
 
 /** Messages in one transaction, whose entries one entry names. */
 const AT_ONCE = 50;
@@ -21,13 +22,19 @@ export type EraseRequest = {
   readonly reason: string;
   readonly dryRun?: boolean;
 };
-export type EraseDeps = { readonly access: Access; run(job: ArchivistJob): Promise<unknown> };
+export type EraseDeps = {
+  readonly access: Access;
+  readonly prove: ProvenHolds['prove'];
+  run(job: ArchivistJob): Promise<unknown>;
+};
 
 /** Rejects with QueueError `wrong state` when a legal hold covers a message. */
-export async function erase({ access, run }: EraseDeps, what: EraseRequest, at: AtStep): Promise<Erased> {
+export async function erase(deps: EraseDeps, what: EraseRequest, at: AtStep): Promise<Erased> {
+  const { access } = deps;
   const { organization, address } = what;
   const senderTags = (await tagsOf(access, 'sender', address, organization)) ?? [];
   const recipientTags = (await tagsOf(access, 'recipient', address, organization)) ?? [];
+  const holds = (await deps.prove()).map(({ id }) => id);
   const segments = await access.read<SegmentRow[]>('segments', null);
   const places = [...segments.filter((one) => one.state !== 'pruned').map((one) => one.name), null];
   const found = new Map<string | null, FoundMessage[]>();
@@ -49,7 +56,7 @@ export async function erase({ access, run }: EraseDeps, what: EraseRequest, at: 
         sum.entries += (await entriesOf(access, some)).length;
         continue;
       }
-      sum.entries += await eraseSome({ access, run }, { ...what, senderTags, recipientTags, segment, some }, at);
+      sum.entries += await eraseSome(deps, { ...what, senderTags, recipientTags, segment, some, holds }, at);
     }
   }
   if (!what.dryRun) await emptyLog(access);
@@ -83,20 +90,23 @@ type Some = EraseRequest & {
   readonly recipientTags: readonly Uint8Array[];
   readonly segment: string | null;
   readonly some: readonly FoundMessage[];
+  /** Ids of the legal holds that were looked at. */
+  readonly holds: readonly string[];
 };
 
 async function eraseSome({ access, run }: EraseDeps, what: Some, at: AtStep): Promise<number> {
-  const { organization, actor, reason, senderTags, recipientTags, segment, some } = what;
+  const { organization, actor, reason, senderTags, recipientTags, segment, some, holds } = what;
   const entries = await entriesOf(access, some);
   const now = access.clock.now();
   const vault = await readyVault(access, organization, now);
   const box = boxJson(vault, place.entry(organization, '-', 'log.erased'), { reason }, now);
   await access.write('erase', Buffer.from(access.random.bytes(16)).toString('hex'), [
     ...([organization, actor, detailsOf(entries, some.length), box] as const),
-    entries.map((one) => [one.n, one.segment] as const),
+    entries.map(({ n }) => n),
     some.map(({ n, id }) => [n, id] as const),
     senderTags.map(toOctets),
     recipientTags.map(toOctets),
+    holds,
   ]);
   await at('named');
   const touched = new Set(entries.flatMap((one) => one.segment ?? []));
@@ -105,7 +115,6 @@ async function eraseSome({ access, run }: EraseDeps, what: Some, at: AtStep): Pr
     const numbers = entries.filter((one) => one.segment === name).map(({ n }) => n);
     const messages = name === segment ? some.map(({ n }) => n) : [];
     await run({ kind: 'erase', name, what: { entries: numbers, messages, senderTags, recipientTags } });
-    await access.write('erasedIn', Buffer.from(access.random.bytes(16)).toString('hex'), [numbers]);
   }
   return entries.length;
 }

@@ -2,7 +2,7 @@
 // posted. Shapes of arguments, answers and rows: calls/. Threads see boxes, tags and clear columns, never what is in a box.
 
 import type { ApproveCall, AskCall } from './calls/approvals.ts';
-import type { Copied, EraseCall, HoldCall, MoveAnswer, MoveCall } from './calls/archive.ts';
+import type { Copied, EraseCall, HoldCall, HoldRow, MoveAnswer, MoveCall } from './calls/archive.ts';
 import type { CheckpointCall, EntryCall } from './calls/audit.ts';
 import type {
   AddAddressKeyCall,
@@ -92,11 +92,11 @@ export type WriterVerbs = {
   closeSegment: { args: readonly [Copied]; answer: null };
   moveOut: { args: MoveCall; answer: MoveAnswer };
   segmentMoved: { args: readonly [name: string]; answer: null };
-  pruneSegment: { args: readonly [name: string, months: number]; answer: null };
+  pruneSegment: { args: readonly [name: string, months: number]; answer: boolean };
   erase: { args: EraseCall; answer: null };
-  erasedIn: { args: readonly [numbers: readonly number[]]; answer: null };
   recordDestroyed: { args: readonly [detail: string]; answer: null };
   addHold: { args: HoldCall; answer: null };
+  putHoldBack: { args: readonly [row: HoldRow]; answer: boolean };
   removeHold: { args: readonly [id: string, actor: string, detail: string, reason: Octets]; answer: null };
   addKey: { args: KeyRowCall; answer: StoredKey };
   beginRotation: { args: readonly [mark: string, actor: string, detail: string, reason: Octets]; answer: null };

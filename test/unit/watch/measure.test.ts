@@ -12,6 +12,7 @@ test('a verification that could not be made is made again a quarter of an hour l
   const clock = { now: () => at, sleep: async () => {} };
   let at = 0;
   let verified = 0;
+  const wrong: string[] = [];
   const deps: MeasureDeps = {
     line: {
       clock,
@@ -32,6 +33,7 @@ test('a verification that could not be made is made again a quarter of an hour l
         return { entries: 2, intact: false, bad, head: null, signed: null, lost: { count: 0 } };
       },
     },
+    archive: { wrong: () => wrong },
     stats: () => ({ calls: 0, batches: 0, oldestRead: 0 }),
     wal: () => 0,
     disk: async () => ({ free: 1, reserve: 0 }),
@@ -45,6 +47,8 @@ test('a verification that could not be made is made again a quarter of an hour l
   try {
     at = 61 * MINUTE;
     expect((await measure.now()).audit?.bad).toBeNull();
+    wrong.push('audit/2026-03-1.db is not destroyed');
+    expect((await measure.now()).audit?.bad).toBe('audit/2026-03-1.db is not destroyed');
     at += 16 * MINUTE;
     await measure.now();
     expect(verified).toBe(2);

@@ -81,10 +81,13 @@ export type EraseCall = readonly [
   /** Clear detail of each `log.erased`. */
   details: readonly string[],
   reason: Octets,
-  entries: readonly (readonly [n: number, segment: string | null])[],
+  /** Numbers. */
+  entries: readonly number[],
   messages: readonly (readonly [n: number, id: string])[],
   senderTags: readonly Octets[],
   recipientTags: readonly Octets[],
+  /** Legal holds that were looked at: one that is newer may cover what is named here. */
+  holds: readonly string[],
 ];
 
 /** What of a segment is erased. */

@@ -1,4 +1,4 @@
-// closeSegment, moveOut, segmentMoved, pruneSegment, recordDestroyed, addHold, removeHold: closed months of the audit, and what
+// closeSegment, moveOut, segmentMoved, pruneSegment, recordDestroyed, addHold, removeHold, putHoldBack: closed months of the audit, and what
 // keeps them. What is deleted here stands in a synced segment, or is named by an entry.
 
 import Database from 'better-sqlite3';
@@ -7,6 +7,7 @@ import { goneDigest } from '../../../record/gone.ts';
 import type { Copied, HoldCall, HoldRow, MoveAnswer, MoveCall, SegmentRow } from '../calls/archive.ts';
 import { fromOctets, type Octets, toOctets } from '../calls/octets.ts';
 import { DELIVERIES } from '../calls/queue.ts';
+import { holdTouches, isSameHold } from '../legal-hold.ts';
 import { segmentPath } from '../segment-file.ts';
 import { missing } from '../sources.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
@@ -42,6 +43,7 @@ function makeSegments(w: Workbench) {
   const allPruned = db.prepare<[], SegmentRow>("SELECT * FROM segment WHERE state = 'pruned' ORDER BY no");
   const forgetErased = db.prepare('DELETE FROM erased WHERE n >= ? AND n <= ?');
   const destruction = db.prepare('INSERT INTO destruction (n) VALUES (?)');
+  const holds = db.prepare<[], HoldRow>('SELECT * FROM legal_hold');
 
   return {
     /** What was copied and synced is a segment from now on. */
@@ -59,11 +61,12 @@ function makeSegments(w: Workbench) {
       moved.run(name);
       return null;
     },
-    /** The file is removed after it: what is missing then is named. */
-    pruneSegment([name, months]: readonly [string, number], at: number): null {
+    /** The file is removed after it: what is missing then is named. False: a legal hold, set meanwhile, keeps it. */
+    pruneSegment([name, months]: readonly [string, number], at: number): boolean {
       const one = byName.get(name);
       if (!one) throw new Refusal('not found', `no segment ${name}`);
-      if (one.state === 'pruned') return null;
+      if (one.state === 'pruned') return true;
+      if (holds.all().some((hold) => holdTouches(hold, one))) return false;
       if (one.state !== 'moved') throw new Refusal('wrong state', `segment ${name} is not moved yet`);
       prune.run(at, name);
       forgetErased.run(one.base + one.first, one.base + one.last);
@@ -72,7 +75,7 @@ function makeSegments(w: Workbench) {
       const pruned = { segments: gone.length, entries, digest: goneDigest(gone) };
       const detail = JSON.stringify({ ...named(one), months, pruned });
       destruction.run(ledger.append(at, GATEWAY, null, null, KEEPER, 'log.pruned', detail, null));
-      return null;
+      return true;
     },
     /** What retention destroyed since it was recorded last. */
     recordDestroyed([detail]: readonly [string], at: number): null {
@@ -203,8 +206,22 @@ function makeHolds(w: Workbench) {
   );
   const byId = db.prepare<[string], HoldRow>('SELECT * FROM legal_hold WHERE id = ?');
   const remove = db.prepare('DELETE FROM legal_hold WHERE id = ?');
+  const restore = db.prepare(
+    `INSERT OR REPLACE INTO legal_hold (id, organization, sender_tag, recipient_tag, message, since, until, added_at, box)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
 
   return {
+    /** A row as the audit says that it is. False: it is so already. */
+    putHoldBack([row]: readonly [HoldRow], at: number): boolean {
+      const { id, organization, sender_tag, recipient_tag, message, since, until, added_at, box } = row;
+      const now = byId.get(id);
+      if (now && isSameHold(now, row)) return false;
+      restore.run(id, organization, sender_tag, recipient_tag, message, since, until, added_at, box);
+      const detail = JSON.stringify({ hold: id, was: now ? 'changed' : 'missing' });
+      ledger.append(at, organization, null, null, KEEPER, 'log.hold_restored', detail, null);
+      return true;
+    },
     addHold(call: HoldCall, at: number): null {
       const [id, organization, sender, recipient, message, since, until, box, actor, detail] = call;
       const tags = [sender, recipient].map((one) => (one === null ? null : fromOctets(one)));

@@ -1,0 +1,152 @@
+// Legal holds. A row says what may not be destroyed; the entries of the audit, which set and lift it, prove that. Who writes rows
+// can take one away, so before anything is destroyed for good the rows are compared with the entries, and put back as these say.
+
+import { VaultError } from '../../crypto/vault.ts';
+import type { QueueId } from '../../domain/ids.ts';
+import { boxJson, openJson, place } from '../queue/rows.ts';
+import { type Access, readyVault } from '../sqlite/access.ts';
+import type { HoldRow } from '../sqlite/calls/archive.ts';
+import { toOctets } from '../sqlite/calls/octets.ts';
+import { isSameHold } from '../sqlite/legal-hold.ts';
+import type { HoldEntries } from '../sqlite/queries/archive.ts';
+import type { Archive, Hold, NewHold } from './archive-port.ts';
+
+type Boxed = { readonly address: string | null; readonly reason: string };
+type Detail = {
+  readonly hold: string;
+  readonly queueId: string | null;
+  readonly since: number | null;
+  readonly until: number | null;
+  /** It names an address. */
+  readonly one: boolean;
+};
+
+export type ProvenHolds = Pick<Archive, 'holds' | 'addHold' | 'removeHold'> & {
+  /** The rows as the audit proves them. */
+  prove(): Promise<readonly HoldRow[]>;
+  /** What was put back in this process, in words. */
+  restored(): readonly string[];
+};
+
+const where = (organization: string) => place.entry(organization, '-', 'log.hold_added');
+
+export function openHolds(access: Access): ProvenHolds {
+  const rows = () => access.read<HoldRow[]>('holds', null);
+  const standing = readStanding(access);
+  const restored: string[] = [];
+  const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
+
+  async function prove(): Promise<readonly HoldRow[]> {
+    // Rows first: what is lifted after that has its entry when the entries are read.
+    const there = new Map((await rows()).map((row) => [row.id, row]));
+    let changed = false;
+    for (const entry of await standing()) {
+      const row = await rowOf(access, entry, there.get(entry.detail.hold));
+      const now = there.get(row.id);
+      if (now && isSameHold(now, row)) continue;
+      if (!(await access.write('putHoldBack', verb(), [row]))) continue;
+      changed = true;
+      restored.push(`legal hold ${row.id} was ${now ? 'changed' : 'taken away'} beside the audit, and is put back`);
+      access.alarm(`${restored.at(-1)}: somebody else wrote into the database`);
+    }
+    return changed ? await rows() : [...there.values()];
+  }
+
+  return {
+    prove,
+    restored: () => restored,
+    async holds() {
+      const vault = access.vault();
+      return (await prove()).map((row): Hold => {
+        const boxed = boxedOf(vault, row.organization, row.box) ?? { address: null, reason: '' };
+        const { id, organization, message, since, until, added_at: addedAt } = row;
+        return { id, organization, message: message as QueueId | null, since, until, addedAt, ...boxed };
+      });
+    },
+    async addHold(hold: NewHold, actor) {
+      const { id, organization, address, message, since, until, reason } = hold;
+      const at = access.clock.now();
+      const vault = await readyVault(access, organization, at);
+      const tag = (column: string) =>
+        address === null ? null : toOctets(vault.tag(organization, column, address.toLowerCase()));
+      const detail = JSON.stringify({
+        hold: id,
+        queueId: message,
+        since,
+        until,
+        one: address !== null,
+      } satisfies Detail);
+      const box = boxJson(vault, where(organization), { address, reason } satisfies Boxed, at);
+      await access.write('addHold', verb(), [
+        ...([id, organization, tag('sender'), tag('recipient'), message, since, until, box, actor, detail] as const),
+      ]);
+    },
+    async removeHold(id, actor, reason) {
+      const hold = (await prove()).find((one) => one.id === id);
+      const organization = hold?.organization ?? '-';
+      const at = access.clock.now();
+      const vault = await readyVault(access, organization, at);
+      const box = boxJson(vault, place.entry(organization, '-', 'log.hold_removed'), { reason }, at);
+      await access.write('removeHold', verb(), [id, actor, JSON.stringify({ hold: id }), box]);
+    },
+  };
+}
+
+type Entry = {
+  readonly organization: string;
+  readonly at: number;
+  readonly detail: Detail;
+  readonly boxed: Uint8Array;
+};
+
+/** Entries of holds that were set and not lifted. Entries are read once: later only what came since. */
+function readStanding(access: Access): () => Promise<readonly Entry[]> {
+  const standing = new Map<string, Entry>();
+  let through = 0;
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function more(): Promise<readonly Entry[]> {
+    for (let done = false; !done; ) {
+      const some = await access.read<HoldEntries>('holdEntries', [through]);
+      for (const { organization, at, event, detail: text, boxed } of some.rows) {
+        const detail = JSON.parse(text) as Detail;
+        if (event === 'log.hold_removed') standing.delete(detail.hold);
+        else standing.set(detail.hold, { organization, at, detail, boxed: boxed ?? new Uint8Array() });
+      }
+      ({ through, done } = some);
+    }
+    return [...standing.values()];
+  }
+  return () => {
+    const mine = last.then(more, more);
+    last = mine;
+    return mine;
+  };
+}
+
+function boxedOf(vault: ReturnType<Access['vault']>, organization: string, box: Uint8Array): Boxed | null {
+  try {
+    return openJson<Boxed>(vault, where(organization), box);
+  } catch (error) {
+    if (error instanceof VaultError) return null;
+    throw error;
+  }
+}
+
+/** The row that an entry speaks of. Where its box does not open, the address is that of the row as it is, or everybody's. */
+async function rowOf(access: Access, entry: Entry, now: HoldRow | undefined): Promise<HoldRow> {
+  const { organization, at, detail, boxed } = entry;
+  const vault = await readyVault(access, organization, access.clock.now());
+  const opened = boxedOf(vault, organization, boxed);
+  const address = opened?.address?.toLowerCase() ?? null;
+  const tag = (column: 'sender' | 'recipient'): Uint8Array | null => {
+    if (detail.one && opened === null) return now?.[`${column}_tag`] ?? null;
+    // A copy: a view of a pooled buffer would take its whole pool along to the other thread.
+    return address === null ? null : Uint8Array.from(vault.tag(organization, column, address));
+  };
+  const { hold: id, queueId: message, since, until } = detail;
+  return {
+    ...{ id, organization, sender_tag: tag('sender'), recipient_tag: tag('recipient') },
+    ...{ message, since, until, added_at: at, box: boxed },
+  };
+}
