@@ -1,11 +1,12 @@
 // Tells by mail what needs a person, and that it is over. What was told is kept in the store: a restart neither repeats it
 // nor forgets it. An alert goes as all our mail to staff does; while the last one to an organization has not ended (its way
-// back is down, so that it is held), another is made a day later at the earliest: alerts about held alerts do not pile up.
+// back is down, so that it is held), another is made a day later at the earliest: alerts about held alerts do not pile up. One
+// organization whose mail cannot be made keeps nobody else from being told; it hears of what still stands a day later. Logs codes.
 
 import type { Address, Duration, OrganizationName, QueueId } from '../domain/ids.ts';
 import { isEnded } from '../domain/states.ts';
 import { composeAlert } from '../mail/alert.ts';
-import { type Line, type OrganizationSettings, verbId } from '../relay/line.ts';
+import { codeOf, type Line, type OrganizationSettings, verbId } from '../relay/line.ts';
 import { isStaff, newMessageId, toStaff, writeOwn } from '../relay/own-mail.ts';
 import type { AlertMail, ToldAlert, WatchStore } from '../store/watch/port.ts';
 import { ALARMS } from './alarms.ts';
@@ -21,7 +22,7 @@ export type AlertDeps = {
 const HOUR: Duration = 3_600_000;
 const DAY: Duration = 24 * HOUR;
 
-/** True when a mail went out, or nothing was to be told: then these events were told. */
+/** Keys of the events that were told: to one organization at least. Those of no mail at all are told at the next look. */
 export async function tell(
   deps: AlertDeps,
   events: readonly Cause[],
@@ -35,15 +36,18 @@ export async function tell(
   if (keys.length + planned.over.length === 0) return new Set();
   const sent: AlertMail[] = [];
   for (const [organization, to] of addressees(deps)) {
-    if (
-      await isUnderWay(
-        line,
-        mails.find((one) => one.organization === organization.name),
-      )
-    )
-      continue;
-    const message = await send(line, organization, to, planned, [...keys, ...planned.over]);
-    sent.push({ organization: organization.name, message, at: now });
+    try {
+      const last = mails.find((one) => one.organization === organization.name);
+      if (await isUnderWay(line, last)) continue;
+      const message = await send(line, organization, to, planned, [...keys, ...planned.over]);
+      sent.push({ organization: organization.name, message, at: now });
+    } catch (error) {
+      line.meter.alarm('stage failed');
+      line.log.error(
+        { stage: 'alerts', organization: organization.name, code: codeOf(error) },
+        'an alert could not be made for an organization; the others are told',
+      );
+    }
   }
   if (sent.length === 0) return new Set();
   const kept: ToldAlert[] = [

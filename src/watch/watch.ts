@@ -1,7 +1,9 @@
 // The watch: looks at the gateway once a minute, judges what it measures, raises alarms and has them told. What does not begin
-// at once (a busy disk or loop may be so for a moment) must be so three times. Logs names of alarms, counts and codes.
+// at once (a busy disk or loop may be so for a moment) must be so three times. Each part of a look may fail or hang by itself: the
+// others go on, what stood stands on until it is measured again, and the next look comes. Logs names of alarms, counts and codes.
 
 import type { Duration, Time } from '../domain/ids.ts';
+import { DeadlineError } from '../net/deadline.ts';
 import { type AlarmName, codeOf, type Line } from '../relay/line.ts';
 import { STANDING } from './alarms.ts';
 import { type AlertDeps, tell } from './alerts.ts';
@@ -55,23 +57,26 @@ export function startWatch(deps: WatchDeps): Watch {
   }
 
   function failed(error: unknown): void {
-    line.meter.alarm('stage failed');
-    line.log.error({ stage: 'watch', code: codeOf(error) }, 'the watch failed and looks again in a minute');
+    const late = error instanceof DeadlineError;
+    line.meter.alarm(late ? 'long read' : 'stage failed');
+    const fields = { stage: 'watch', code: codeOf(error), ...(late && { part: error.what }) };
+    line.log.error(
+      fields,
+      late ? 'a look at the store has taken a minute and goes on' : 'the watch failed and looks again in a minute',
+    );
   }
 
+  const held = oneAtATime(line, 'held mail', () => lookAtHeld(deps));
+  const measuring = oneAtATime(line, 'figures', figures);
+  // Who hangs with the store's reader can send no mail: the metric and the log say so.
+  const telling = oneAtATime(line, 'alerts', see.tell);
+
   async function once(): Promise<void> {
-    // Who hangs with the store's reader can send no mail: the metric and the log say so.
-    const late = setTimeout(() => {
-      line.meter.alarm('long read');
-      line.log.error({ stage: 'watch' }, 'a look at the store has taken a minute and goes on');
-    }, MINUTE).unref();
-    try {
-      // When held mail cannot be looked at, people must be told all the more.
-      if (line.outages.trustsClock()) await lookAtHeld(deps).catch(failed);
-      await see(await figures());
-    } finally {
-      clearTimeout(late);
-    }
+    // When held mail cannot be looked at, or nothing can be measured, people must be told all the more.
+    if (line.outages.trustsClock()) await held().catch(failed);
+    const measured = await measuring().catch(failed);
+    if (measured !== undefined) see.raise(measured);
+    if (!stopped.signal.aborted) await telling().catch(failed);
   }
 
   const done = (async () => {
@@ -91,22 +96,42 @@ export function startWatch(deps: WatchDeps): Watch {
   };
 }
 
+/** Waits for `part` a minute at most, then rejects with DeadlineError. One that goes on is not begun anew: it is waited for. */
+function oneAtATime<T>({ clock }: Pick<Line, 'clock'>, what: string, part: () => Promise<T>): () => Promise<T> {
+  let underWay: Promise<T> | null = null;
+  return async () => {
+    underWay ??= part().finally(() => {
+      underWay = null;
+    });
+    const ended = new AbortController();
+    const late = clock.sleep(MINUTE, ended.signal).then(() => {
+      throw new DeadlineError(what);
+    });
+    try {
+      return await Promise.race([underWay, late]);
+    } finally {
+      ended.abort();
+    }
+  };
+}
+
 /** From look to look: what stands, and which events were told. */
-function makeSeer({ line, store, to, raised, stands }: WatchDeps): (figures: readonly Watched[]) => Promise<void> {
+function makeSeer({ line, store, to, raised, stands }: WatchDeps) {
   const inARow = new Map<string, number>();
   const told = new Map<string, number>();
+  let causes: readonly Cause[] = [];
   let standing: ReadonlySet<string> = new Set();
 
   function standingNow(figures: readonly Watched[]): Cause[] {
-    const causes: Cause[] = [];
+    const now: Cause[] = [];
     for (const { alarm, of, light, value } of figures) {
       const cause: Cause = { name: alarm, value, ...(of !== undefined && { of }) };
       const key = keyOf(cause);
       inARow.set(key, light === 'green' ? 0 : (inARow.get(key) ?? 0) + 1);
       const times = PERSISTENT.has(alarm) && !standing.has(key) ? TIMES : 1;
-      if (light !== 'green' && inARow.get(key)! >= times) causes.push(cause);
+      if (light !== 'green' && inARow.get(key)! >= times) now.push(cause);
     }
-    return causes;
+    return now;
   }
 
   function events(): Cause[] {
@@ -118,16 +143,20 @@ function makeSeer({ line, store, to, raised, stands }: WatchDeps): (figures: rea
     });
   }
 
-  return async (figures) => {
-    const causes = standingNow(figures);
-    for (const cause of causes) {
-      if (standing.has(keyOf(cause))) continue;
-      line.meter.alarm(cause.name);
-      line.log.warn({ alarm: cause.name }, 'a person is needed: sealrelay doctor');
-    }
-    standing = new Set(causes.map(keyOf));
-    stands(new Set(causes.map(({ name }) => name)));
-    const counts = new Map(raised().map(({ name, count }) => [name, count]));
-    for (const key of await tell({ line, store, to }, events(), causes)) told.set(key, counts.get(key) ?? 0);
+  return {
+    raise(figures: readonly Watched[]): void {
+      causes = standingNow(figures);
+      for (const cause of causes) {
+        if (standing.has(keyOf(cause))) continue;
+        line.meter.alarm(cause.name);
+        line.log.warn({ alarm: cause.name }, 'a person is needed: sealrelay doctor');
+      }
+      standing = new Set(causes.map(keyOf));
+      stands(new Set(causes.map(({ name }) => name)));
+    },
+    async tell(): Promise<void> {
+      const counts = new Map(raised().map(({ name, count }) => [name, count]));
+      for (const key of await tell({ line, store, to }, events(), causes)) told.set(key, counts.get(key) ?? 0);
+    },
   };
 }
