@@ -13,7 +13,10 @@ export type Evidence = {
   readonly from: number;
   readonly to: number;
   readonly terms: readonly TermHit[];
-  readonly persons: readonly PersonSign[];
+  /** Asked for only when they can make a difference: to look for them costs as much as all the numbers do. */
+  readonly persons: () => readonly PersonSign[];
+  /** Whether one of them is of the kind `person`. */
+  readonly namesPerson: () => boolean;
   readonly numbers: readonly { readonly start: number; readonly type: FindingType; readonly confidence: Confidence }[];
 };
 
@@ -44,13 +47,21 @@ export function createJudge(): Judge {
     if (phi) return;
     for (const { type, confidence } of evidence.numbers) {
       if (confidence === 'low') continue;
-      if (PATIENT_NUMBERS.has(type)) phi = true;
-      else if (type === 'DOB') birthDate = true;
+      if (PATIENT_NUMBERS.has(type)) {
+        phi = true;
+        return;
+      }
+      if (type === 'DOB') birthDate = true;
       else if (type === 'NPI' || type === 'DEA') provider = true;
     }
-    const found = mayTellOfHealth(evidence) ? healthOf(evidence) : NO_HEALTH;
-    if (together(evidence, found)) phi = true;
-    if (evidence.persons.some((sign) => sign.kind === 'person')) personSources.add(source);
+    if (!mayTellOfHealth(evidence)) {
+      if (!personSources.has(source) && evidence.namesPerson()) personSources.add(source);
+      return;
+    }
+    const persons = evidence.persons();
+    const found = healthOf(evidence, persons);
+    if (together(persons, found)) phi = true;
+    if (persons.some((sign) => sign.kind === 'person')) personSources.add(source);
     for (const term of found.health) {
       healthSources.add(source);
       if (terms.size < TERMS_MAX) terms.add(term.text);
@@ -98,20 +109,19 @@ function paragraphAt(starts: readonly number[], place: number): number {
 }
 
 type Found = { readonly health: readonly Health[]; readonly paragraphs: readonly number[] };
-const NO_HEALTH: Found = { health: [], paragraphs: [0] };
 
 function mayTellOfHealth({ terms, numbers }: Evidence): boolean {
   return terms.length > 0 || numbers.some(({ type }) => type === 'ICD10');
 }
 
 /** Health words and codes of the stretch that are not silenced by their paragraph. */
-function healthOf(evidence: Evidence): Found {
+function healthOf(evidence: Evidence, persons: readonly PersonSign[]): Found {
   const paragraphs = paragraphsOf(evidence);
   const silent = new Set<number>();
   for (const { start, term } of evidence.terms) {
     if (term.kind === 'general' || term.kind === 'disclaimer') silent.add(paragraphAt(paragraphs, start));
   }
-  for (const { start, kind } of evidence.persons) if (kind === 'person') silent.delete(paragraphAt(paragraphs, start));
+  for (const { start, kind } of persons) if (kind === 'person') silent.delete(paragraphAt(paragraphs, start));
   const health: Health[] = [];
   for (const { start, term } of evidence.terms) {
     if (term.kind === 'general' || term.kind === 'disclaimer' || start < evidence.from || start >= evidence.to)
@@ -135,7 +145,7 @@ function add(beside: Beside, { text, strong }: Health): void {
 }
 
 /** R3 and R6: a person or an age near two different health words or a strong one. */
-function together(evidence: Evidence, { health, paragraphs }: Found): boolean {
+function together(persons: readonly PersonSign[], { health, paragraphs }: Found): boolean {
   if (health.length === 0) return false;
   const byParagraph = new Map<number, Beside>();
   for (const one of health) {
@@ -143,7 +153,7 @@ function together(evidence: Evidence, { health, paragraphs }: Found): boolean {
     add(known, one);
     byParagraph.set(one.paragraph, known);
   }
-  const signs = [...evidence.persons].sort((a, b) => a.start - b.start);
+  const signs = [...persons].sort((a, b) => a.start - b.start);
   let first = 0;
   for (const sign of signs) {
     const own = byParagraph.get(paragraphAt(paragraphs, sign.start));

@@ -65,16 +65,24 @@ export const SIGNS: readonly Sign[] = [
 
 /** All signs in order of kind; at most 1,000 of each. `hints`: bit i, whether the i-th of SIGNS is to be looked for. */
 export function findPersons(text: string, hints = -1): PersonSign[] {
-  const found: PersonSign[] = [];
+  return [...signsIn(text, hints)];
+}
+
+/** Whether one of them is of the kind `person` and begins between the two places. */
+export function namesPerson(text: string, hints: number, from: number, to: number): boolean {
+  for (const { start } of signsIn(text, hints, 'person')) if (start >= from && start < to) return true;
+  return false;
+}
+
+function* signsIn(text: string, hints: number, only?: PersonSign['kind']): Generator<PersonSign, void, void> {
   for (const [i, { kind, pattern, last }] of SIGNS.entries()) {
-    if ((hints & (1 << i)) === 0) continue;
+    if ((hints & (1 << i)) === 0 || (only !== undefined && only !== kind)) continue;
     let count = 0;
     for (const start of last ? startsBefore(text, last, pattern) : startsOf(text, pattern)) {
       if (++count > MOST) break;
-      found.push({ start, kind });
+      yield { start, kind };
     }
   }
-  return found;
 }
 
 const MOST = 1_000;

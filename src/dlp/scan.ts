@@ -13,7 +13,7 @@ import { findMbi } from './mbi.ts';
 import { findMrn, NEEDS as MRN_NEEDS } from './mrn.ts';
 import { findNpi, NEEDS as NPI_NEEDS } from './npi.ts';
 import { Page } from './page.ts';
-import { findPersons, SIGNS } from './person.ts';
+import { findPersons, namesPerson, SIGNS } from './person.ts';
 import { findPlanId, NEEDS as PLANID_NEEDS } from './planid.ts';
 import { findSsn } from './ssn.ts';
 import { unitsOf } from './units.ts';
@@ -98,9 +98,16 @@ export function createScanner(): Scanner {
     }
     for (const hit of terms) if (counts(hit.start)) noteWord(hit, zone, part, offset);
     // A name in an address line is no patient.
-    const named =
-      zone === 'header' ? [] : findPersons(text, hints >>> DETECTORS.length).filter((sign) => counts(sign.start));
-    judge.hear(sourceOf(zone, part), { text, from, to, terms, persons: named, numbers });
+    const signs = zone === 'header' ? 0 : hints >>> DETECTORS.length;
+    judge.hear(sourceOf(zone, part), {
+      text,
+      from,
+      to,
+      terms,
+      persons: () => findPersons(text, signs).filter((sign) => counts(sign.start)),
+      namesPerson: () => namesPerson(text, signs, from, to),
+      numbers,
+    });
   };
 
   const noteWord = ({ start, term }: TermHit, zone: Zone, part: number, offset: number) => {
