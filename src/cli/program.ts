@@ -46,7 +46,7 @@ const COMMANDS: readonly Entry[] = [
     summary: 'what waits for another operator, and what was done without',
     load: () => import('./approvals/approvals.ts'),
   },
-  { name: 'user', summary: 'operators of this gateway and their tokens', load: () => import('./user.ts') },
+  { name: 'user', summary: 'operators of this gateway and their tokens', load: () => import('./user/user.ts') },
   {
     name: 'recover',
     summary: 'rebuild the queue from the bodies when the database is lost',

@@ -6,7 +6,7 @@
 import type { z } from 'zod';
 import { QueueError } from '../store/queue/port.ts';
 import { approvalCommands } from './approvals/commands.ts';
-import { passGuard } from './approvals/guard.ts';
+import { passGuard, runPassed } from './approvals/guard.ts';
 import { backupCommands } from './backup.ts';
 import { type Command, type Context, ControlError, type Page } from './command.ts';
 import type { Caller, ControlDeps } from './deps.ts';
@@ -76,8 +76,9 @@ export function createControl(deps: ControlDeps): Control {
     const context: Context = { deps, caller, page, confirmed: null };
     if (command.guard === undefined) return command.run(context, args as never);
     const asked = { command: command.name, args, breakGlass: request.breakGlass ?? false };
-    const confirmed = await passGuard(context, asked, await command.guard(deps, args as never));
-    return command.run({ ...context, confirmed }, args as never);
+    const passed = await passGuard(context, asked, await command.guard(deps, args as never));
+    const confirmed = passed?.of ?? null;
+    return runPassed(context, passed, () => command.run({ ...context, confirmed }, args as never));
   }
 
   function addFirst(given: unknown): Promise<unknown> {
@@ -86,7 +87,7 @@ export function createControl(deps: ControlDeps): Control {
       throw new ControlError('usage', 'the first operator must be an admin', 'use --role admin');
     const added = adding.then(async () => {
       if ((await deps.accounts.operators()).length > 0) throw unknownToken(false);
-      return addUser(deps, { actor: 'gateway', role: 'admin' }, args);
+      return addUser(deps, { actor: 'gateway' }, args);
     });
     adding = added.catch(() => undefined);
     return added;

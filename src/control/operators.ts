@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Address } from '../domain/ids.ts';
 import type { Operator } from '../store/accounts/port.ts';
-import { type Guard, UNGUARDED } from './approvals/guarded.ts';
+import { type Guard, needed, UNGUARDED } from './approvals/guarded.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import type { Caller, ControlDeps } from './deps.ts';
 import { hashToken, newToken } from './tokens.ts';
@@ -16,19 +16,35 @@ const ADDRESS = z
   .max(320)
   .regex(/^[^\s@]*@[^\s@]+\.[^\s@]+$/, 'write user@domain, or @domain for a whole domain');
 
-export const addUserArgs = z.strictObject({ name: NAME, role: z.enum(['admin', 'auditor']), reason: REASON });
+export const addUserArgs = z.strictObject({
+  name: NAME,
+  role: z.enum(['admin', 'auditor']),
+  /** Of a token that its owner made: nobody else sees it. */
+  fingerprint: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, '64 characters 0-9, a-f are wanted, from: sealrelay user token')
+    .optional(),
+  reason: REASON,
+});
+export type AddUserArgs = z.output<typeof addUserArgs>;
 
-/** Makes an operator and gives the token, the only time it is shown. Throws ControlError. */
-export async function addUser(deps: ControlDeps, caller: Caller, args: z.output<typeof addUserArgs>) {
+/** Makes an operator and gives the token, the only time it is shown; null with a fingerprint. Throws ControlError. */
+export async function addUser(
+  deps: Pick<ControlDeps, 'accounts' | 'clock' | 'random'>,
+  { actor }: Pick<Caller, 'actor'>,
+  args: AddUserArgs,
+) {
   const operators = await deps.accounts.operators();
   if (operators.some((one) => one.name === args.name)) {
     throw new ControlError('usage', `${args.name} exists`, 'remove it first, or choose another name');
   }
-  const token = newToken(deps.random);
-  const tokenHash = hashToken(token);
+  const token = args.fingerprint === undefined ? newToken(deps.random) : null;
+  const tokenHash = token === null ? Buffer.from(args.fingerprint ?? '', 'hex') : hashToken(token);
   if (tokenHash === null) throw new Error('a new token is a token');
+  if (operators.some((one) => Buffer.compare(one.tokenHash, tokenHash) === 0))
+    throw new ControlError('usage', 'that token belongs to another operator', 'each makes one: sealrelay user token');
   const operator: Operator = { name: args.name, role: args.role, tokenHash, createdAt: deps.clock.now() };
-  await deps.accounts.addOperator(operator, caller.actor, args.reason);
+  await deps.accounts.addOperator(operator, actor, args.reason);
   return { name: args.name, role: args.role, token };
 }
 
@@ -36,6 +52,18 @@ export async function addUser(deps: ControlDeps, caller: Caller, args: z.output<
 async function guardOperators(deps: ControlDeps): Promise<Guard> {
   const admins = (await deps.accounts.operators()).filter(({ role }) => role === 'admin');
   return admins.length > 1 ? { kinds: ['operators'], of: '' } : UNGUARDED;
+}
+
+/** Who sees the token of a second admin is both: where operators take another, the new one makes it. */
+async function guardNewOperator(deps: ControlDeps, { name, fingerprint }: AddUserArgs): Promise<Guard> {
+  const guard = await guardOperators(deps);
+  if (needed(deps.fourEyes(), guard).length > 0 && fingerprint === undefined)
+    throw new ControlError(
+      'usage',
+      'with four_eyes nobody but its owner may see a token',
+      `${name}: sealrelay user token; then you: sealrelay user add ${name} … --fingerprint FINGERPRINT`,
+    );
+  return guard;
 }
 
 async function removeUser({ deps, caller }: Context, args: { name: string; reason: string }) {
@@ -93,7 +121,7 @@ async function removeLogin({ deps, caller }: Context, args: { name: string; reas
 const removeArgs = z.strictObject({ name: NAME, reason: REASON });
 
 export const operatorCommands: readonly Command[] = [
-  command('user.add', 'write', addUserArgs, ({ deps, caller }, args) => addUser(deps, caller, args), guardOperators),
+  command('user.add', 'write', addUserArgs, ({ deps, caller }, args) => addUser(deps, caller, args), guardNewOperator),
   command('user.remove', 'write', removeArgs, removeUser, guardOperators),
   command('user.list', 'read', z.strictObject({}), async ({ deps, page }) => {
     const operators = await deps.accounts.operators();

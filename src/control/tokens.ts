@@ -47,6 +47,11 @@ export function hashToken(token: string): Uint8Array | null {
   return createHash('sha256').update(bytes).digest();
 }
 
+/** By which a token that nobody else has seen is made known: its hash in hex, 64 characters. */
+export function fingerprintOf(token: string): string {
+  return Buffer.from(hashToken(token) ?? []).toString('hex');
+}
+
 /** The operator whose token it is; every operator is compared, in constant time. */
 export function operatorOf(token: string, operators: readonly Operator[]): Operator | null {
   const hash = hashToken(token);

@@ -27,7 +27,7 @@ const listed = async () =>
   (await as('ann', 'approvals', 'list', '--json')).out
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as { id: string; state: string; command: string });
+    .map((line) => JSON.parse(line) as { id: string; state: string; command: string; failed: boolean });
 const hold = async () => {
   const id = await world.send({ to: ['pat@held.test'], subject: 'x' });
   await world.reaches(id, 'held');
@@ -104,13 +104,42 @@ test('break-glass is done at once, raises an alarm, and stays listed until anoth
   expect(await listed()).toEqual([]);
 });
 
+test('break-glass that failed, or changed nothing, is listed as that', async () => {
+  const nothing = '05tq3m8k2v0c9a1b2c3d4e5f';
+  expect((await drop('ann', nothing, '--break-glass')).code).not.toBe(4);
+  await as('ann', 'log', 'hold', 'remove', 'none', '--reason', 'test', '--break-glass');
+  const both = await listed();
+  expect(both.map(({ command }) => command)).toEqual(expect.arrayContaining(['log.hold.remove']));
+  expect(both.every(({ state, failed }) => state === 'unreviewed' && failed)).toBe(true);
+  expect((await as('bob', 'approvals', 'list')).out).toContain('failed');
+  for (const one of both) expect((await as('bob', 'approvals', 'review', one.id, '--reason', 'seen')).code).toBe(0);
+  expect(await listed()).toEqual([]);
+  expect((await as('ann', 'log', 'export')).out).toContain('"event":"approval.failed"');
+});
+
 test('nobody makes a second self: operators take another operator though they are not listed', async () => {
-  const asked = await as('ann', 'user', 'add', 'eve', '--role', 'admin');
+  const own = (await as('eve', 'user', 'token', '--write', join(world.files.folder, 'eve'))).out.trim();
+  const add = (...more: string[]) => as('ann', 'user', 'add', 'eve', '--role', 'admin', ...more);
+  // Who asks may not see the token: its owner makes it.
+  for (const more of [[], ['--break-glass', '--reason', 'now']])
+    expect(await add(...more)).toMatchObject({ code: 2, err: expect.stringContaining('eve: sealrelay user token') });
+  expect(await add('--fingerprint', 'abc')).toMatchObject({ code: 2 });
+  const asked = await add('--fingerprint', own);
   expect(asked.code).toBe(4);
   expect((await as('bob', 'approvals', 'refuse', idIn(asked.err), '--reason', 'who is eve?')).code).toBe(0);
-  expect((await as('ann', 'user', 'add', 'eve', '--role', 'admin')).code).toBe(4);
+  const again = await add('--fingerprint', own);
+  expect(again.code).toBe(4);
   expect((await as('ann', 'user', 'list')).out).not.toContain('eve');
-  for (const one of await listed()) await as('bob', 'approvals', 'refuse', one.id, '--reason', 'no');
+  expect((await as('bob', 'approvals', 'list')).out).toContain(`fingerprint=${own}`);
+  expect((await as('bob', 'approvals', 'confirm', idIn(again.err), '--reason', 'eve read it to me')).code).toBe(0);
+  const done = await add('--fingerprint', own);
+  expect(done).toMatchObject({ code: 0, out: '' });
+  expect(readFileSync(join(world.files.folder, 'eve'), 'utf8')).toMatch(/^[a-z2-7]{32}\n$/);
+  expect((await as('eve', 'user', 'list')).out).toContain('eve');
+  expect(await as('eve', 'user', 'token')).toMatchObject({ code: 1, err: expect.stringContaining('exists') });
+  const removal = await as('ann', 'user', 'remove', 'eve', '--reason', 'test');
+  await as('bob', 'approvals', 'confirm', idIn(removal.err), '--reason', 'ok');
+  expect((await as('ann', 'user', 'remove', 'eve', '--reason', 'test')).code).toBe(0);
 });
 
 const write = (more: object) => {

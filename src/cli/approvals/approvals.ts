@@ -77,8 +77,9 @@ function linesOf(one: ApprovalView): string[] {
   const words = Object.entries(args).filter(([, value]) => value !== false && value !== '');
   const what = words.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   return [
-    `${one.id}  ${one.state.padEnd(10)}  ${plain(one.askedBy)}  ${one.askedAt}${one.until === null ? '' : `, until ${one.until}`}`,
+    `${one.id}  ${(one.failed ? 'failed' : one.state).padEnd(10)}  ${plain(one.askedBy)}  ${one.askedAt}${one.until === null ? '' : `, until ${one.until}`}`,
     `  ${plain([one.command, ...what].join(' '))}`,
+    ...(one.failed ? ['  break-glass that did nothing: it failed, and is not reviewed yet'] : []),
     ...(one.reason === '' ? [] : [`  because: ${plain(one.reason)}`]),
     ...(one.state === 'confirmed'
       ? [`  confirmed by ${plain(one.decidedBy ?? '')}: ${plain(one.askedBy)} may do it now`]

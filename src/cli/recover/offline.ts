@@ -41,6 +41,7 @@ export async function offlineDeps({ config: given, master: file }: OfflineOption
   if (file === undefined && config.keys.master === undefined) refuseNewMaster(config.storage.path);
   return {
     path: config.storage.path,
+    fourEyes: config.four_eyes,
     node: config.node,
     master: file !== undefined ? readMasterFile(file) : await openMaster(config, { secrets, random, credentials }),
     clock: { now: Date.now, sleep: () => Promise.resolve() },

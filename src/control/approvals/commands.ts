@@ -13,9 +13,9 @@ const decideArgs = z.strictObject({
 });
 
 function approvalView(one: Approval) {
-  const { id, state, command, args, reason, askedBy, decidedBy } = one;
+  const { id, state, command, args, reason, askedBy, decidedBy, failed } = one;
   const until = state === 'unreviewed' ? null : iso(one.until);
-  return { id, state, command, args, reason, askedBy, askedAt: iso(one.askedAt), until, decidedBy };
+  return { id, state, command, args, reason, askedBy, askedAt: iso(one.askedAt), until, decidedBy, failed };
 }
 export type ApprovalView = ReturnType<typeof approvalView>;
 

@@ -24,6 +24,8 @@ export type Approval = Asked & {
   readonly until: Time;
   readonly decidedBy: Actor | null;
   readonly decidedAt: Time | null;
+  /** Of what was done without: it failed, or changed nothing. */
+  readonly failed: boolean;
 };
 
 export interface Approvals {
@@ -37,5 +39,7 @@ export interface Approvals {
   confirm(id: string, actor: Actor, reason: string): Promise<void>;
   refuse(id: string, actor: Actor, reason: string): Promise<void>;
   use(id: string, actor: Actor): Promise<void>;
+  /** Marks one that was done without as failed; it stays unreviewed. */
+  fail(id: string, actor: Actor): Promise<void>;
   review(id: string, actor: Actor, reason: string): Promise<void>;
 }

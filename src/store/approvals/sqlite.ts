@@ -13,7 +13,13 @@ import type { Approval, ApprovalState, Approvals } from './port.ts';
 
 type Boxed = Omit<Approval, 'id'>;
 /** A step: from which state, to which, and whether only who did not ask may take it. */
-type Step = { readonly from: readonly ApprovalState[]; readonly to: ApprovalState; readonly other: boolean };
+type Step = {
+  readonly from: readonly ApprovalState[];
+  readonly to: ApprovalState;
+  readonly other: boolean;
+  /** It was done without, and failed. */
+  readonly failed?: true;
+};
 
 const boxPlace = (id: string): BoxPlace => ({ organization: GATEWAY, table: 'approval', row: id, column: 'box' });
 
@@ -21,14 +27,15 @@ export function openApprovals(access: Access): Approvals {
   const random = (octets: number) => Buffer.from(access.random.bytes(octets)).toString('hex');
   const open = ({ id, box }: ApprovalRow): Approval => ({
     id,
-    ...openJson<Boxed>(access.vault(), boxPlace(id), box),
+    failed: false,
+    ...openJson<Omit<Boxed, 'failed'>>(access.vault(), boxPlace(id), box),
   });
   const detailOf = ({ id, command, askedBy }: Approval) => JSON.stringify({ approval: id, command, askedBy });
 
   /** What went its way in this process: who writes rows can put the box of before back. */
   const over = new Set<string>();
 
-  async function move(id: string, { from, to, other }: Step, actor: Actor, reason: string): Promise<void> {
+  async function move(id: string, { from, to, other, failed }: Step, actor: Actor, reason: string): Promise<void> {
     const at = access.clock.now();
     const vault = await readyVault(access, GATEWAY, at);
     const row = await access.read<ApprovalRow | null>('approval', id);
@@ -44,12 +51,13 @@ export function openApprovals(access: Access): Approvals {
       throw new QueueError('wrong state', `the time of ${id} is over`);
     if (other && before.askedBy === actor)
       throw new QueueError('wrong state', 'you asked for it yourself: another operator has to do that');
-    const { id: _, ...after } = { ...before, state: to, decidedBy: actor, decidedAt: at };
-    const event = `approval.${to}`;
+    const { id: _, ...same } = before;
+    const after: Boxed = failed ? { ...same, failed } : { ...same, state: to, decidedBy: actor, decidedAt: at };
+    const event = failed ? 'approval.failed' : `approval.${to}`;
     await access.write('approve', random(16), [
       id,
       toOctets(row.box),
-      boxJson(vault, boxPlace(id), after satisfies Boxed, at),
+      boxJson(vault, boxPlace(id), after, at),
       to,
       actor,
       event,
@@ -63,7 +71,8 @@ export function openApprovals(access: Access): Approvals {
     async ask(asked, actor, until, state) {
       const at = access.clock.now();
       const vault = await readyVault(access, GATEWAY, at);
-      const boxed: Boxed = { ...asked, state, askedBy: actor, askedAt: at, until, decidedBy: null, decidedAt: null };
+      const undecided = { decidedBy: null, decidedAt: null, failed: false };
+      const boxed: Boxed = { ...asked, state, askedBy: actor, askedAt: at, until, ...undecided };
       const approval: Approval = { id: random(4), ...boxed };
       const box = boxJson(vault, boxPlace(approval.id), boxed, at);
       const event = state === 'waiting' ? 'approval.asked' : 'approval.bypassed';
@@ -86,6 +95,7 @@ export function openApprovals(access: Access): Approvals {
     refuse: (id, actor, reason) =>
       move(id, { from: ['waiting', 'confirmed'], to: 'refused', other: false }, actor, reason),
     use: (id, actor) => move(id, { from: ['confirmed'], to: 'used', other: false }, actor, ''),
+    fail: (id, actor) => move(id, { from: ['unreviewed'], to: 'unreviewed', other: false, failed: true }, actor, ''),
     review: (id, actor, reason) => move(id, { from: ['unreviewed'], to: 'reviewed', other: true }, actor, reason),
   };
 }

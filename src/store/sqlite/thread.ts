@@ -38,17 +38,25 @@ export type Thread = {
   close(): Promise<void>;
 };
 
-/** Starts `file` and resolves when it is ready; rejects with its words when it refuses. `onGrown`: many entries more. */
+/** Of the file of a thread, for who looks at the threads of the process. */
+function nameOf(file: URL): string {
+  if (file.pathname.endsWith('/backup/thread.ts')) return 'store backup';
+  return file.pathname.endsWith('/writer.ts') ? 'store writer' : 'store reader';
+}
+
+/** Starts `file` and resolves when it is ready; rejects with its words when it refuses. `onGrown`: many entries more; `onFull`: the
+ *  reserve was removed. */
 export async function startThread(
   file: URL,
   data: unknown,
   onFailed: (why: string) => void,
   faults?: Faults,
   onGrown?: () => void,
+  onFull?: () => void,
 ): Promise<Thread> {
   const worker = new Worker(file, {
     workerData: data,
-    name: file.pathname.includes('writer') ? 'store writer' : 'store reader',
+    name: nameOf(file),
   });
   const waiting = new Map<number, Waiting>();
   const counts = { posted: 0, calls: 0, answered: 0 };
@@ -99,6 +107,7 @@ export async function startThread(
     else if ('refused' in message) ready.reject(Object.assign(new Error(message.refused), { code: message.code }));
     else if ('failed' in message) onFailed(message.failed);
     else if ('grown' in message) onGrown?.();
+    else if ('full' in message) onFull?.();
   });
   let started = false;
   let closing = false;
