@@ -51,8 +51,15 @@ test('an admin is added to a stopped gateway, and that stands in the audit and i
     .map((line) => JSON.parse(line) as object);
   expect(entries.at(-1)).toMatchObject({ actor: 'host (offline)', boxed: { reason: 'ann lost her token' } });
   expect((await run('log', 'verify')).code).toBe(0);
-  const listed = (await run('approvals', 'list', '--json')).out.trim();
-  expect(JSON.parse(listed)).toMatchObject({ state: 'unreviewed', command: 'user.add --offline', askedBy: 'beth' });
+  const listed = (await run('approvals', 'list', '--json')).out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const common = { state: 'unreviewed', command: 'user.add --offline' };
+  expect(listed).toMatchObject([
+    { ...common, askedBy: 'ann', failed: true },
+    { ...common, askedBy: 'beth', failed: false },
+  ]);
 });
 
 test('without a database nothing is made', async () => {

@@ -31,12 +31,15 @@ export async function addOffline(given: AddUserArgs, options: OfflineOptions) {
     const copy = (rows: Parameters<typeof writeKeysFile>[1]) => writeKeysFile(join(path, 'bodies'), rows);
     ring = await openRing({ master, keyring: store.keyring, random, copy });
     await ring.ready('-', clock.now());
-    const { reason, ...what } = args.data;
-    if (deps.fourEyes.length > 0) {
-      const asked = { command: 'user.add --offline', args: what, of: '', reason };
-      await store.approvals.ask(asked, args.data.name, clock.now(), 'unreviewed');
+    const { reason, name, role } = args.data;
+    const asked = { command: 'user.add --offline', args: { name, role }, of: '', reason };
+    const listed = deps.fourEyes.length > 0 ? await store.approvals.ask(asked, name, clock.now(), 'unreviewed') : null;
+    try {
+      return await withNext(addUser({ accounts: store.accounts, clock, random }, { actor: ACTOR }, args.data));
+    } catch (error) {
+      if (listed !== null) await store.approvals.fail(listed.id, ACTOR);
+      throw error;
     }
-    return await withNext(addUser({ accounts: store.accounts, clock, random }, { actor: ACTOR }, args.data));
   } finally {
     await store.close();
     ownAsFolder(path);
