@@ -52,7 +52,8 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
   const lanes = openLanes(db);
   const usage = openUsage(db);
   const readTally = db.prepare<[], { value: string }>("SELECT value FROM tally WHERE name = 'queue'");
-  const writeTally = db.prepare("INSERT OR REPLACE INTO tally (name, value) VALUES ('queue', ?)");
+  db.prepare("INSERT OR IGNORE INTO tally (name, value) VALUES ('queue', ?)").run(JSON.stringify(EMPTY));
+  const writeTally = db.prepare("UPDATE tally SET value = ? WHERE name = 'queue'");
   const addOrganization = db.prepare('INSERT OR IGNORE INTO organization (name) VALUES (?)');
   const organizations = new Set<string>();
   const tally: Tally = { ...EMPTY };

@@ -13,16 +13,17 @@ type RenewCall = readonly [owner: string, until: number, deliveries: readonly st
 
 export function makeLease(w: Workbench, rows: Rows, doubt: Doubt) {
   const { db, ledger, lanes, tally } = w;
+  // `+?`: a bare parameter beside a partial index might change the plan, says SQLite, and prepares the statement anew at each run.
   const head = db
     .prepare<[number, number], number>(
       `SELECT n FROM delivery INDEXED BY delivery_due
-       WHERE lane = ? AND not_before <= ? AND state IN ('ready', 'leased') ORDER BY not_before LIMIT 1`,
+       WHERE lane = +? AND not_before <= ? AND state IN ('ready', 'leased') ORDER BY not_before LIMIT 1`,
     )
     .pluck();
   const earliest = db
     .prepare<[number], number>(
       `SELECT not_before FROM delivery INDEXED BY delivery_due
-       WHERE lane = ? AND state IN ('ready', 'leased') ORDER BY not_before LIMIT 1`,
+       WHERE lane = +? AND state IN ('ready', 'leased') ORDER BY not_before LIMIT 1`,
     )
     .pluck();
   const companions = db
