@@ -198,7 +198,7 @@ async function attempt(
     const failed = await escrow(line, { lease, message, deliveries }, protection.level, passed);
     return typeof failed === 'string' ? failed : forAll(failed);
   }
-  const entering = line.destinations.enter(first.destination, message.size);
+  const entering = line.destinations.enter(first.destination, message.size, message.organization);
   // While it waits another may have the connection.
   if (line.destinations.waiting() > 0) line.freed('deliver');
   const turn = await entering;

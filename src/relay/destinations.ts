@@ -2,10 +2,12 @@
 // answer is left in peace, and that those that hang never take all connections. A destination begins with one connection
 // and gets one more with each answer; when no next hop of it can be reached, it is tried by one delivery at a time, and
 // between two tries its deliveries are passed over without a connection. Who answers promptly never waits for who does not:
-// all others share half of the connections, and who has not failed yet comes before who has. After a restart all are new.
+// all others share half of the connections, and who has not failed yet comes before who has. Organizations take turns: what
+// becomes free goes to the one that has the fewest of the half and has had it for the shortest time, and a fifth is kept for those
+// that have few: one's thousand names that hang are waited for by its own new destinations only. After a restart all are new.
 // Logs nothing.
 
-import type { Duration, Time } from '../domain/ids.ts';
+import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
 import type { Clock } from '../domain/types.ts';
 
 /** After the first attempt that reached nobody; doubled after each further one. */
@@ -16,9 +18,11 @@ const PROMPT: Duration = 2_000;
 /** … but one that carries much may take a second more for so many octets. */
 const OCTETS = 1 << 20;
 /** How long a slow or new destination waits for one of its half. */
-const PATIENCE: Duration = 10_000;
+const PATIENCE: Duration = 45_000;
 /** When it waited in vain. */
 const LATER: Duration = 30_000;
+/** This part of the half is kept for organizations that have less of it. */
+const KEPT = 1 / 5;
 const REMEMBERED = 10_000;
 
 /** What came of an attempt: a next hop answered, none was reached, or it says nothing of the destination. */
@@ -32,8 +36,8 @@ export type Turn =
 export type Destinations = {
   /** Connections that it may have now, of at most `most`. */
   width(destination: string, most: number): number;
-  /** Before a connection is made for a message of `size` octets. */
-  enter(destination: string, size: number): Promise<Turn>;
+  /** Before a connection is made for a message of `size` octets of that organization. */
+  enter(destination: string, size: number, organization: OrganizationName): Promise<Turn>;
   /** Attempts that wait in `enter`. */
   waiting(): number;
   /** Who does not answer may be tried at once: a person asks for it. */
@@ -50,16 +54,23 @@ export type DestinationsDeps = {
 };
 
 type Known = { width: number; failures: number; rest: Time; prompt: boolean };
+/** Waits for one of the half. `failed`: since it answered or was new. */
+type Waiter = {
+  readonly organization: OrganizationName;
+  readonly failed: boolean;
+  readonly end: (go: boolean) => void;
+};
 
 export function createDestinations({ clock, fraction, after, bounds }: DestinationsDeps): Destinations {
   /** The one used last stands last. */
   const known = new Map<string, Known>();
-  /** Whoever waits for one of the half: those that have not failed since they answered or were new, and those that have. */
-  const fresh = new Set<(go: boolean) => void>();
-  const failed = new Set<(go: boolean) => void>();
-  const waiting = () => fresh.size + failed.size;
-  /** Attempts under way to destinations that are slow, new or do not answer. */
+  /** In order of arrival. */
+  const waiters = new Set<Waiter>();
+  /** Attempts under way to destinations that are slow, new or do not answer; of all, and by organization. */
   let tardy = 0;
+  const tardyOf = new Map<OrganizationName, number>();
+  /** How long its attempts of the half took, together, since none of it was under way or waited. */
+  const used = new Map<OrganizationName, Duration>();
 
   const of = (destination: string): Known => {
     const one = known.get(destination) ?? { width: 1, failures: 0, rest: 0, prompt: false };
@@ -70,51 +81,91 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
   };
   const share = () => Math.max(1, Math.floor(bounds().connections / 2));
 
-  function next(): void {
-    const [first] = fresh.size > 0 ? fresh : failed;
-    if (first !== undefined && tardy < share()) first(true);
+  function count(organization: OrganizationName, by: 1 | -1): void {
+    tardy += by;
+    const left = (tardyOf.get(organization) ?? 0) + by;
+    if (left > 0) tardyOf.set(organization, left);
+    else tardyOf.delete(organization);
   }
 
-  /** Whether there is room to wait: who has not failed takes that of the last one that has. */
-  function makesRoom(queue: typeof fresh): boolean {
-    if (waiting() < bounds().deliveriesInFlight / 2) return true;
-    const last = queue === fresh ? [...failed].at(-1) : undefined;
-    last?.(false);
-    return last !== undefined;
+  function mayHave(organization: OrganizationName): boolean {
+    const kept = Math.floor(share() * KEPT);
+    return tardy < ((tardyOf.get(organization) ?? 0) < kept ? share() : share() - kept);
+  }
+
+  /** Whose turn it is of those who may have one. */
+  function first(): Waiter | undefined {
+    const may = [...waiters].filter(({ organization }) => mayHave(organization));
+    const fresh = may.filter(({ failed }) => !failed);
+    const has = ({ organization }: Waiter) => tardyOf.get(organization) ?? 0;
+    const had = ({ organization }: Waiter) => used.get(organization) ?? 0;
+    // Sorting keeps the order of arrival among equals.
+    return (fresh.length > 0 ? fresh : may).sort((a, b) => has(a) - has(b) || had(a) - had(b))[0];
+  }
+
+  function giveBack(organization: OrganizationName, took: Duration): void {
+    count(organization, -1);
+    used.set(organization, (used.get(organization) ?? 0) + took);
+    for (let one = first(); one !== undefined; one = first()) one.end(true);
+    if (tardyOf.has(organization)) return;
+    if (![...waiters].some((one) => one.organization === organization)) used.delete(organization);
+  }
+
+  /** Whether there is room to wait: who has not failed takes that of one that has, else that of who has most that wait. */
+  function makesRoom(organization: OrganizationName, failed: boolean): boolean {
+    if (waiters.size < bounds().deliveriesInFlight / 2) return true;
+    const last = [...waiters].reverse();
+    const same = last.filter((one) => one.failed === failed);
+    const waiting = new Map<OrganizationName, number>();
+    for (const one of same) waiting.set(one.organization, (waiting.get(one.organization) ?? 0) + 1);
+    const most = Math.max(0, ...waiting.values());
+    const out =
+      (failed ? undefined : last.find((one) => one.failed)) ??
+      (most > (waiting.get(organization) ?? 0) + 1
+        ? same.find((one) => waiting.get(one.organization) === most)
+        : undefined);
+    out?.end(false);
+    return out !== undefined;
   }
 
   /** Whether one of the half became free in time; then it is taken. */
-  async function oneOfHalf(queue: typeof fresh): Promise<boolean> {
-    if (tardy < share() && fresh.size === 0 && (queue === fresh || failed.size === 0)) {
-      tardy += 1;
+  async function oneOfHalf(organization: OrganizationName, failed: boolean): Promise<boolean> {
+    // Nobody who may have one waits.
+    if (mayHave(organization)) {
+      count(organization, 1);
       return true;
     }
-    if (!makesRoom(queue)) return false;
+    if (!makesRoom(organization, failed)) return false;
     return new Promise((resolve) => {
       const end = (go: boolean): void => {
         cancel();
-        queue.delete(end);
-        if (go) tardy += 1;
+        waiters.delete(waiter);
+        if (go) count(organization, 1);
         resolve(go);
       };
+      const waiter = { organization, failed, end };
       const cancel = after(PATIENCE, () => end(false));
-      queue.add(end);
+      waiters.add(waiter);
     });
   }
 
-  function begin(one: Known, size: number, counted: boolean): (reached: Reached) => void {
+  function begin(
+    one: Known,
+    size: number,
+    organization: OrganizationName,
+    counted: boolean,
+  ): (reached: Reached) => void {
     const begun = clock.now();
     const patience = PROMPT + (size / OCTETS) * 1_000;
     let counts = counted;
     // One that answered promptly may hang today.
     const cancel = after(patience, () => {
-      if (!counts) tardy += 1;
+      if (!counts) count(organization, 1);
       counts = true;
       one.prompt = false;
     });
     return (reached) => {
       cancel();
-      if (counts) tardy -= 1;
       if (reached === 'answered') {
         one.prompt = clock.now() - begun < patience;
         one.width += 1;
@@ -129,23 +180,24 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
           one.rest = clock.now() + Math.round(rest * (0.8 + 0.4 * fraction()));
         }
       }
-      next();
+      if (counts) giveBack(organization, clock.now() - begun);
     };
   }
 
   return {
     width: (destination, most) => Math.min(most, known.get(destination)?.width ?? 1),
-    async enter(destination, size) {
+    async enter(destination, size, organization) {
       const one = of(destination);
       if (one.failures > 0 && clock.now() < one.rest) {
         return { kind: 'later', reason: 'not tried: its destination did not answer before', notBefore: one.rest };
       }
-      if (one.prompt) return { kind: 'go', leave: begin(one, size, false) };
-      if (await oneOfHalf(one.failures > 0 ? failed : fresh)) return { kind: 'go', leave: begin(one, size, true) };
+      if (one.prompt) return { kind: 'go', leave: begin(one, size, organization, false) };
+      const go = await oneOfHalf(organization, one.failures > 0);
+      if (go) return { kind: 'go', leave: begin(one, size, organization, true) };
       const reason = 'not tried: too many destinations that do not answer are tried at once';
       return { kind: 'later', reason, notBefore: clock.now() + LATER };
     },
-    waiting,
+    waiting: () => waiters.size,
     tryAll: () => {
       for (const one of known.values()) one.rest = 0;
     },

@@ -1,9 +1,12 @@
 // Who may have connections: those that answer, more and more; those that do not, one at a time and not at once; and all who
-// are not known to be prompt share half.
+// are not known to be prompt share half, in which organizations take turns.
 
 import { createDestinations, type Turn } from '../../../src/relay/destinations.ts';
 
-function begin(connections = 4) {
+/** Lets go on whatever can. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+function begin(connections = 4, deliveriesInFlight = 10) {
   let now = 1_000_000;
   let timers: { readonly at: number; readonly call: () => void }[] = [];
   const destinations = createDestinations({
@@ -16,7 +19,7 @@ function begin(connections = 4) {
         timers = timers.filter((one) => one !== timer);
       };
     },
-    bounds: () => ({ connections, deliveriesInFlight: 10 }),
+    bounds: () => ({ connections, deliveriesInFlight }),
   });
   const pass = (ms: number) => {
     now += ms;
@@ -25,8 +28,8 @@ function begin(connections = 4) {
       timer.call();
     }
   };
-  const go = async (destination: string) => {
-    const turn = await destinations.enter(destination, 1_000);
+  const go = async (destination: string, organization = 'Clinic') => {
+    const turn = await destinations.enter(destination, 1_000, organization);
     if (turn.kind !== 'go') throw new Error(turn.reason);
     return turn.leave;
   };
@@ -49,7 +52,7 @@ test('one that nobody reached is left in peace, twice as long each time, until i
   const rests: number[] = [];
   for (let i = 0; i < 8; i++) {
     (await go('a.test'))('nobody');
-    const turn = (await destinations.enter('a.test', 1)) as Turn & { kind: 'later' };
+    const turn = (await destinations.enter('a.test', 1, 'Clinic')) as Turn & { kind: 'later' };
     expect(turn.kind).toBe('later');
     rests.push(turn.notBefore - now());
     pass(turn.notBefore - now());
@@ -57,7 +60,7 @@ test('one that nobody reached is left in peace, twice as long each time, until i
   expect(destinations.width('a.test', 5)).toBe(1);
   expect(rests).toEqual([15, 30, 60, 120, 240, 480, 600, 600].map((seconds) => seconds * 1_000));
   (await go('a.test'))('answered');
-  expect((await destinations.enter('a.test', 1)).kind).toBe('go');
+  expect((await destinations.enter('a.test', 1, 'Clinic')).kind).toBe('go');
 });
 
 test('attempts that began together and failed together count once; what says nothing changes nothing', async () => {
@@ -65,23 +68,23 @@ test('attempts that began together and failed together count once; what says not
   (await go('a.test'))('answered');
   const together = [await go('a.test'), await go('a.test'), await go('a.test')];
   for (const leave of together) leave('nobody');
-  expect(await destinations.enter('a.test', 1)).toMatchObject({ kind: 'later', notBefore: now() + 15_000 });
+  expect(await destinations.enter('a.test', 1, 'Clinic')).toMatchObject({ kind: 'later', notBefore: now() + 15_000 });
   pass(15_000);
   (await go('a.test'))('unknown');
-  expect((await destinations.enter('a.test', 1)).kind).toBe('go');
+  expect((await destinations.enter('a.test', 1, 'Clinic')).kind).toBe('go');
 });
 
 test('those that are new or hang share half; who is prompt never waits; who waits in vain comes later', async () => {
   const { destinations, go, pass } = begin(4);
   (await go('good.test'))('answered');
   const hanging = [await go('new1.test'), await go('new2.test')];
-  const third = destinations.enter('new3.test', 1);
-  const fourth = destinations.enter('new4.test', 1);
+  const third = destinations.enter('new3.test', 1, 'Clinic');
+  const fourth = destinations.enter('new4.test', 1, 'Clinic');
   expect(destinations.waiting()).toBe(2);
-  expect((await destinations.enter('good.test', 1)).kind).toBe('go');
+  expect((await destinations.enter('good.test', 1, 'Clinic')).kind).toBe('go');
   hanging[0]?.('answered');
   expect((await third).kind).toBe('go');
-  pass(10_000);
+  pass(45_000);
   expect(await fourth).toMatchObject({ kind: 'later', reason: expect.stringContaining('too many') });
   expect(destinations.waiting()).toBe(0);
 });
@@ -92,10 +95,10 @@ test('one that was prompt and is slow now counts among the slow, and more than h
   await go('good.test');
   await go('new1.test');
   pass(2_001);
-  const waiting = Array.from({ length: 5 }, (_, i) => destinations.enter(`new${i + 2}.test`, 1));
+  const waiting = Array.from({ length: 5 }, (_, i) => destinations.enter(`new${i + 2}.test`, 1, 'Clinic'));
   expect(destinations.waiting()).toBe(5);
-  expect((await destinations.enter('new9.test', 1)).kind).toBe('later');
-  pass(10_000);
+  expect((await destinations.enter('new9.test', 1, 'Clinic')).kind).toBe('later');
+  pass(45_000);
   expect((await Promise.all(waiting)).map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'later'));
 });
 
@@ -105,9 +108,9 @@ test('one that has not failed is tried before all that have, however many there 
   for (const name of names) (await go(name))('nobody');
   pass(20_000);
   const [first, second] = [await go(names[0]!), await go(names[1]!)];
-  const waiting = names.slice(2).map((name) => destinations.enter(name, 1));
+  const waiting = names.slice(2).map((name) => destinations.enter(name, 1, 'Clinic'));
   expect(destinations.waiting()).toBe(5);
-  const good = destinations.enter('good.test', 1);
+  const good = destinations.enter('good.test', 1, 'Clinic');
   expect(destinations.waiting()).toBe(5);
   expect(await waiting[4]).toMatchObject({ kind: 'later' });
   first('nobody');
@@ -118,8 +121,8 @@ test('one that has not failed is tried before all that have, however many there 
   second('nobody');
   expect((await waiting[1]!).kind).toBe('go');
   // Among those that have not failed the first that came.
-  const fresh = ['b.test', 'c.test'].map((name) => destinations.enter(name, 1));
-  pass(10_000);
+  const fresh = ['b.test', 'c.test'].map((name) => destinations.enter(name, 1, 'Clinic'));
+  pass(45_000);
   expect((await Promise.all([...waiting.slice(2), ...fresh])).map(({ kind }) => kind)).toEqual(Array(5).fill('later'));
   expect(destinations.waiting()).toBe(0);
 });
@@ -128,5 +131,106 @@ test('a person may have all tried at once', async () => {
   const { destinations, go } = begin();
   (await go('a.test'))('nobody');
   destinations.tryAll();
-  expect((await destinations.enter('a.test', 1)).kind).toBe('go');
+  expect((await destinations.enter('a.test', 1, 'Clinic')).kind).toBe('go');
+});
+
+describe('organizations', () => {
+  const [MANY, FEW] = ['Hospital', 'Practice'];
+
+  test('what becomes free goes to the one that has fewest of the half, in order of arrival among its own', async () => {
+    const { destinations, go } = begin(4);
+    const [first, second] = [await go('a.test', MANY), await go('b.test', MANY)];
+    const went: string[] = [];
+    for (const [name, organization] of [
+      ...['c.test', 'd.test', 'e.test'].map((one) => [one, MANY] as const),
+      ...['x.test', 'y.test'].map((one) => [one, FEW] as const),
+    ])
+      void destinations.enter(name, 1, organization).then(({ kind }) => went.push(`${name} ${kind}`));
+    first('nobody');
+    await settled();
+    expect(went).toEqual(['x.test go']);
+    second('nobody');
+    await settled();
+    expect(went).toEqual(['x.test go', 'c.test go']);
+  });
+
+  test('a fifth of the half is kept for who has less of it', async () => {
+    const { destinations, go } = begin(20);
+    for (let i = 0; i < 8; i++) await go(`hangs${i}.test`, MANY);
+    const ninth = destinations.enter('hangs8.test', 1, MANY);
+    expect(destinations.waiting()).toBe(1);
+    const leave = await go('good.test', FEW);
+    await go('other.test', FEW);
+    void destinations.enter('third.test', 1, FEW);
+    expect(destinations.waiting()).toBe(2);
+    leave('nobody');
+    await settled();
+    // One of the two is free again; who has eight may not have it.
+    expect(destinations.waiting()).toBe(1);
+    expect(await Promise.race([ninth, settled()])).toBeUndefined();
+  });
+
+  test('room to wait is taken from who has most that wait', async () => {
+    const { destinations, go } = begin(4);
+    await go('a.test', MANY);
+    await go('b.test', MANY);
+    const many = Array.from({ length: 5 }, (_, i) => destinations.enter(`new${i}.test`, 1, MANY));
+    void destinations.enter('x.test', 1, FEW);
+    expect(await many[4]).toMatchObject({ kind: 'later' });
+    void destinations.enter('y.test', 1, FEW);
+    expect(await many[3]).toMatchObject({ kind: 'later' });
+    // Three and two are even: no place goes back and forth.
+    expect(await destinations.enter('z.test', 1, FEW)).toMatchObject({ kind: 'later' });
+    expect(await destinations.enter('new5.test', 1, MANY)).toMatchObject({ kind: 'later' });
+    expect(destinations.waiting()).toBe(5);
+  });
+
+  // Of whom a thousand names hang for 40 seconds each, and for how many a good new destination of another organization waits at most.
+  test.each<[string, readonly string[], number]>([
+    ['one has a thousand names that hang: others wait for nothing', [MANY], 0],
+    ['twelve have them, more than there are connections', Array.from({ length: 12 }, (_, i) => `Hospital ${i}`), 240],
+  ])('%s', async (_, many, most) => {
+    const { destinations, pass } = begin(20, 100);
+    const SECOND = 1_000;
+    const waits: number[] = [];
+    let second = 0;
+    /** When something is tried next, and what: each of the thousand once, then again as a delivery would be. */
+    const due: { at: number; name: string; organization: string; attempts: number; since: number }[] = [];
+    const hanging: { until: number; leave: (reached: 'nobody') => void }[] = [];
+    let entered = 0;
+    for (let i = 0; i < 1_000; i++)
+      due.push({ at: 0, name: `hangs${i}.test`, organization: many[i % many.length] as string, attempts: 0, since: 0 });
+    for (let i = 0; i < 20; i++)
+      due.push({ at: 45 + i * 7, name: `good${i}.test`, organization: FEW, attempts: 0, since: 45 + i * 7 });
+    for (; second < 1_800 && waits.length < 20; second++) {
+      for (const one of due.filter(({ at }) => at <= second)) {
+        // As many as may be leased.
+        if (one.organization !== FEW && entered >= 60) continue;
+        due.splice(due.indexOf(one), 1);
+        entered += 1;
+        void destinations.enter(one.name, 1, one.organization).then((turn) => {
+          if (turn.kind === 'later') {
+            entered -= 1;
+            const wait = [60, 120, 300, 600][Math.min(one.attempts, 3)] as number;
+            due.push({ ...one, at: second + wait, attempts: one.attempts + 1 });
+          } else if (one.organization === FEW) {
+            entered -= 1;
+            waits.push(second - one.since);
+            turn.leave('answered');
+          } else hanging.push({ until: second + 40, leave: turn.leave });
+        });
+      }
+      await settled();
+      for (const one of hanging.filter(({ until }) => until <= second)) {
+        hanging.splice(hanging.indexOf(one), 1);
+        entered -= 1;
+        one.leave('nobody');
+      }
+      await settled();
+      pass(SECOND);
+      await settled();
+    }
+    expect(waits).toHaveLength(20);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(most);
+  });
 });
