@@ -4,6 +4,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { fingerprintOf, newToken } from '../../src/control/tokens.ts';
+import { random } from '../support/vault.ts';
 import { openWorld, type World } from './world.ts';
 
 const POLICY = `version: 1
@@ -118,7 +120,9 @@ test('break-glass that failed, or changed nothing, is listed as that', async () 
 });
 
 test('nobody makes a second self: operators take another operator though they are not listed', async () => {
-  const own = (await as('eve', 'user', 'token', '--write', join(world.files.folder, 'eve'))).out.trim();
+  const token = newToken(random);
+  writeFileSync(join(world.files.folder, 'eve'), token, { mode: 0o600 });
+  const own = fingerprintOf(token);
   const add = (...more: string[]) => as('ann', 'user', 'add', 'eve', '--role', 'admin', ...more);
   // Who asks may not see the token: its owner makes it.
   for (const more of [[], ['--break-glass', '--reason', 'now']])
@@ -134,9 +138,7 @@ test('nobody makes a second self: operators take another operator though they ar
   expect((await as('bob', 'approvals', 'confirm', idIn(again.err), '--reason', 'eve read it to me')).code).toBe(0);
   const done = await add('--fingerprint', own);
   expect(done).toMatchObject({ code: 0, out: '' });
-  expect(readFileSync(join(world.files.folder, 'eve'), 'utf8')).toMatch(/^[a-z2-7]{32}\n$/);
   expect((await as('eve', 'user', 'list')).out).toContain('eve');
-  expect(await as('eve', 'user', 'token')).toMatchObject({ code: 1, err: expect.stringContaining('exists') });
   const removal = await as('ann', 'user', 'remove', 'eve', '--reason', 'test');
   await as('bob', 'approvals', 'confirm', idIn(removal.err), '--reason', 'ok');
   expect((await as('ann', 'user', 'remove', 'eve', '--reason', 'test')).code).toBe(0);

@@ -130,7 +130,7 @@ function registerToken(user: Command): void {
     .option('--write [FILE]', `file for the token, mode 0600 (default: ${tokenFile()})`)
     .action(makeToken);
   example(
-    withJson(withDaemon(token)),
+    withJson(token),
     ['sealrelay user token', 'sealrelay user token --write ./bob.token'],
     'Next: give the fingerprint to an admin, for: sealrelay user add NAME --role ROLE --fingerprint FINGERPRINT. Exit code 1: the file is there already.',
   );

@@ -8,7 +8,7 @@ import { type Access, readyVault } from '../sqlite/access.ts';
 import type { HoldRow } from '../sqlite/calls/archive.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 import { isSameHold } from '../sqlite/legal-hold.ts';
-import type { HoldEntries } from '../sqlite/queries/archive.ts';
+import type { HoldEntries } from '../sqlite/queries/holds.ts';
 import type { Archive, Hold, NewHold } from './archive-port.ts';
 
 type Boxed = { readonly address: string | null; readonly reason: string };

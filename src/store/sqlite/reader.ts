@@ -8,7 +8,9 @@ import { openReading } from './database.ts';
 import type { Call } from './protocol.ts';
 import { archiveQueries } from './queries/archive.ts';
 import { auditQueries } from './queries/audit.ts';
+import { boxedQueries } from './queries/boxed.ts';
 import { eraseQueries } from './queries/erase.ts';
+import { holdQueries } from './queries/holds.ts';
 import { keyQueries } from './queries/keys.ts';
 import { parcelQueries } from './queries/parcels.ts';
 import { proofQueries } from './queries/proof.ts';
@@ -47,6 +49,8 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...searchQueries(db),
     ...auditQueries(db),
     ...archiveQueries(sources),
+    ...holdQueries(sources),
+    ...boxedQueries(sources),
     ...eraseQueries(sources),
     ...proofQueries(db, sources),
     ...parcelQueries(db),

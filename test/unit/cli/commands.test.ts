@@ -2,11 +2,12 @@
 // plain words with exit code 2.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { build, COMMAND_NAMES } from '../../../src/cli/program.ts';
+import { fingerprintOf } from '../../../src/control/tokens.ts';
 import { type Ran, run } from './run.ts';
 
 type Found = { readonly path: string[]; readonly command: Command };
@@ -165,6 +166,18 @@ test.each(
   expect([ran.code, ran.out]).toEqual([1, '']);
   expect(ran.err).toContain('the gateway is not running');
   expect(ran.err).toContain('next: start it: systemctl start sealrelay, or npm start');
+});
+
+test('a token is made for its owner, once: the file has it, and what is printed opens nothing', async () => {
+  const file = join(folder, 'bob.token');
+  const made = await run('user', 'token', '--write', file);
+  const token = readFileSync(file, 'utf8');
+  expect(token).toMatch(/^[a-z2-7]{32}\n$/);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(made).toMatchObject({ code: 0, out: `${fingerprintOf(token.trim())}\n` });
+  expect(made.out + made.err).not.toContain(token.trim());
+  expect(await run('user', 'token', '--write', file)).toMatchObject({ code: 1, out: '' });
+  expect(readFileSync(file, 'utf8')).toBe(token);
 });
 
 test('a file without anchors is no file of anchors: what was retracted would be in force again', async () => {

@@ -1,8 +1,6 @@
-// Reading across segments: what has to be closed, a message's entries and rows wherever they stand, legal holds, and what was
-// destroyed.
+// Reading across segments: what has to be closed, a message's entries and rows wherever they stand, and what was destroyed.
 
-import type Database from 'better-sqlite3';
-import type { HoldRow, SegmentRow } from '../calls/archive.ts';
+import type { SegmentRow } from '../calls/archive.ts';
 import { AUDIT_ROW, type AuditRow } from '../calls/audit.ts';
 import { DAY, DELIVERIES } from '../calls/queue.ts';
 import { missing, perFile, type Sources } from '../sources.ts';
@@ -17,27 +15,10 @@ export type Pending = ChainRow & { readonly after: number; readonly at: number }
 type SweptRow = { readonly event: string; readonly count: number; readonly since: number; readonly until: number };
 /** `last`: the number of the last entry of all. */
 export type Swept = { readonly rows: readonly SweptRow[]; readonly through: number; readonly last: number };
-type HoldEntryRow = {
-  readonly organization: string;
-  readonly at: number;
-  readonly event: string;
-  readonly detail: string;
-  readonly boxed: Uint8Array | null;
-};
-/** `done`: behind them is none. */
-export type HoldEntries = { readonly rows: readonly HoldEntryRow[]; readonly through: number; readonly done: boolean };
 /** Entries that a start may write, and more. */
 const LAST = 10_000;
 /** Entries looked at by one call. */
 const SWEPT = 20_000;
-
-function holdEntriesOf(db: Database.Database) {
-  const between = db.prepare<[number, number], HoldEntryRow>(
-    `SELECT organization, at, event, detail, boxed FROM audit
-     WHERE n > ? AND n <= ? AND event IN ('log.hold_added', 'log.hold_removed') ORDER BY n`,
-  );
-  return (from: number, through: number) => between.all(from, through);
-}
 
 export function archiveQueries(sources: Sources) {
   const { live } = sources;
@@ -55,9 +36,6 @@ export function archiveQueries(sources: Sources) {
       )
       .pluck(),
   );
-  const holdEntries = perFile(sources, holdEntriesOf);
-  const liveHoldEntries = holdEntriesOf(live);
-  const holds = live.prepare<[], HoldRow>('SELECT * FROM legal_hold ORDER BY added_at');
   const erased = live.prepare<[number, number], number>('SELECT n FROM erased WHERE n > ? AND n <= ?').pluck();
   const destroyed = live.prepare<[], number>('SELECT n FROM destruction ORDER BY n').pluck();
   const lastTimes = live.prepare<[number], number>('SELECT at FROM audit ORDER BY n DESC LIMIT ?').pluck();
@@ -153,20 +131,6 @@ export function archiveQueries(sources: Sources) {
     read,
     message,
     nowhere,
-    holds: () => holds.all(),
-    /** What tells of legal holds behind entry `after`, of some thousands of entries; what cannot be read is passed over. */
-    holdEntries([after]: readonly [number]): HoldEntries {
-      const one = sources.segments().find(({ base, last, state }) => state !== 'pruned' && base + last > after);
-      const { last } = bounds.get()!;
-      const from = one === undefined ? after : Math.max(after, one.base + one.first - 1);
-      const through = Math.min(from + SWEPT, one === undefined ? Math.max(last, after) : one.base + one.last);
-      if (one === undefined) return { rows: liveHoldEntries(from, through), through, done: through >= last };
-      try {
-        return { rows: holdEntries(one)!(from, through), through, done: false };
-      } catch {
-        return { rows: [], through: one.base + one.last, done: false };
-      }
-    },
     destroyed: () => destroyed.all().flatMap((n) => entryAt(n) ?? []),
     /** What was swept behind entry `after`, of some thousands of entries. */
     swept([after]: readonly [number]): Swept {
