@@ -321,6 +321,12 @@ const limitsSchema = () =>
       worker_memory: v.size().prefault('256MB').describe('Heap of a worker; one that needs more is ended.'),
       deliveries_in_flight: v.whole(1, 10_000).prefault(100).describe('Deliveries leased at the same time.'),
       reserve_disk: v.size().prefault('256MB').describe('Disk space kept free; MAIL gets 452 when less is left.'),
+      reserve_file: v
+        .size()
+        .prefault('16MB')
+        .describe(
+          'Size of the file `reserve` in the storage folder, which is given up when the disk is full nevertheless, so that outcomes of deliveries and the audit are still written.',
+        ),
     })
     .prefault({})
     .describe('The bound of every stage.');

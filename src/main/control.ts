@@ -11,20 +11,22 @@ import type { Line } from '../relay/line.ts';
 import { expiryOf } from '../relay/settle.ts';
 import { prospectsFor } from '../relay/ways.ts';
 import { createBackups } from '../store/backup/make.ts';
-import type { SegmentBodies } from '../store/bodies/segments.ts';
 import { hashSecret } from '../trust/login.ts';
 import { type Base, clock, meterOf, random } from './base.ts';
 import type { State } from './state.ts';
 import type { Watched } from './watch.ts';
 
 /** Octets that bodies may still take. */
-export async function spaceLeft(config: Config, bodies: SegmentBodies): Promise<number> {
+export async function spaceLeft(
+  config: Config,
+  { bodies, reserve }: Pick<State, 'bodies' | 'reserve'>,
+): Promise<number> {
   const { free, reserved } = await bodies.space();
-  return free - reserved - config.limits.reserve_disk;
+  return reserve.isMissing() ? 0 : free - reserved - config.limits.reserve_disk;
 }
 
-export async function readiness({ inForce, alarms }: Base, { bodies }: State, line: Line) {
-  const reasons = obstacles(line, await spaceLeft(inForce.current.config, bodies));
+export async function readiness({ inForce, alarms }: Base, state: State, line: Line) {
+  const reasons = obstacles(line, await spaceLeft(inForce.current.config, state));
   if (alarms.list().some(({ name }) => name === 'store failed')) reasons.push('the store has failed: see the log');
   return { ready: reasons.length === 0, reasons };
 }

@@ -35,7 +35,7 @@ export async function openDoors(base: Base, state: State, running: Watched, conf
     config,
     organizations: () => inForce.current.config.organizations.map(trustedOrganization),
     accounts: store.accounts,
-    space: () => spaceLeft(config, state.bodies),
+    space: () => spaceLeft(config, state),
     certificate: await certificateOf(config, clock.now()),
     clock,
     opened: (listener) => smtp.push(listener),

@@ -13,6 +13,7 @@ import { writeKeysFile } from '../store/bodies/keys-file.ts';
 import { openBodies, type SegmentBodies } from '../store/bodies/segments.ts';
 import { refuseLostDatabase } from '../store/recovery/rebuild.ts';
 import { openStore, type Store } from '../store/sqlite/open.ts';
+import { openReserve, type Reserve, reservePath } from '../store/sqlite/reserve.ts';
 import { type Checkpoints, startCheckpoints } from '../watch/checkpoints.ts';
 import { type Base, clock, meterOf, random } from './base.ts';
 
@@ -20,6 +21,7 @@ export type State = {
   readonly store: Store;
   readonly vault: Ring;
   readonly bodies: SegmentBodies;
+  readonly reserve: Reserve;
   readonly kept: KeptPolicies;
   readonly checkpoints: Checkpoints;
   readonly rotation: Rotation;
@@ -42,6 +44,7 @@ export async function openState(base: Base): Promise<State> {
   };
   let vault: Ring | null = null;
   let checkpoints: Checkpoints | null = null;
+  let reserve: Reserve | null = null;
   const theVault = (): Ring => {
     if (vault === null) throw new Error('the keys are not open yet');
     return vault;
@@ -59,8 +62,12 @@ export async function openState(base: Base): Promise<State> {
     onFailed,
     alarm,
     onGrown: () => checkpoints?.grown(),
+    reserve: reservePath(path),
+    onFull: () => reserve?.spent(),
   });
   closers.push(() => store.close());
+  reserve = await openTheReserve(base);
+  closers.push(reserve.stop);
   const credentials = process.env.CREDENTIALS_DIRECTORY;
   const source = masterSource(config, { secrets: load.secrets, random, credentials });
   const master = await source.read();
@@ -75,7 +82,8 @@ export async function openState(base: Base): Promise<State> {
   });
   closers.push(() => checkpoints?.stop());
   const limits = { reserve: config.limits.reserve_disk };
-  const bodies = await openBodies({ dir, vault, clock, random, limits, onFailed });
+  const isFull = reserve.isMissing;
+  const bodies = await openBodies({ dir, vault, clock, random, limits, isFull, onFailed });
   closers.push(() => bodies.close());
   const kept = createKeptPolicies(join(path, 'policies'), vault);
   await kept.keep(policy, startedAt);
@@ -84,5 +92,25 @@ export async function openState(base: Base): Promise<State> {
     ...{ ring, source, boxes: store.keyBoxes, clock, random, dayKeys: () => dayKeys.renew() },
     slots: () => bodies.renewKeys((object, box) => ring.rewrapObject(object, box)),
   });
-  return { store, vault, bodies, kept, checkpoints, rotation, failed: failure.promise };
+  return { store, vault, bodies, reserve, kept, checkpoints, rotation, failed: failure.promise };
+}
+
+const SPACE: Readonly<Record<'spent' | 'missing', string>> = {
+  spent:
+    'the disk is full: no mail is taken, nothing new is examined or sent, only outcomes of deliveries and the audit are written; free or add disk space there',
+  missing:
+    'the disk has no space for the reserve (limits.reserve_file): no mail is taken; free or add disk space there',
+};
+
+/** Made once the store is ours alone. */
+function openTheReserve(base: Base): Promise<Reserve> {
+  const { storage, limits } = base.inForce.current.config;
+  return openReserve({
+    ...{ path: reservePath(storage.path), size: limits.reserve_file, clock },
+    became: (state) => {
+      if (state === 'made') return base.log.warn({}, 'the disk has space again: the reserve is made, and all goes on');
+      meterOf(base).alarm('low disk');
+      base.log.error({ path: storage.path }, SPACE[state]);
+    },
+  });
 }

@@ -12,15 +12,27 @@ import type { State } from './state.ts';
 /** The line, and who watches it. */
 export type Watched = Running & { readonly watch: Watch };
 
-export function openWatch(base: Base, { store, bodies }: State, { line }: Running): Watch {
+export function openWatch(base: Base, { store, bodies, reserve }: State, { line }: Running): Watch {
   const { inForce, alarms, metrics, startedAt, closers } = base;
   const config = () => inForce.current.config;
   const measure = createMeasure({
-    ...{ line, startedAt, store: store.watch, audit: store.audit, archive: store.archive, stats: store.stats, wal: store.wal },
+    ...{
+      line,
+      startedAt,
+      store: store.watch,
+      audit: store.audit,
+      archive: store.archive,
+      stats: store.stats,
+      wal: store.wal,
+    },
     batch: config().limits.store_batch,
     // Where no backup looks.
     path: join(config().storage.path, 'made'),
-    disk: async () => ({ free: (await bodies.space()).free, reserve: config().limits.reserve_disk }),
+    disk: async () => ({
+      free: (await bodies.space()).free,
+      reserve: config().limits.reserve_disk + (reserve.isMissing() ? reserve.wanted : 0),
+      full: reserve.isMissing(),
+    }),
     // Whoever keeps something that ends hands in its list here.
     endings: [() => certificateEndings(config()), () => ownKeyEndings(store.book)],
     silence: () =>

@@ -77,7 +77,8 @@ export const ALARMS: Readonly<Record<AlarmName, AlarmWords>> = {
     next: 'sealrelay queue list --state ready; sealrelay trace QUEUE-ID says what its next hop answers.',
   },
   'low disk': {
-    means: 'Disk space runs out. Below limits.reserve_disk no mail is taken any more.',
+    means:
+      'Disk space runs out. Below limits.reserve_disk no mail is taken any more; when none is left, nothing is sent either.',
     next: `${DISK}.`,
   },
   'slow disk': {

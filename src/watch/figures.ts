@@ -32,8 +32,8 @@ export type Measured = {
   readonly now: Time;
   readonly held: { readonly deliveries: number; readonly since: Time | null; readonly recovered: number };
   readonly oldestUnderWay: Time | null;
-  /** Octets. */
-  readonly disk: { readonly free: number; readonly reserve: number };
+  /** Octets that are free, and that are kept free; `full`: the file `reserve` is given up, or could not be made. */
+  readonly disk: { readonly free: number; readonly reserve: number; readonly full: boolean };
   /** Milliseconds that a sync of a small write takes; null when it failed. */
   readonly sync: Duration | null;
   /** Changes that shared a commit, on average since it was measured last, and how many may. */
@@ -143,14 +143,16 @@ function mailFigures({ now, held, oldestUnderWay, late }: Measured, bounds: Boun
 }
 
 function storeFigures({ disk, sync, batch, wal, read }: Measured, bounds: Bounds): Watched[] {
-  const space = disk.free < disk.reserve ? 'red' : disk.free < bounds.disk ? 'yellow' : 'green';
+  const space = disk.full || disk.free < disk.reserve ? 'red' : disk.free < bounds.disk ? 'yellow' : 'green';
   return [
     figure(
       'disk space',
       'low disk',
       space,
-      `${octetsOf(disk.free)} free`,
-      `Mail is taken while at least ${octetsOf(disk.reserve)} are free (limits.reserve_disk).`,
+      disk.full ? `${octetsOf(disk.free)} free, and no reserve` : `${octetsOf(disk.free)} free`,
+      disk.full
+        ? `It was full. No mail is taken until ${octetsOf(disk.reserve)} are free and the reserve is made again.`
+        : `Mail is taken while at least ${octetsOf(disk.reserve)} are free (limits.reserve_disk).`,
     ),
     figure(
       'sync time',

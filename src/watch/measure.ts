@@ -19,8 +19,7 @@ export type MeasureDeps = {
   readonly stats: () => { readonly calls: number; readonly batches: number; readonly oldestRead: number };
   /** Octets of the write-ahead log. */
   readonly wal: () => number;
-  /** Octets that are free for bodies, and that are kept free. */
-  readonly disk: () => Promise<{ readonly free: number; readonly reserve: number }>;
+  readonly disk: () => Promise<Measured['disk']>;
   /** Changes that may share a commit. */
   readonly batch: number;
   /** Folder on the disk of the state, where a small file may be written. */

@@ -298,7 +298,7 @@ test('the key of nobody, and an anchor of another audit', async () => {
 
 test('a checkpoint is asked for with every thousand entries, not sooner', async () => {
   let asked = 0;
-  const place = setUp({}, undefined, () => asked++);
+  const place = setUp({}, undefined, { onGrown: () => asked++ });
   const { audit, close } = await place.open();
   const add = (count: number) =>
     audit.append(

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { boxKey } from '../../src/crypto/box.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
 import { openStore, type Store, type StoreDeps } from '../../src/store/sqlite/open.ts';
+import { reservePath } from '../../src/store/sqlite/reserve.ts';
 import type { Faults } from '../../src/store/sqlite/thread.ts';
 import { random } from '../support/vault.ts';
 import { NOON, type StoreUnderTest } from './store-bench.ts';
@@ -24,7 +25,8 @@ export type Place = StoreUnderTest & {
 export function setUp(
   faults: Faults = {},
   wrap: <T extends object>(port: T) => T = (port) => port,
-  onGrown?: () => void,
+  /** `reserve`: its file is given up when the disk is full. */
+  { reserve, ...told }: Pick<StoreDeps, 'onGrown' | 'onFull'> & { readonly reserve?: boolean } = {},
 ): Place {
   const path = mkdtempSync(join(tmpdir(), 'sealrelay-store-'));
   const master = [boxKey(randomBytes(32))] as const;
@@ -56,7 +58,8 @@ export function setUp(
       const deps: StoreDeps = {
         ...{ path, node: 'gw', vault: () => ring, clock: { now: () => clock.at, sleep: async () => {} }, random },
         faults: { failCommit, ...faults, ...(latency && { latency: () => (opened ? latency() : 0) }) },
-        ...(onGrown && { onGrown }),
+        ...told,
+        ...(reserve && { reserve: reservePath(path) }),
         onFailed: (why) => failures.push(why),
         alarm: (what) => alarms.push(what),
       };

@@ -1,5 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { QueueRow } from '../../src/control/views.ts';
@@ -26,18 +36,24 @@ let arrived: Sunk[];
 /** Message-IDs that were acknowledged. */
 let acknowledged: string[];
 let refusal: string | null;
+/** Awaited before a message is answered with its 250. */
+let gate: Promise<unknown> | null;
 
 beforeEach(async () => {
   arrived = [];
   acknowledged = [];
   refusal = null;
+  gate = null;
   sinkPort = await freePort();
   sink = await openSink({
     port: sinkPort,
-    onMessage: (message) => void arrived.push(message),
+    onMessage: (message) => {
+      arrived.push(message);
+      return gate;
+    },
     onRecipient: () => refusal,
   });
-  const limits = { connections_per_minute: 100_000, reserve_disk: '1MB' };
+  const limits = { connections_per_minute: 100_000, reserve_disk: '1MB', reserve_file: '2MB' };
   files = await writeRelay({ sinkPort, domains: ['clinic.example'], extra: { limits } });
 });
 afterEach(async () => {
@@ -132,6 +148,59 @@ describe('a full disk', () => {
       expect(await gateway.stop()).toBe(0);
       gateway = await startGateway(files);
       await operator();
+      await auditIsIntact();
+    },
+    60_000,
+  );
+
+  rootTestWith([])(
+    'no octet left while mail comes and goes: what is under way is recorded out of the reserve and not sent twice, MAIL gets 452; with space all goes on',
+    async () => {
+      disk = mountTmpfs(files.storage, 24);
+      const reserve = join(files.storage, 'reserve');
+      gateway = await startGateway(files);
+      await operator();
+      expect(statSync(reserve).size).toBe(2 << 20);
+      // A destination gets one more connection with each answer.
+      for (let i = 0; i < 25; i++) expect(await send(10_000)).toMatch(/^250/);
+      await allArrive();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate = promise;
+      const before = arrived.length;
+      const replies: string[] = [];
+      let stopped = false;
+      const senders = Array.from({ length: 4 }, async () => {
+        while (!stopped) replies.push(await send(20_000));
+      });
+      await until(() => arrived.length >= before + 10, 'ten under way');
+      const log = () => gateway?.log() ?? '';
+      const settled = () => log().split('"msg":"delivered"').length - 1;
+      await until(() => {
+        if (existsSync(reserve)) disk?.fill(0);
+        return replies.some((one) => one.startsWith('452'));
+      }, 'full');
+      resolve();
+      gate = null;
+      await until(() => !existsSync(reserve), 'given up');
+      await until(
+        () => settled() === arrived.length,
+        () => `recorded: ${settled()} of ${arrived.length}`,
+      );
+      await until(() => log().includes('the disk is full: no mail is taken'), 'said');
+      const session = await openSession({ port: files.port });
+      expect((await session.command('MAIL FROM:<a@clinic.example>')).text).toMatch(/^452 4\.3\.1/);
+      await session.quit();
+      expect((await run('doctor')).out).toMatch(/disk space .*no reserve/);
+      stopped = true;
+      await Promise.all(senders);
+      for (const one of replies) expect(one).toMatch(/^(250|452 4\.3\.1)/);
+      disk.empty();
+      await until(async () => /^250/.test(await send(10_000)), 'taken again');
+      expect(statSync(reserve).size).toBe(2 << 20);
+      expect(log()).toContain('the disk has space again');
+      await flush();
+      const ids = arrived.map(({ data }) => /^Message-ID: <(\d+)@/m.exec(data.toString('latin1'))?.[1]);
+      expect(new Set(ids).size).toBe(ids.length);
       await auditIsIntact();
     },
     60_000,

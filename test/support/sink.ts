@@ -19,7 +19,8 @@ export type SinkOptions = {
   readonly extensions?: readonly string[];
   /** Reply to RCPT instead of a 250, by its argument as written. */
   readonly onRecipient?: (argument: string) => string | null;
-  /** Called at the final dot before the 250; `drop`: it was taken, and the connection is cut without a reply. */
+  /** Called at the final dot before the 250, which waits for a promise; `drop`: it was taken, and the connection is cut without a reply.
+   *  Text: the reply instead of the 250. */
   readonly onMessage: (message: Sunk) => unknown;
   /** Ms between the final dot and its reply. */
   readonly delay?: number;
@@ -107,9 +108,10 @@ function serve(socket: Socket, options: SinkOptions, tls: boolean): void {
         collecting = null;
         const said = options.onMessage({ mail, recipients, data: unstuff(whole.subarray(0, -3)), tls });
         if (said === 'drop') return void socket.destroy();
-        const answer = () => socket.write('250 2.0.0 Taken\r\n');
-        if (options.delay) setTimeout(answer, options.delay);
-        else answer();
+        const answer = (reply: unknown) => socket.write(`${typeof reply === 'string' ? reply : '250 2.0.0 Taken'}\r\n`);
+        if (said instanceof Promise) void said.then(answer);
+        else if (options.delay) setTimeout(answer, options.delay);
+        else answer(said);
       } else {
         const end = rest.indexOf(10);
         line += rest.toString('latin1', 0, end < 0 ? rest.length : end);

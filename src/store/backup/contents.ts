@@ -15,6 +15,7 @@ export const LEFT_OUT: readonly (readonly [name: string, why: string])[] = [
   ['control.sock', 'a socket'],
   ['read.sock', 'a socket'],
   ['sync.probe', 'measures the disk'],
+  ['reserve', 'space, for when the disk is full'],
   ['made/', 'variants, which are made again'],
   [`${WORKING}/`, 'what a backup works with'],
   [`${PREPARING}/`, 'what a restore works with'],

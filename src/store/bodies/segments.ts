@@ -43,6 +43,8 @@ export type BodiesDeps = {
   readonly random: Random;
   readonly limits?: Partial<BodyLimits>;
   readonly io?: BodyIo;
+  /** True while nothing may grow, whatever is free. */
+  readonly isFull?: () => boolean;
   /** The disk failed, nothing more is taken; `why` is safe to log. */
   readonly onFailed?: (why: string) => void;
 };
@@ -85,7 +87,8 @@ export class SegmentBodies implements Bodies {
     this.#objectId = nonces(deps.random, 16);
     this.#limits = { ...BODY_LIMITS, ...deps.limits };
     const { dir, clock } = deps;
-    this.#space = new Space({ io, dir, clock, reserve: this.#limits.reserve });
+    const reserve = () => (deps.isFull?.() ? Number.POSITIVE_INFINITY : this.#limits.reserve);
+    this.#space = new Space({ io, dir, clock, reserve });
     this.#appender = new Appender({
       lanes: this.#limits.lanes,
       wrote: (octets) => this.#space.wrote(octets),

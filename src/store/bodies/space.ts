@@ -13,8 +13,8 @@ export type SpaceDeps = {
   readonly io: BodyIo;
   readonly dir: string;
   readonly clock: Clock;
-  /** Octets that bodies never take. */
-  readonly reserve: number;
+  /** Octets that bodies never take, now. */
+  readonly reserve: () => number;
 };
 
 export class Space {
@@ -56,7 +56,7 @@ export class Space {
   }
 
   #fits(octets: number): boolean {
-    return this.#free - this.#deps.reserve - this.#reserved >= octets;
+    return this.#free - this.#deps.reserve() - this.#reserved >= octets;
   }
 
   /** Takes `octets` out of what is free; throws BodyError `full` when they are not there. */

@@ -173,8 +173,14 @@ function refused(call: Call, error: unknown): Answer {
 /** Octets of the write-ahead log that make a checkpoint due while the line is busy. */
 export const WAL_BOUND = 16 * 1024 * 1024;
 
-/** Moves the log into the database; `truncate` also empties the file, when no reader is in the way. False when one was. */
+/** Moves the log into the database; `truncate` also empties the file. False when a reader, or a full disk, was in the way. */
 export function checkpoint(db: Database.Database, truncate: boolean): boolean {
-  const [row] = db.pragma(`wal_checkpoint(${truncate ? 'TRUNCATE' : 'PASSIVE'})`) as [{ busy: number }];
-  return row.busy === 0;
+  try {
+    const [row] = db.pragma(`wal_checkpoint(${truncate ? 'TRUNCATE' : 'PASSIVE'})`) as [{ busy: number }];
+    return row.busy === 0;
+  } catch (error) {
+    // The database could not grow. Nothing is lost: what the log holds stays there.
+    if ((error as { code?: string }).code === 'SQLITE_FULL') return false;
+    throw error;
+  }
 }

@@ -31,6 +31,7 @@ import { accessOf } from './access.ts';
 import { walPath } from './database.ts';
 import { openSnapshot, type Snapshot } from './snapshot.ts';
 import { type Faults, startThread } from './thread.ts';
+import type { WriterData } from './writer.ts';
 
 export type StoreDeps = {
   /** Folder of `queue.db` and `lock.db`; made when it is missing. */
@@ -51,6 +52,10 @@ export type StoreDeps = {
   readonly alarm?: (what: string) => void;
   /** A thousand entries or more came since this was called last. */
   readonly onGrown?: () => void;
+  /** Path of the file that is removed when the disk is full; none unless told. */
+  readonly reserve?: string;
+  /** It was removed: only outcomes and the audit are written until it is there again. */
+  readonly onFull?: () => void;
   readonly faults?: Faults;
 };
 
@@ -90,8 +95,12 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const database = join(path, 'queue.db');
   const failed = deps.onFailed ?? (() => {});
-  const writerData = { path: database, lock: join(path, 'lock.db'), node, batch, faults: faults !== undefined };
-  const writer = await startThread(new URL('./writer.ts', import.meta.url), writerData, failed, faults, deps.onGrown);
+  const writerData: WriterData = {
+    ...{ path: database, lock: join(path, 'lock.db'), node, batch },
+    ...{ reserve: deps.reserve ?? null, faults: faults !== undefined },
+  };
+  const file = new URL('./writer.ts', import.meta.url);
+  const writer = await startThread(file, writerData, failed, faults, deps.onGrown, deps.onFull);
   let reader: Awaited<ReturnType<typeof startThread>>;
   try {
     reader = await startThread(new URL('./reader.ts', import.meta.url), { path: database }, failed);

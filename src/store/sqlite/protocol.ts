@@ -172,4 +172,6 @@ export type ThreadMessage =
   | { readonly ready: true; readonly synchronous: number }
   | { readonly refused: string; readonly code: string | undefined }
   | { readonly failed: string }
-  | { readonly grown: true };
+  | { readonly grown: true }
+  /** The disk is full, the reserve removed. */
+  | { readonly full: true };

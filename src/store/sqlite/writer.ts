@@ -7,6 +7,7 @@ import { statSync } from 'node:fs';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { type BatchRunner, checkpoint, makeRunner, type Verb, WAL_BOUND } from './batch.ts';
 import { migrate, openWriting, takeLock, walPath } from './database.ts';
+import { givingWay } from './give-way.ts';
 import type { Call } from './protocol.ts';
 import { makeSnapshots } from './snapshot.ts';
 import { makeAccept } from './verbs/accept.ts';
@@ -40,6 +41,8 @@ export type WriterData = {
   readonly node: string;
   /** Calls that share one commit. */
   readonly batch: number;
+  /** Path of the reserve; null: there is none. */
+  readonly reserve: string | null;
   readonly faults: boolean;
 };
 
@@ -93,7 +96,8 @@ function octetsOf(value: unknown): number {
 }
 
 function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: WriterData): void {
-  const { path, faults, batch, node } = data;
+  const { path, faults, batch, node, reserve } = data;
+  const line = givingWay(runner, reserve, () => port.postMessage({ full: true }));
   const snapshots = makeSnapshots(w.db, node, (answers) => port.postMessage(answers));
   let batches = 0;
   let written = false;
@@ -104,13 +108,14 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
   const idle = () => {
     timer = null;
     if (!written || runner.failed() !== null) return;
-    checkpoint(w.db, true);
+    // On a full disk the log keeps its space: it may not get it back.
+    checkpoint(w.db, !line.isFull());
     written = false;
   };
 
   const runSome = (calls: readonly Call[]) => {
     const answers: unknown[] = [];
-    const done = runner.run(calls);
+    const done = line.run(calls);
     const emptied = emptyLog(w.db, calls, runner);
     for (const { no, code, value } of done) answers.push(no, code, emptied?.get(no) ?? value);
     port.postMessage(answers);

@@ -36,7 +36,7 @@ test('a verification that could not be made is made again a quarter of an hour l
     archive: { wrong: () => wrong },
     stats: () => ({ calls: 0, batches: 0, oldestRead: 0 }),
     wal: () => 0,
-    disk: async () => ({ free: 1, reserve: 0 }),
+    disk: async () => ({ free: 1, reserve: 0, full: false }),
     batch: 1,
     path,
     endings: [],

@@ -10,7 +10,7 @@ const MEASURED: Measured = {
   now: 0,
   held: { deliveries: 0, since: null, recovered: 0 },
   oldestUnderWay: null,
-  disk: { free: 1, reserve: 2 },
+  disk: { free: 1, reserve: 2, full: false },
   sync: 1,
   batch: { mean: 1, most: 1 },
   wal: 0,
@@ -114,7 +114,11 @@ test('when held mail hangs too, and is not looked at twice at once', async () =>
 });
 
 test('when nothing can be measured what stood stands on, people are told, and the next look comes', async () => {
-  const results = [async () => MEASURED, away, async () => ({ ...MEASURED, disk: { free: 9, reserve: 2 } })];
+  const results = [
+    async () => MEASURED,
+    away,
+    async () => ({ ...MEASURED, disk: { free: 9, reserve: 2, full: false } }),
+  ];
   const { pass, stop, logged, stands, raised, asked } = begin({ measure: () => results.shift()!() });
   await settled();
   expect(stands()).toEqual(['low disk']);

@@ -1,0 +1,46 @@
+// What the writer does when the disk is full (P11): it removes the reserve (reserve.ts), and from then on runs only what must
+// not be forgotten, out of the space that this gave; all else is refused as `full` until the reserve is there again.
+
+import { existsSync, rmSync } from 'node:fs';
+import type { Answer, BatchRunner } from './batch.ts';
+import type { Call } from './protocol.ts';
+
+/** Outcomes of what is under way, the leases under which it is, the audit; what a person asks for; and what only reads. */
+const LAST = new Set([
+  ...['settle', 'renew', 'append', 'checkpoint', 'keepOutages', 'operate'],
+  ...['nextDue', 'recall', 'tally', 'emptyLog'],
+]);
+
+export type GivingWay = {
+  run(calls: readonly Call[]): Answer[];
+  /** True while only the last runs. */
+  readonly isFull: () => boolean;
+};
+
+/** `reserve`: its path; null: there is none, and what does not fit is refused call by call. */
+export function givingWay(runner: BatchRunner, reserve: string | null, spent: () => void): GivingWay {
+  let full = false;
+
+  function runLast(calls: readonly Call[]): Answer[] {
+    const last = calls.filter(([, verb]) => LAST.has(verb));
+    const others = calls.filter(([, verb]) => !LAST.has(verb));
+    const answers = last.length > 0 ? runner.run(last) : [];
+    return [...answers, ...others.map(([no]) => ({ no, code: 'full', value: 'the disk is full' }))];
+  }
+
+  return {
+    isFull: () => full,
+    run(calls) {
+      if (reserve === null) return runner.run(calls);
+      // Made again by the main thread, whole as soon as it has its name.
+      if (full && existsSync(reserve)) full = false;
+      if (full) return runLast(calls);
+      const answers = runner.run(calls);
+      if (!answers.some(({ code }) => code === 'full')) return answers;
+      full = true;
+      rmSync(reserve, { force: true });
+      spent();
+      return runLast(calls);
+    },
+  };
+}
