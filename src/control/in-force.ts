@@ -130,7 +130,15 @@ function guardOf(before: InForce, next: InForce, acceptWeaker: boolean): Guard {
     ),
   );
   const digest = createHash('sha256').update(JSON.stringify([next.config, next.policy.version]));
-  return { kinds: [...(acceptWeaker ? (['accept-weaker'] as const) : []), ...sections], of: digest.digest('hex') };
+  const { to } = next.config.alerts;
+  // Who is told no more learns of no break-glass either: as guarded as the list itself.
+  const isSilenced = before.config.alerts.to.some((one) => !to.includes(one));
+  const kinds = new Set<Guard['kinds'][number]>([
+    ...(acceptWeaker ? (['accept-weaker'] as const) : []),
+    ...sections,
+    ...(isSilenced ? (['four_eyes'] as const) : []),
+  ]);
+  return { kinds: [...kinds], of: digest.digest('hex') };
 }
 
 /** One reload at a time; a second one waits for the first. */

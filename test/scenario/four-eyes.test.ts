@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { fingerprintOf, newToken } from '../../src/control/tokens.ts';
 import { random } from '../support/vault.ts';
-import { openWorld, type World } from './world.ts';
+import { CLINIC, openWorld, type World } from './world.ts';
 
 const POLICY = `version: 1
 rules:
@@ -180,6 +180,22 @@ test('a drop by a condition is confirmed for what it meant then', async () => {
   await as('bob', 'approvals', 'confirm', idIn(other.err), '--reason', 'these too');
   expect((await all()).code).toBe(0);
   expect([await stateOf(first), await stateOf(second)]).toEqual([['dropped'], ['dropped']]);
+});
+
+test('who is told of alarms is not taken out by one alone; another is added by one', async () => {
+  const reloaded = async (to: string[]) => {
+    write({ alerts: { to } });
+    return as('ann', 'reload');
+  };
+  const own = CLINIC;
+  expect(await reloaded([`it@${own}`])).toMatchObject({ code: 0 });
+  expect(await reloaded([`it@${own}`, `lead@${own}`])).toMatchObject({ code: 0 });
+  for (const to of [[], [`lead@${own}`]]) {
+    const asked = await reloaded(to);
+    expect(asked).toMatchObject({ code: 4, err: expect.stringContaining('four_eyes') });
+    await as('bob', 'approvals', 'refuse', idIn(asked.err), '--reason', 'no');
+  }
+  expect(await reloaded([`it@${own}`, `lead@${own}`])).toMatchObject({ code: 0 });
 });
 
 test('a reload that changes what is guarded, the list itself above all; what was confirmed must still be what is read', async () => {
