@@ -25,10 +25,11 @@ export type Lookup<T> =
 export type MxRecord = { readonly exchange: string; readonly preference: number };
 export type AddressRecord = { readonly family: 4 | 6; readonly address: string };
 
+/** `anew`: whatever was answered before. */
 export type Resolver = {
-  readonly mx: (name: string) => Promise<Lookup<MxRecord>>;
+  readonly mx: (name: string, anew?: 'anew') => Promise<Lookup<MxRecord>>;
   /** A and AAAA together; `found` when either has an address. */
-  readonly addresses: (name: string) => Promise<Lookup<AddressRecord>>;
+  readonly addresses: (name: string, anew?: 'anew') => Promise<Lookup<AddressRecord>>;
 };
 
 export type ResolverDeps = {
@@ -57,27 +58,32 @@ export function createResolver(deps: ResolverDeps): Resolver {
   const cache = new LRUCache<string, Kept>({ max: deps.cacheSize ?? 10_000 });
   const underway = new Map<string, Promise<Lookup<DnsRecord>>>();
 
-  async function records(name: string, type: QuestionType, depth = 0): Promise<Lookup<DnsRecord>> {
+  async function records(name: string, type: QuestionType, anew?: 'anew', depth = 0): Promise<Lookup<DnsRecord>> {
     const key = `${type} ${name}`;
-    const kept = cache.get(key);
+    const kept = anew === undefined ? cache.get(key) : undefined;
     if (kept !== undefined && kept.until > deps.clock.now()) return kept.lookup;
     // Two names that are aliases of each other would wait for each other here, so only first questions are shared.
-    if (depth > 0) return fetchRecords(name, type, depth);
+    if (depth > 0) return fetchRecords(name, type, anew, depth);
     const asking = underway.get(key);
     if (asking !== undefined) return asking;
-    const answer = fetchRecords(name, type, depth).finally(() => underway.delete(key));
+    const answer = fetchRecords(name, type, anew, depth).finally(() => underway.delete(key));
     underway.set(key, answer);
     return answer;
   }
 
-  async function fetchRecords(name: string, type: QuestionType, depth: number): Promise<Lookup<DnsRecord>> {
+  async function fetchRecords(
+    name: string,
+    type: QuestionType,
+    anew: 'anew' | undefined,
+    depth: number,
+  ): Promise<Lookup<DnsRecord>> {
     const answer = await askServers(deps, servers, name, type);
     if ('reason' in answer) return { kind: 'failed', reason: answer.reason };
     const read = readAnswer(answer.packet, name, type, answer.trusted);
     let lookup = read.lookup;
     if (read.alias !== null) {
       if (depth >= MAX_ALIASES) return { kind: 'failed', reason: 'too many aliases' };
-      const target = await records(read.alias, type, depth + 1);
+      const target = await records(read.alias, type, anew, depth + 1);
       lookup =
         'authenticated' in target ? { ...target, authenticated: target.authenticated && answer.trusted } : target;
     }
@@ -88,15 +94,15 @@ export function createResolver(deps: ResolverDeps): Resolver {
   }
 
   return {
-    mx: async (given) => {
+    mx: async (given, anew) => {
       const name = normalName(given);
       if (!isHostName(name)) return { kind: 'nxdomain', authenticated: false };
-      return readMx(await records(name, 'MX'));
+      return readMx(await records(name, 'MX', anew));
     },
-    addresses: async (given) => {
+    addresses: async (given, anew) => {
       const name = normalName(given);
       if (!isHostName(name)) return { kind: 'nxdomain', authenticated: false };
-      const [v4, v6] = await Promise.all([records(name, 'A'), records(name, 'AAAA')]);
+      const [v4, v6] = await Promise.all([records(name, 'A', anew), records(name, 'AAAA', anew)]);
       return mergeAddresses(readAddresses(v4, 4), readAddresses(v6, 6));
     },
   };

@@ -1,6 +1,7 @@
 // Destination → the next hops in the order to try, and the names that each may show in its certificate. Asks DNS, checks
 // every address against the egress rules, judges nothing about TLS. Destinations that DNS cannot answer for now are
-// `unreached`, never refused. Logs nothing.
+// `unreached`, never refused, and so are those of which a resolver that cannot be believed says that they are not there
+// (witness.ts). Logs nothing.
 //
 // The posture is the seam for what a destination publishes about itself (MTA-STS, DANE): it may strike MX hosts out and
 // chooses the reference names of the rest. Until those exist every destination has the open posture.
@@ -11,6 +12,7 @@ import { isMailDomain, normalName } from '../net/names.ts';
 import type { AddressRecord, Lookup, MxRecord, Resolver } from '../net/resolver.ts';
 import type { Reference } from '../net/tls.ts';
 import { interleave, orderMx, shuffle } from './mx.ts';
+import { createWitness } from './witness.ts';
 
 /** One address to connect to. `references`: names of which the certificate must show one, for level `verify`. */
 export type Hop = {
@@ -56,48 +58,59 @@ const MAX_ADDRESSES_PER_MX = 5;
 const MAX_HOPS = 12;
 
 export function createResolve(deps: ResolveDeps): ResolveRoute {
+  const witness = createWitness(deps.resolver);
   return async (given) => {
     const destination = normalName(given);
     const smartHost = deps.smartHost?.(destination) ?? null;
     if (smartHost !== null) return routeToSmartHost(deps, smartHost);
     // Address literals and single labels would let a recipient choose a host inside our own network.
     if (!isMailDomain(destination)) return refused(550, '5.1.2', 'recipient domain is not a valid mail domain');
-    return routeByMx(deps, destination);
+    const route = await routeByMx(deps, destination);
+    if (route.kind === 'hops' && route.hops.some(({ mx }) => mx !== destination)) witness.saw(destination);
+    if (route.kind !== 'refused') return route;
+    if (!(await witness.sees(destination))) return DISBELIEVED;
+    // What was said while it could not be believed may be remembered yet.
+    return routeByMx(deps, destination, 'anew');
   };
 }
 
-async function routeByMx(deps: ResolveDeps, destination: string): Promise<Route> {
-  const found = await deps.resolver.mx(destination);
+async function routeByMx(deps: ResolveDeps, destination: string, anew?: 'anew'): Promise<Route> {
+  const found = await deps.resolver.mx(destination, anew);
   if (found.kind === 'failed') return { kind: 'unreached', reason: found.reason, status: '4.4.3' };
   if (found.kind === 'nxdomain') return refused(550, '5.1.2', 'recipient domain does not exist');
   const posture = (await deps.posture?.(destination, found)) ?? OPEN_POSTURE;
   // RFC 5321 §5.1: without MX records the domain is its own exchanger.
-  if (found.kind === 'none') return routeTo(deps, destination, [destination], posture, found.authenticated);
+  if (found.kind === 'none') return routeTo(deps, { destination, hosts: [destination], posture, found, anew });
   const named = found.records.filter((mx) => mx.exchange !== '');
   // RFC 7505 §3: a null MX stands alone; beside others it means nothing.
   if (named.length === 0) return refused(556, '5.1.10', 'recipient domain accepts no mail (null MX)');
   const own = new Set(deps.ownNames.map(normalName));
   const hosts = orderMx(named, (host) => own.has(host), deps.random);
   if (hosts.length === 0) return refused(554, '5.4.6', 'mail for the recipient domain loops back to this gateway');
-  return routeTo(deps, destination, hosts.slice(0, MAX_MX), posture, found.authenticated);
+  return routeTo(deps, { destination, hosts: hosts.slice(0, MAX_MX), posture, found, anew });
 }
+
+type Exchangers = {
+  readonly destination: string;
+  readonly hosts: readonly string[];
+  readonly posture: Posture;
+  readonly found: { readonly authenticated: boolean };
+  readonly anew: 'anew' | undefined;
+};
 
 async function routeTo(
   deps: ResolveDeps,
-  destination: string,
-  hosts: readonly string[],
-  posture: Posture,
-  mxAuthenticated: boolean,
+  { destination, hosts, posture, found: { authenticated }, anew }: Exchangers,
 ): Promise<Route> {
   const allowed = hosts.filter(posture.allows);
-  const looked = await Promise.all(allowed.map((host) => deps.resolver.addresses(host)));
+  const looked = await Promise.all(allowed.map((host) => deps.resolver.addresses(host, anew)));
   const found = looked.map((lookup) => addressesInOrder(lookup, deps.random));
   const all = allowed.flatMap((mx, i) =>
     (found[i] ?? []).map(({ address }) => ({
       mx,
       address,
       port: deps.egress.portOf(address, mx) ?? deps.port ?? 25,
-      references: posture.references(destination, mx, mxAuthenticated),
+      references: posture.references(destination, mx, authenticated),
     })),
   );
   if (all.length === 0) return routeOfNone(destination, hosts, looked);
@@ -159,6 +172,12 @@ function withinEgress(egress: Egress, hops: readonly Hop[]): Route {
   if (egress.mode === 'evaluation') return { kind: 'barred', reason: 'evaluation mode' };
   return refused(550, '5.4.4', 'recipient domain points to an address that is not public');
 }
+
+const DISBELIEVED: Route = {
+  kind: 'unreached',
+  reason: 'the DNS server knows neither the recipient domain nor what it knew before',
+  status: '4.4.3',
+};
 
 /** What RFC 5321 alone allows: any MX, verified by the recipient domain or by the MX's own name. */
 const OPEN_POSTURE: Posture = {

@@ -8,6 +8,7 @@ import {
   damagedBody,
   damagedKey,
   damagedRows,
+  denyingDns,
   disk,
   dns,
   type Ending,
@@ -36,6 +37,7 @@ const CELLS: readonly Cell[] = [
   ['DNS', 'throws', 'SERVFAIL', 'waits', dns('servfail.test', { fault: 'SERVFAIL' })],
   ['DNS', 'hangs', 'no answer', 'waits', dns('silent.test', { fault: 'silent' })],
   ['DNS', 'answers garbage', 'octets that are no answer', 'waits', dns('junk.test', { fault: 'garbage' })],
+  ['DNS', 'answers garbage', 'every name does not exist', 'waits', denyingDns('denied.test')],
   ['DNS', 'is slow', 'each answer takes 50 ms of the 150', 'arrives', dns('late.test', { late: 50 })],
 
   ['examiner', 'throws', 'each job fails', 'held', port({ 'pool.examine': 'throws' })],

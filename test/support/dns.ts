@@ -16,7 +16,7 @@ export type Records = {
   /** Answers over UDP come so late, ms. */
   readonly late?: number;
 };
-/** By name in lower case; a name that is not in the table does not exist. */
+/** By name in lower case; a name that is not in the table, nor above one that is (RFC 8020), does not exist. */
 export type Zones = Readonly<Record<string, Records>>;
 
 export type DnsServer = {
@@ -121,7 +121,7 @@ function follow(zones: Zones, name: string, type: string): { answers: packet.Ans
   let at = name;
   for (let i = 0; i < 4; i++) {
     const records = zones[at];
-    if (records === undefined) return { answers, exists: false };
+    if (records === undefined) return { answers, exists: Object.keys(zones).some((one) => one.endsWith(`.${at}`)) };
     const base = { name: at, ttl: records.ttl ?? 300 };
     if (records.CNAME !== undefined) {
       answers.push({ type: 'CNAME', ...base, data: records.CNAME });

@@ -44,6 +44,22 @@ export function dns(
   };
 }
 
+/** The resolver says of every name that it does not exist, as in a captive portal. */
+export function denyingDns(to: string): Make {
+  return {
+    to,
+    make: ({ world: { dns: server } }) => {
+      const right = { ...server.zones };
+      for (const name of Object.keys(right)) delete server.zones[name];
+      const asked = server.asked.length;
+      return {
+        bites: () => server.asked.slice(asked).some((one) => one.endsWith(` ${to}`)),
+        undo: () => Object.assign(server.zones, right),
+      };
+    },
+  };
+}
+
 /** What a peer does at MAIL; `late`: at the final dot, since commands come together. */
 export function peer(how: 'drops' | 'silent' | 'junk' | 'late'): Make {
   const at = how === 'late' ? '.' : 'MAIL';

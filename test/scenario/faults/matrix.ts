@@ -20,7 +20,7 @@ import type { Ending } from './makers.ts';
 import { startOf, tell } from './wish.ts';
 
 /** Names that DNS cells ask for first. */
-export const ASKED = ['servfail.test', 'silent.test', 'junk.test', 'late.test'];
+export const ASKED = ['servfail.test', 'silent.test', 'junk.test', 'denied.test', 'late.test'];
 export const POLICY = `version: 1
 rules:
   - name: by key, else plainer

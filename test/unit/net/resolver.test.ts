@@ -131,6 +131,19 @@ describe('resolver', () => {
     expect(await resolver.mx('fail.test')).toMatchObject({ kind: 'found' });
   });
 
+  test('asked anew what was answered before does not count, and the new answer is kept', async () => {
+    await resolver.mx('none.test');
+    const zone = { MX: [[1, 'mx.good.test']] } as const;
+    dns.zones['none.test'] = zone;
+    expect((await resolver.mx('none.test')).kind).toBe('none');
+    expect((await resolver.mx('none.test', 'anew')).kind).toBe('found');
+    expect((await resolver.mx('none.test')).kind).toBe('found');
+    await resolver.addresses('v4.test');
+    delete dns.zones['v4.test'];
+    expect((await resolver.addresses('v4.test')).kind).toBe('found');
+    expect((await resolver.addresses('v4.test', 'anew')).kind).toBe('nxdomain');
+  });
+
   test('a second server answers for a silent one', async () => {
     const silent = await startDns({ 'good.test': { fault: 'silent' } });
     const servers = [silent.server, dns.server];

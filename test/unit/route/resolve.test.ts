@@ -29,6 +29,7 @@ function resolverOf(zones: Record<string, Zone>, authenticated = false): Resolve
 }
 
 const ZONES: Record<string, Zone> = {
+  test: {},
   'good.test': {
     mx: [
       [20, 'mx3.test'],
@@ -187,4 +188,65 @@ test('the posture strikes MX hosts out and names the references', async () => {
   expect(await addressesOf('good.test', { posture })).toEqual(['127.0.0.2']);
   const none = async () => ({ allows: () => false, references: () => [] });
   expect(await resolveWith({ posture: none })('good.test')).toMatchObject({ kind: 'unreached' });
+});
+
+describe('a resolver that says of everything that it is not there', () => {
+  const lies: Record<string, Record<string, Zone>> = {
+    'no name exists': {},
+    'no name has records': Object.fromEntries(Object.keys(ZONES).map((name) => [name, {}])),
+    'every name is a portal in our own network': Object.fromEntries(
+      Object.keys(ZONES).map((name) => [name, { a: ['10.0.0.1'] }]),
+    ),
+  };
+  const live = { egress: createEgress({ mode: 'live' }) };
+  /** Outside, since in live mode a name may not lead to our own network. */
+  const outside = {
+    test: {},
+    'good.test': { mx: [[10, 'mx.good.test']] },
+    'mx.good.test': { a: ['9.9.9.9'] },
+    'other.test': { mx: [[10, 'mx.good.test']] },
+    'implicit.test': { a: ['9.9.9.10'] },
+  } satisfies Record<string, Zone>;
+  const begin = () => {
+    const world: { zones: Record<string, Zone> } = { zones: outside };
+    const resolver: Resolver = {
+      mx: (name) => resolverOf(world.zones).mx(name),
+      addresses: (name) => resolverOf(world.zones).addresses(name),
+    };
+    return { world, resolve: resolveWith({ ...live, resolver }) };
+  };
+
+  test.each(
+    Object.entries(lies),
+  )('is not believed once a name was known, and is again afterwards: %s', async (_, zones) => {
+    const { world, resolve } = begin();
+    expect((await resolve('good.test')).kind).toBe('hops');
+    world.zones = zones;
+    for (const name of ['other.test', 'missing.test'])
+      expect(await resolve(name)).toMatchObject({ kind: 'unreached', status: '4.4.3' });
+    world.zones = outside;
+    expect((await resolve('other.test')).kind).toBe('hops');
+    expect(await resolve('missing.test')).toMatchObject({ kind: 'refused', reply: { enhanced: '5.1.2' } });
+  });
+
+  test('is not believed when nothing is known yet, of the top of the name', async () => {
+    const { world, resolve } = begin();
+    world.zones = {};
+    expect(await resolve('good.test')).toMatchObject({ kind: 'unreached', status: '4.4.3' });
+    world.zones = outside;
+    expect(await resolve('missing.test')).toMatchObject({ kind: 'refused' });
+    // A mistyped top: nobody can tell, until something is known.
+    expect(await resolve('good.tset')).toMatchObject({ kind: 'unreached' });
+    await resolve('good.test');
+    expect(await resolve('good.tset')).toMatchObject({ kind: 'refused' });
+  });
+
+  test('one destination that is gone is not its own witness, nor the only one', async () => {
+    const { world, resolve } = begin();
+    await resolve('good.test');
+    await resolve('other.test');
+    world.zones = { ...outside, 'other.test': {} };
+    expect(await resolve('other.test')).toMatchObject({ kind: 'refused' });
+    expect(await resolve('missing.test')).toMatchObject({ kind: 'refused' });
+  });
 });

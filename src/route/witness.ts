@@ -1,0 +1,34 @@
+// Whether the resolver can be believed when it says that there is nothing: a captive portal, or a resolver cut off from the
+// world, may say so of every name, and each would bounce. It is believed when a name that it knew before is there now, asked anew;
+// while none is known, when the top of the name itself is. Who lies about some names only is not seen. In memory only; logs nothing.
+
+import type { Resolver } from '../net/resolver.ts';
+
+/** Destinations remembered: one of them may end for good. */
+const REMEMBERED = 3;
+
+export type Witness = {
+  /** It has mail exchangers that have addresses. */
+  saw(destination: string): void;
+  /** Whether something else than the destination is there now. */
+  sees(destination: string): Promise<boolean>;
+};
+
+export function createWitness({ mx }: Pick<Resolver, 'mx'>): Witness {
+  /** The one seen last stands last. */
+  const seen = new Set<string>();
+  return {
+    saw(destination) {
+      seen.delete(destination);
+      seen.add(destination);
+      if (seen.size > REMEMBERED) seen.delete(seen.values().next().value as string);
+    },
+    async sees(destination) {
+      const others = [...seen].filter((one) => one !== destination);
+      for (const one of others.reverse()) if ((await mx(one, 'anew')).kind === 'found') return true;
+      if (others.length > 0) return false;
+      const top = await mx(destination.slice(destination.lastIndexOf('.') + 1), 'anew');
+      return top.kind === 'found' || top.kind === 'none';
+    },
+  };
+}
