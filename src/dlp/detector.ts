@@ -3,6 +3,7 @@
 // a repetition, every run with an upper count. Nothing here logs, and a hit's value stays in memory.
 
 import type { Confidence } from '../domain/types.ts';
+import type { Hints } from './hints.ts';
 import type { Page } from './page.ts';
 
 /** `start` and `end` count UTF-16 units; `value` is the normalised match, by which the same value twice is one. */
@@ -13,7 +14,8 @@ export type Hit = {
   readonly confidence: Confidence;
 };
 
-export type Detector = (page: Page) => Iterable<Hit>;
+/** `hints` is of the same text, made of lists that hold the detector's own. */
+export type Detector = (page: Page, hints: Hints) => Iterable<Hit>;
 
 /** A row of a detector's own table of cases: what it must find in `text`, as `value` or `value confidence`. */
 export type Vector = { readonly text: string; readonly expect: readonly string[] };
@@ -36,6 +38,11 @@ export function before(text: string, start: number, reach: number): string {
   return text.slice(Math.max(0, start - reach), start);
 }
 
+/** In capitals; most values have no letter, and need no copy. */
+export function upper(value: string): string {
+  return /[^0-9]/.test(value) ? value.toUpperCase() : value;
+}
+
 /** No letter or digit stands at either side, neither directly nor behind a mark that joins, as in `A-1`, `1/2`, `1.2`. */
 export function standsAlone(text: string, start: number, end: number): boolean {
   const before = text.charCodeAt(start - 1);
@@ -54,31 +61,6 @@ function joins(unit: number): boolean {
 /** Of ASCII; false beyond the text, where the unit is no number. */
 function isLetterOrDigit(unit: number): boolean {
   return (unit > 47 && unit < 58) || (unit > 64 && unit < 91) || (unit > 96 && unit < 123);
-}
-
-/** Where a pattern with the flag g matches, in order: which of many places have one near is then told without looking at each. */
-export type Matches = { readonly starts: readonly number[]; readonly ends: readonly number[] };
-
-export function matchesOf(text: string, pattern: RegExp): Matches {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  for (const match of text.matchAll(pattern)) {
-    starts.push(match.index);
-    ends.push(match.index + match[0].length);
-  }
-  return { starts, ends };
-}
-
-/** True when one of the matches has a unit between the two places. */
-export function anyWithin({ starts, ends }: Matches, from: number, to: number): boolean {
-  let low = 0;
-  let high = ends.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((ends[middle] as number) <= from) low = middle + 1;
-    else high = middle;
-  }
-  return low < starts.length && (starts[low] as number) < to;
 }
 
 /** Pattern source: no letter in front, or the border of two glued words as in `patientMrn`; for patterns with the flag i. */

@@ -1,16 +1,17 @@
 // Birth dates: a real date beside a word of birth. A date alone is no birth date, whatever its year.
 
-import { type Detector, LINK, type Vector, WORD_START } from './detector.ts';
-import type { Needs } from './hints.ts';
+import { before, type Detector, type Hit, LINK, type Vector, WORD_START } from './detector.ts';
+import { matchesAt, type Needs } from './hints.ts';
 
 const LABEL = new RegExp(
   `${WORD_START}(?:dob|d\\.o\\.b\\.?|date[ _-]?of[ _-]?birth|birth[ _-]?date|birthday|born(?: on)?|fecha de nacimiento|f\\. ?nac\\.?|nacid[oa] el|DMG\\*D8\\*)(?![a-z])(?: ?\\([a-z/ -]{2,12}\\))?${LINK}`,
-  'gi',
+  'iy',
 );
 const AFTER = /^ ?[(,]? ?(?:dob|d\.o\.b\.?|date of birth)\b/i;
 const WORD = /\bd\.?o\.?b\b|date of birth/i;
-/** A date ends with a digit: a quick look for any label behind one. */
-const DIGIT_AND_LABEL = /\d ?[(,]? ?(?:dob|d\.o\.b|date of birth)/i;
+/** A date ends with a digit: what stands in front of a label behind one, and how long that is at most. */
+const DATE_BEFORE = /\d ?[(,]? ?$/;
+const BEFORE_MAX = 4;
 const HEAD = /^(?:(?:patient |pt |member )?(?:dob|d\.o\.b\.?|date of birth|birth ?date)|fecha de nacimiento)$/i;
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
 const MONTH = '(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\\.?';
@@ -20,27 +21,41 @@ const DATE = new RegExp(
   'iy',
 );
 
-/** One of these stands in every label, head and word that it looks for. */
-export const NEEDS: Needs = ['dob', 'd.o.b', 'birth', 'born', 'nac', 'dmg'];
+/** Every label begins with one of these, and one stands in every head. */
+export const NEEDS: Needs = [
+  'dob',
+  'd.o.b',
+  'date of',
+  'date_of',
+  'date-of',
+  'dateof',
+  'birth',
+  'born',
+  'fecha de nac',
+  'f.nac',
+  'f. nac',
+  'nacid',
+  'nacimiento',
+  'dmg*d8*',
+];
 
-export const findDob: Detector = function* (page) {
+export const findDob: Detector = (page, hints) => {
   const { text } = page;
-  for (const match of text.matchAll(LABEL)) {
+  const places = hints.places(NEEDS);
+  const hits: Hit[] = [];
+  for (const match of matchesAt(text, places, LABEL)) {
     const start = match.index + match[0].length;
     const date = dateAt(text, start);
-    if (!date) continue;
-    yield {
-      start,
-      end: date.end,
-      value: date.value,
-      confidence: /^(?:birthday|born)/i.test(match[0]) ? 'medium' : 'high',
-    };
+    if (date) hits.push({ start, ...date, confidence: /^(?:birthday|born)/i.test(match[0]) ? 'medium' : 'high' });
   }
-  if (WORD.test(text) && DIGIT_AND_LABEL.test(text)) yield* labelBehind(text);
-  for (const cell of page.columnCells(HEAD)) {
-    const date = dateAt(text, cell.start);
-    if (date && date.end <= cell.end) yield { start: cell.start, end: date.end, value: date.value, confidence: 'high' };
+  if (places.some((place) => DATE_BEFORE.test(before(text, place, BEFORE_MAX))) && WORD.test(text)) {
+    for (const hit of labelBehind(text)) hits.push(hit);
   }
+  for (const { start, end } of page.columnCells(HEAD, places)) {
+    const date = dateAt(text, start);
+    if (date && date.end <= end) hits.push({ start, ...date, confidence: 'high' });
+  }
+  return hits;
 };
 
 function* labelBehind(text: string) {

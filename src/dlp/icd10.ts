@@ -3,7 +3,7 @@
 // and a road. A bare category needs the word directly in front.
 
 import { before, type Detector, near, standsAlone, type Vector } from './detector.ts';
-import type { Needs } from './hints.ts';
+import { anyBetween, matchesAt, type Needs } from './hints.ts';
 
 const CATEGORIES: Readonly<Record<string, string>> = {
   A: '00-09 15 17-28 30-44 46 48-60 63-71 74 75 77-96 98 99',
@@ -51,34 +51,38 @@ export function isCategory(category: string): boolean {
 const DOTTED = /[A-Z]\d[0-9AB]\.[0-9A-TV-Z]{1,4}/gi;
 const LABEL =
   /\bicd\b|\bicd-?10|\bdx\b|\bdiagnos|\bimpression\b|\bproblem list\b|\bcodes?\b.{0,20}\b(?:claim|billed|visit)|\bDG1\b|\bHI\*|\bassessment\b/i;
+const LABEL_HERE = new RegExp(LABEL.source, 'iy');
 const DIRECT =
-  /\b(?:icd(?:-?10)?(?:-?cm)?|dx|diagnosis)(?: ?codes?)?(?: ?(?:is|:|=|#))?:? ?([A-Z]\d[0-9AB][0-9A-TV-Z]{0,4})\b(?!\.)/gi;
+  /\b(?:icd(?:-?10)?(?:-?cm)?|dx|diagnosis)(?: ?codes?)?(?: ?(?:is|:|=|#))?:? ?([A-Z]\d[0-9AB][0-9A-TV-Z]{0,4})\b(?!\.)/iy;
 const OTHER =
   /\b(?:error|version|v|rev|release|build|cable|screw|bolt|model|part|sku|exit|gate|room|seat|socket|thread|firmware|figure|table|section)\b/i;
 
-/** One of these stands in every label, head and word that it looks for. */
+/** Every label begins with one of these, and one stands in every head. */
 export const NEEDS: Needs = ['icd', 'dx', 'diagnos', 'impression', 'problem list', 'code', 'dg1', 'hi*', 'assessment'];
 
-export const findIcd10: Detector = function* (page) {
+export const findIcd10: Detector = function* (page, hints) {
   const { text } = page;
-  if (!LABEL.test(text)) return;
+  const places = hints.places(NEEDS);
+  if (matchesAt(text, places, LABEL_HERE).next().done) return;
   for (const match of text.matchAll(DOTTED)) {
     const hit = { start: match.index, end: match.index + match[0].length };
     if (!isCategory(match[0].slice(0, 3)) || !standsAlone(text, hit.start, hit.end)) continue;
     if (OTHER.test(before(text, hit.start, 15))) continue;
     const value = match[0].toUpperCase();
-    if (near(text, hit, 80, 60, LABEL)) yield { ...hit, value, confidence: 'high' };
+    if (anyBetween(places, hit.start - 80, hit.end + 60) && near(text, hit, 80, 60, LABEL))
+      yield { ...hit, value, confidence: 'high' };
     else yield { ...hit, value, confidence: 'low' };
   }
-  for (const match of text.matchAll(DIRECT)) {
+  for (const match of matchesAt(text, places, DIRECT)) {
     const code = match[1] as string;
     if (!isCategory(code.slice(0, 3))) continue;
     const end = match.index + match[0].length;
     yield { start: end - code.length, end, value: code.toUpperCase(), confidence: 'medium' };
   }
-  for (const cell of page.columnCells(/\b(?:icd|dx|diagnosis)/i)) {
-    if (/^[A-Z]\d[0-9AB][0-9A-TV-Z]{0,4}$/.test(cell.text) && isCategory(cell.text.slice(0, 3))) {
-      yield { start: cell.start, end: cell.end, value: cell.text, confidence: 'high' };
+  for (const cell of page.columnCells(/\b(?:icd|dx|diagnosis)/i, places)) {
+    const value = text.slice(cell.start, cell.end);
+    if (/^[A-Z]\d[0-9AB][0-9A-TV-Z]{0,4}$/.test(value) && isCategory(value.slice(0, 3))) {
+      yield { ...cell, value, confidence: 'high' };
     }
   }
 };

@@ -2,17 +2,20 @@
 // alone at medium, unless words of licences or racks stand by; the samples that CMS prints are nobody's.
 
 import { before, type Detector, near, standsAlone, type Vector } from './detector.ts';
+import { matchesAt, type Needs } from './hints.ts';
 
 const FORM =
-  /[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d([- ]?)[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d\1[AC-HJKMNP-RT-Y]{2}\d\d/gi;
+  /[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d([- ]?)[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d\1[AC-HJKMNP-RT-Y]{2}\d\d/iy;
 const LABEL = /\bmbi\b|medicare|beneficiary|\bhets\b|red,? white,? and blue/i;
 const OTHER =
   /\b(?:licen[cs]e|product|activation|key|rack|shelf|bin|label|serial|s\/n|sku|part|model|asset|slot|voucher|coupon|gate)\b/i;
 const DENIED = new Set(['1EG4TE5MK72', '1EG4TE5MK73']);
 
-export const findMbi: Detector = function* (page) {
-  const { text } = page;
-  for (const match of text.matchAll(FORM)) {
+/** How every one begins. */
+export const NEEDS: Needs = [...'123456789'].flatMap((digit) => [...'acdefghjkmnpqrtuvwxy'].map((b) => digit + b));
+
+export const findMbi: Detector = function* ({ text }, hints) {
+  for (const match of matchesAt(text, hints.places(NEEDS), FORM)) {
     const hit = { start: match.index, end: match.index + match[0].length };
     const value = match[0].replace(/[- ]/g, '').toUpperCase();
     if (DENIED.has(value) || !standsAlone(text, hit.start, hit.end)) continue;

@@ -1,28 +1,40 @@
 // Medical record numbers. Every site has its own form, so the word in front decides: a strong one (MRN, medical record) or
 // a weak one with "no." or "#". A table of the site's own numbers is the cure, and comes with the PHI engine.
 
-import { type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
-import type { Needs } from './hints.ts';
+import {
+  before,
+  type Detector,
+  type Hit,
+  LINK,
+  NUMBER_WORD,
+  near,
+  upper,
+  type Vector,
+  WORD_START,
+} from './detector.ts';
+import { matchesAt, type Needs, type Places } from './hints.ts';
 
 const STRONG = new RegExp(
-  `${WORD_START}(?:mrns?|m\\.r\\.n\\.?|med(?:ical)?\\.?[ _-]?rec(?:ord)?s?|mr ?(?=#)|(?:patient|pt\\.?)(?=${NUMBER_WORD})|n[uú]mero de expediente|historia cl[ií]nica|expediente)(?![a-z])${NUMBER_WORD}?\\.?${LINK}`,
-  'gi',
+  `${WORD_START}(?:mrns?|m\\.r\\.n\\.?|med(?:ical)?\\.?[ _-]?rec(?:ord)?s?|mr ?(?=#)|(?:patient|pt\\.?)(?=${NUMBER_WORD})|historia cl[ií]nica|expediente)(?![a-z])${NUMBER_WORD}?\\.?${LINK}`,
+  'iy',
 );
-const WEAK = new RegExp(`${WORD_START}(?:chart|hospital|unit|record|encounter)${NUMBER_WORD}\\.?${LINK}`, 'gi');
+const WEAK = new RegExp(`${WORD_START}(?:chart|hospital|unit|record|encounter)${NUMBER_WORD}\\.?${LINK}`, 'iy');
 /** Units, records and encounters are of many kinds. */
 const CARE = /patient|\bpt\b|hospital|clinic|chart|admi(?:t|ss)|discharge|visit|medical|health/i;
 const BEHIND = /^ ?[(,]? ?(?:mrn|medical record)\b/i;
 const WORD = /\bmrn\b|medical record/i;
-/** A quick look for any label behind a number. */
-const DIGIT_AND_LABEL = /\d ?[(,]? ?(?:mrn|medical record)/i;
+/** What stands in front of a label behind a number, and how long that is at most. */
+const NUMBER_BEFORE = /\d ?[(,]? ?$/;
+const BEFORE_MAX = 4;
 const VALUE = /(?:[A-Z]{0,3}-?\d{5,10}|\d{2,3}-\d{2}-\d{2,3})/iy;
 const HEAD =
   /^(?:(?:patient )?mrn|med(?:ical)? ?rec(?:ord)?(?: ?(?:no|num|number|id|#))?|patient ?(?:id|identifier|number|no|#)|chart ?(?:no|number|#)|pt ?id)\.?$/i;
 
-/** One of these stands in every label, head and word that it looks for. */
+/** Every label begins with one of these, and one stands in every head. */
 export const NEEDS: Needs = [
   'mrn',
   'm.r.n',
+  'med',
   'rec',
   'mr#',
   'mr #',
@@ -36,24 +48,27 @@ export const NEEDS: Needs = [
   'encounter',
 ];
 
-export const findMrn: Detector = function* (page) {
+export const findMrn: Detector = (page, hints) => {
   const { text } = page;
-  for (const hit of labelled(text, STRONG)) yield { ...hit, confidence: 'high' };
-  for (const hit of labelled(text, WEAK)) {
-    yield {
-      ...hit,
-      confidence: /^(?:chart|hospital)/i.test(hit.label) || near(text, hit, 80, 60, CARE) ? 'medium' : 'low',
-    };
+  const places = hints.places(NEEDS);
+  const hits: Hit[] = [];
+  for (const hit of labelled(text, places, STRONG)) hits.push({ ...hit, confidence: 'high' });
+  for (const hit of labelled(text, places, WEAK)) {
+    const known = /^(?:chart|hospital)/i.test(hit.label) || near(text, hit, 80, 60, CARE);
+    hits.push({ ...hit, confidence: known ? 'medium' : 'low' });
   }
-  if (WORD.test(text) && DIGIT_AND_LABEL.test(text)) yield* labelBehind(text);
-  for (const cell of page.columnCells(HEAD)) {
-    if (/^[A-Z]{0,3}-?\d{5,10}$/i.test(cell.text))
-      yield { start: cell.start, end: cell.end, value: cell.text.toUpperCase(), confidence: 'high' };
+  if (places.some((place) => NUMBER_BEFORE.test(before(text, place, BEFORE_MAX))) && WORD.test(text)) {
+    for (const hit of labelBehind(text)) hits.push(hit);
   }
+  for (const { start, end } of page.columnCells(HEAD, places)) {
+    const value = text.slice(start, end);
+    if (/^[A-Z]{0,3}-?\d{5,10}$/i.test(value)) hits.push({ start, end, value: upper(value), confidence: 'high' });
+  }
+  return hits;
 };
 
-function* labelled(text: string, label: RegExp) {
-  for (const match of text.matchAll(label)) {
+function* labelled(text: string, places: Places, label: RegExp) {
+  for (const match of matchesAt(text, places, label)) {
     VALUE.lastIndex = match.index + match[0].length;
     const value = VALUE.exec(text);
     if (!value) continue;

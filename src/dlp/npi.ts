@@ -24,7 +24,7 @@ function passes(number: string): boolean {
 /** One of these stands in every label, head and word that it looks for. */
 export const NEEDS: Needs = ['npi', 'provider', 'physician', '17b', '24j', '33a', 'xx*'];
 
-export const findNpi: Detector = function* (page) {
+export const findNpi: Detector = function* (page, hints) {
   const { text } = page;
   if (!LABEL.test(text)) return;
   for (const match of text.matchAll(FORM)) {
@@ -33,8 +33,9 @@ export const findNpi: Detector = function* (page) {
     if (!standsAlone(text, hit.start, hit.end) || !passes(value)) continue;
     if (near(text, hit, 60, 30, LABEL)) yield { ...hit, value, confidence: 'high' };
   }
-  for (const cell of page.columnCells(HEAD)) {
-    if (/^[12]\d{9}$/.test(cell.text) && passes(cell.text)) yield { ...cell, value: cell.text, confidence: 'high' };
+  for (const cell of page.columnCells(HEAD, hints.places(NEEDS))) {
+    const value = text.slice(cell.start, cell.end);
+    if (/^[12]\d{9}$/.test(value) && passes(value)) yield { ...cell, value, confidence: 'high' };
   }
 };
 

@@ -1,13 +1,22 @@
-// A text as detectors look at it, and its tables. Lines are cut into cells once, for all detectors, and only when one asks for
-// columns: most of a large attachment is a table.
+// A text as detectors look at it, and its tables. A table is cut into cells once, for all detectors, and only when the line of its
+// heads has a word that one of them asks for: most of a large attachment is a table.
 
-export type Cell = { readonly start: number; readonly end: number; readonly text: string };
-type Place = { readonly start: number; readonly end: number };
-type Line = Place & {
-  /** What parts its cells; none where it is too short or long for the head of a table. */
-  readonly separator: string;
-  /** Those that its separator parts, when somebody asked. */
-  cells: readonly Place[] | null;
+import type { Places } from './hints.ts';
+import { type Units, unitsOf } from './units.ts';
+
+export type Cell = { readonly start: number; readonly end: number };
+type Line = { readonly start: number; readonly end: number };
+type Table = {
+  readonly line: Line;
+  readonly separator: number;
+  readonly heads: readonly Cell[];
+  rows: Rows | null;
+};
+type Rows = {
+  /** Start and end of each cell, row after row, each of as many cells as there are heads. */
+  readonly bounds: readonly number[];
+  /** Where the table is over. */
+  readonly end: number;
 };
 
 /** Units of a line that may be the head of a table, of one head, and cells of a line that are looked at. */
@@ -17,81 +26,118 @@ const CELLS_MAX = 500;
 
 export class Page {
   readonly text: string;
-  #lines: readonly Line[] | null = null;
-  /** What could be heads, and the lines that each stands in. */
-  #heads: ReadonlyMap<string, readonly number[]> | null = null;
+  /** Good as long as no other page is made. */
+  readonly units: Units;
+  /** By the start of the line of heads; null where that line parts no cells. */
+  readonly #tables = new Map<number, Table | null>();
 
   constructor(text: string) {
     this.text = text;
+    this.units = unitsOf(text);
   }
 
-  /** Cells of table columns whose head matches `label`: a line with a tab, bar, semicolon or comma.
-   *  A head reads as its words do: `patient_ssn` and `PatientSSN` as `patient ssn`. */
-  *columnCells(label: RegExp): Generator<Cell, void, void> {
-    this.#heads ??= this.#headsOf();
-    const known = new Set<string>();
-    const tops = new Set<number>();
-    for (const [head, at] of this.#heads) {
-      if (!label.test(headWords(head))) continue;
-      known.add(head);
-      for (const line of at) tops.add(line);
-    }
-    const lines = this.#allLines();
-    let next = 0;
-    for (const top of [...tops].sort((a, b) => a - b)) {
-      // It was a row of the table above.
-      if (top < next) continue;
-      const { separator } = lines[top] as Line;
-      const heads = this.#cells(lines[top] as Line, separator);
-      const columns = heads.flatMap((place, i) => (known.has(this.#textOf(place)) ? [i] : []));
-      for (next = top + 1; next < lines.length; next++) {
-        const line = lines[next] as Line;
-        const row = this.#cells(line, separator);
-        if (row.length !== heads.length) {
-          if (line.end - line.start > 1) break;
-          continue;
+  /**
+   * Cells of table columns whose head matches `label`: a line with a tab, bar, semicolon or comma. A head reads as its words
+   * do: `patient_ssn` and `PatientSSN` as `patient ssn`. `places`: of words of which every such head has one.
+   */
+  columnCells(label: RegExp, places: Places): Cell[] {
+    const found: Cell[] = [];
+    let end = 0;
+    for (const place of places) {
+      // In a line that was looked at, or a row of the table above.
+      if (place < end) continue;
+      const line = this.#lineAt(place);
+      end = line.end + 1;
+      const table = this.#tableAt(line);
+      const columns = table === null ? [] : this.#columnsOf(table, label);
+      if (table === null || columns.length === 0) continue;
+      table.rows ??= this.#rowsOf(table);
+      const { bounds } = table.rows;
+      for (let row = 0; row < bounds.length; row += 2 * table.heads.length) {
+        for (const column of columns) {
+          const at = row + 2 * column;
+          found.push({ start: bounds[at] as number, end: bounds[at + 1] as number });
         }
-        for (const column of columns) yield this.#cell(row[column] as Place);
       }
+      end = Math.max(end, table.rows.end);
     }
+    return found;
   }
 
-  #allLines(): readonly Line[] {
-    this.#lines ??= linesOf(this.text);
-    return this.#lines;
+  #lineAt(place: number): Line {
+    const lineFeed = this.text.indexOf('\n', place);
+    const start = place === 0 ? 0 : this.text.lastIndexOf('\n', place - 1) + 1;
+    return { start, end: lineFeed < 0 ? this.text.length : lineFeed };
   }
 
-  #cells(line: Line, separator: string): readonly Place[] {
-    if (line.separator !== separator) return cellsOf(this.text, line, separator);
-    line.cells ??= cellsOf(this.text, line, separator);
-    return line.cells;
+  #tableAt(line: Line): Table | null {
+    const known = this.#tables.get(line.start);
+    if (known !== undefined) return known;
+    const { start, end } = line;
+    const isHead = end - start >= HEAD_LINE.least && end - start <= HEAD_LINE.most;
+    const separator = isHead ? separatorOf(this.text.slice(start, end)) : '';
+    let table: Table | null = null;
+    if (separator !== '') {
+      const bounds: number[] = [];
+      const count = this.#cut(line, separator.charCodeAt(0), bounds);
+      const heads = Array.from({ length: count }, (_, i) => ({
+        start: bounds[2 * i] as number,
+        end: bounds[2 * i + 1] as number,
+      }));
+      table = { line, separator: separator.charCodeAt(0), heads, rows: null };
+    }
+    this.#tables.set(start, table);
+    return table;
   }
 
-  #headsOf(): Map<string, number[]> {
-    const heads = new Map<string, number[]>();
-    for (const [at, line] of this.#allLines().entries()) {
-      if (line.separator === '') continue;
-      for (const place of this.#cells(line, line.separator)) {
-        if (place.end === place.start || place.end - place.start >= HEAD_MAX) continue;
-        const text = this.#textOf(place);
-        const known = heads.get(text);
-        if (known) {
-          if (known.at(-1) !== at) known.push(at);
-        } else if (LETTER.test(text) && !LONG_NUMBER.test(text)) heads.set(text, [at]);
+  #columnsOf({ heads }: Table, label: RegExp): number[] {
+    return heads.flatMap(({ start, end }, i) => {
+      if (end === start || end - start >= HEAD_MAX) return [];
+      const head = this.text.slice(start, end);
+      return LETTER.test(head) && !LONG_NUMBER.test(head) && label.test(headWords(head)) ? [i] : [];
+    });
+  }
+
+  #rowsOf({ line, separator, heads }: Table): Rows {
+    const { text } = this;
+    const bounds: number[] = [];
+    for (let start = line.end + 1; start < text.length; ) {
+      const lineFeed = text.indexOf('\n', start);
+      const end = lineFeed < 0 ? text.length : lineFeed;
+      const before = bounds.length;
+      if (this.#cut({ start, end }, separator, bounds) !== heads.length) {
+        bounds.length = before;
+        if (end - start > 1) return { bounds, end: start };
       }
+      start = end + 1;
     }
-    return heads;
+    return { bounds, end: text.length };
   }
 
-  #textOf({ start, end }: Place): string {
-    return this.text.slice(start, end);
-  }
-
-  #cell({ start, end }: Place): Cell {
-    return { start, end, text: this.text.slice(start, end) };
+  /** Adds start and end of each cell of a line; returns how many there are. */
+  #cut({ start, end }: Line, separator: number, bounds: number[]): number {
+    const { units } = this;
+    let count = 0;
+    for (let at = start; at <= end && count < CELLS_MAX; count++) {
+      // A quoted cell may hold separators (RFC 4180); quotes inside it are rare enough to be left alone.
+      let to = at;
+      if (at < end && units[at] === QUOTE) {
+        let quoted = at + 1;
+        while (quoted < end && units[quoted] !== QUOTE) quoted++;
+        if (quoted < end) to = quoted;
+      }
+      while (to < end && units[to] !== separator) to++;
+      let last = to;
+      while (at < last && isTrimmed(units[at] as number)) at++;
+      while (last > at && isTrimmed(units[last - 1] as number)) last--;
+      bounds.push(at, last);
+      at = to + 1;
+    }
+    return count;
   }
 }
 
+const QUOTE = 34;
 const LETTER = /[a-zà-ÿ]/i;
 const LONG_NUMBER = /\d{4}/;
 
@@ -102,49 +148,11 @@ function headWords(head: string): string {
     .toLowerCase();
 }
 
-function linesOf(text: string): Line[] {
-  const lines: Line[] = [];
-  for (let start = 0; start < text.length; ) {
-    const lineFeed = text.indexOf('\n', start);
-    const end = lineFeed < 0 ? text.length : lineFeed;
-    const length = end - start;
-    const separator = length < HEAD_LINE.least || length > HEAD_LINE.most ? '' : separatorOf(text.slice(start, end));
-    lines.push({ start, end, separator, cells: null });
-    start = end + 1;
-  }
-  return lines;
-}
-
 function separatorOf(line: string): string {
   return SEPARATORS.find((separator) => line.includes(separator)) ?? '';
 }
 
 const SEPARATORS = ['\t', '|', ';', ','];
-
-function cellsOf(text: string, line: Place, separator: string): Place[] {
-  const cells: Place[] = [];
-  let at = line.start;
-  while (at <= line.end && cells.length < CELLS_MAX) {
-    // A quoted cell may hold separators (RFC 4180); quotes inside it are rare enough to be left alone.
-    const quoted = text.charCodeAt(at) === QUOTE ? text.indexOf('"', at + 1) : -1;
-    const from = quoted > at && quoted < line.end ? quoted : at;
-    const found = text.indexOf(separator, from);
-    const to = found < 0 || found > line.end ? line.end : found;
-    cells.push(trimmed(text, at, to));
-    at = to + 1;
-  }
-  return cells;
-}
-
-const QUOTE = 34;
-
-function trimmed(text: string, start: number, end: number): Place {
-  let from = start;
-  let to = end;
-  while (from < to && isTrimmed(text.charCodeAt(from))) from++;
-  while (to > from && isTrimmed(text.charCodeAt(to - 1))) to--;
-  return { start: from, end: to };
-}
 
 /** White space as `\s` has it, and quotes. */
 function isTrimmed(unit: number): boolean {

@@ -1,11 +1,11 @@
 // Health plan numbers: a word of membership in front, with a payer or care near when the word is one that clubs use too.
 
-import { before, type Detector, LINK, NUMBER_WORD, near, type Vector, WORD_START } from './detector.ts';
-import type { Needs } from './hints.ts';
+import { before, type Detector, LINK, NUMBER_WORD, near, upper, type Vector, WORD_START } from './detector.ts';
+import { matchesAt, type Needs } from './hints.ts';
 
 const LABEL = new RegExp(
   `${WORD_START}(?:subscriber|enrollee|medicaid|member|insurance|policy|plan|hicn?|health insurance claim)(?:[ _-]?(?:id|identification))?${NUMBER_WORD}\\.?${LINK}`,
-  'gi',
+  'iy',
 );
 const HEAD = /^(?:subscriber|enrollee|medicaid|member|insurance|policy|plan)(?: ?(?:number|no|id|#)){1,2}\.?$/i;
 /** A payer that a table tells of is named in its heads or above it. */
@@ -15,12 +15,23 @@ const PAYER =
   /medicaid|medicare|\bhmo\b|\bppo\b|blue ?cross|\bbcbs\b|aetna|cigna|humana|united ?health|\buhc\b|kaiser|anthem|tricare|molina|health plan|insurance|payer|copay|eligib|prior auth|subscriber|enrollee|claim|dependent|\brx ?bin\b/i;
 const OTHER = /\b(?:gym|club|library|car|auto|vehicle|home ?owner|loyalty|rewards|airline|union|costco)\b/i;
 
-/** One of these stands in every label, head and word that it looks for. */
-export const NEEDS: Needs = ['subscriber', 'enrollee', 'medicaid', 'member', 'insurance', 'policy', 'plan', 'hic'];
+/** Every label begins with one of these, and one stands in every head. */
+export const NEEDS: Needs = [
+  'subscriber',
+  'enrollee',
+  'medicaid',
+  'member',
+  'insurance',
+  'policy',
+  'plan',
+  'hic',
+  'health insurance claim',
+];
 
-export const findPlanId: Detector = function* (page) {
+export const findPlanId: Detector = function* (page, hints) {
   const { text } = page;
-  for (const match of text.matchAll(LABEL)) {
+  const places = hints.places(NEEDS);
+  for (const match of matchesAt(text, places, LABEL)) {
     VALUE.lastIndex = match.index + match[0].length;
     const value = VALUE.exec(text);
     if (!value || (value[0].match(/\d/g) ?? []).length < 4) continue;
@@ -30,10 +41,12 @@ export const findPlanId: Detector = function* (page) {
     const known = strong || near(text, { start: match.index, end: hit.end }, 120, 120, PAYER);
     yield { ...hit, value: value[0].toUpperCase(), confidence: known ? 'high' : 'low' };
   }
-  const known = PAYER.test(text.slice(0, HEAD_REACH));
-  for (const cell of page.columnCells(HEAD)) {
-    if (/^[A-Z]{0,4}-?\d[A-Z0-9-]{5,14}$/i.test(cell.text) && (cell.text.match(/\d/g) ?? []).length >= 4) {
-      yield { ...cell, value: cell.text.toUpperCase(), confidence: known ? 'high' : 'low' };
+  const cells = page.columnCells(HEAD, places);
+  const known = cells.length > 0 && PAYER.test(text.slice(0, HEAD_REACH));
+  for (const cell of cells) {
+    const value = text.slice(cell.start, cell.end);
+    if (/^[A-Z]{0,4}-?\d[A-Z0-9-]{5,14}$/i.test(value) && (value.match(/\d/g) ?? []).length >= 4) {
+      yield { ...cell, value: upper(value), confidence: known ? 'high' : 'low' };
     }
   }
 };

@@ -9,22 +9,22 @@ import { NEEDS as DOB_NEEDS, findDob } from './dob.ts';
 import { createHints, type Needs } from './hints.ts';
 import { findIcd10, NEEDS as ICD10_NEEDS } from './icd10.ts';
 import { createJudge } from './judge.ts';
-import { findMbi } from './mbi.ts';
+import { findMbi, NEEDS as MBI_NEEDS } from './mbi.ts';
 import { findMrn, NEEDS as MRN_NEEDS } from './mrn.ts';
 import { findNpi, NEEDS as NPI_NEEDS } from './npi.ts';
 import { Page } from './page.ts';
 import { findPersons, namesPerson, SIGNS } from './person.ts';
 import { findPlanId, NEEDS as PLANID_NEEDS } from './planid.ts';
-import { findSsn } from './ssn.ts';
-import { unitsOf } from './units.ts';
+import { findSsn, HEADS, LABELS, SUPPORTS } from './ssn.ts';
 import { findTerms, type TermHit } from './words.ts';
 
 /** Name and version of the engine, as decisions carry it; raise it when a verdict may change. */
 export const ENGINE_VERSION = 'phi 1';
 
+/** `needs`: without one of these words it finds nothing. */
 const DETECTORS: readonly { readonly type: FindingType; readonly find: Detector; readonly needs: Needs }[] = [
   { type: 'SSN', find: findSsn, needs: [] },
-  { type: 'MBI', find: findMbi, needs: [] },
+  { type: 'MBI', find: findMbi, needs: MBI_NEEDS },
   { type: 'MRN', find: findMrn, needs: MRN_NEEDS },
   { type: 'DOB', find: findDob, needs: DOB_NEEDS },
   { type: 'NPI', find: findNpi, needs: NPI_NEEDS },
@@ -32,7 +32,8 @@ const DETECTORS: readonly { readonly type: FindingType; readonly find: Detector;
   { type: 'ICD10', find: findIcd10, needs: ICD10_NEEDS },
   { type: 'HEALTH_PLAN_ID', find: findPlanId, needs: PLANID_NEEDS },
 ];
-const hintsOf = createHints([...DETECTORS, ...SIGNS].map(({ needs }) => needs));
+/** What stands in a text of the words that detectors and signs of persons ask for. */
+export const hintsOf = createHints([...[...DETECTORS, ...SIGNS].map(({ needs }) => needs), LABELS, HEADS, SUPPORTS]);
 const WORD_TYPES = {
   condition: 'DIAGNOSIS',
   drug: 'DRUG',
@@ -80,13 +81,12 @@ export function createScanner(): Scanner {
     const counts = (start: number) => start >= from && start < to;
     const numbers: { start: number; type: FindingType; confidence: Confidence }[] = [];
     const page = new Page(text);
-    const units = unitsOf(text);
-    const hints = hintsOf(text, units);
-    const terms = findTerms(text, units);
-    for (const [i, { type, find }] of /\d/.test(text) ? DETECTORS.entries() : []) {
-      if ((hints & (1 << i)) === 0) continue;
+    const hints = hintsOf(text, page.units);
+    const terms = findTerms(text, page.units);
+    for (const { type, find, needs } of /\d/.test(text) ? DETECTORS : []) {
+      if (!hints.met(needs)) continue;
       const seen = new Set<number>();
-      for (const hit of find(page)) {
+      for (const hit of find(page, hints)) {
         if (!counts(hit.start) || seen.has(hit.start)) continue;
         seen.add(hit.start);
         count(type, hit.value, hit.confidence);
@@ -98,14 +98,14 @@ export function createScanner(): Scanner {
     }
     for (const hit of terms) if (counts(hit.start)) noteWord(hit, zone, part, offset);
     // A name in an address line is no patient.
-    const signs = zone === 'header' ? 0 : hints >>> DETECTORS.length;
+    const mayName = zone !== 'header';
     judge.hear(sourceOf(zone, part), {
       text,
       from,
       to,
       terms,
-      persons: () => findPersons(text, signs).filter((sign) => counts(sign.start)),
-      namesPerson: () => namesPerson(text, signs, from, to),
+      persons: () => (mayName ? findPersons(text, hints).filter((sign) => counts(sign.start)) : []),
+      namesPerson: () => mayName && namesPerson(text, hints, from, to),
       numbers,
     });
   };

@@ -2,37 +2,21 @@
 // A form alone is never more than low: parcels and dockets have it too. Words on either side, a column head or a second
 // number lift it; words of other things drop it. Nine digits without a word are no SSN.
 
-import {
-  anyWithin,
-  before,
-  type Detector,
-  type Hit,
-  type Matches,
-  matchesOf,
-  near,
-  standsAlone,
-  type Vector,
-  WORD_START,
-} from './detector.ts';
+import { before, type Detector, type Hit, near, standsAlone, type Vector, WORD_START } from './detector.ts';
+import { anyBetween, type Needs, type Places } from './hints.ts';
 
 /** Behind a hyphen a line may end, in a quotation too. */
 const FORM = /\d{3}(?: ?-[\s>]{0,4}\d{2} ?-[\s>]{0,4}|\.\d{2}\.| \d{2} )\d{4}/g;
-const BARE = /\d{9}/g;
 const LABEL = new RegExp(
   `${WORD_START}ss[n#]|${WORD_START}ss ?(?:no|num)|\\bssid\\b|${WORD_START}soc(?:ial)?\\.?[ _-]?sec|\\bssa number|\\bsocials?\\b(?! (?:media|work|distanc))|seguro social|\\bsocial (?:is|was|number)`,
   'i',
 );
-/** A quick look for anything that could be a label. */
-const MAY_LABEL = /ss[n#]|ss ?(?:no|num)|ssid|soc|ssa number|seguro social/gi;
 /** A label that joins: `SSN-536-22-1847`. */
 const GLUED = /ss[n#]?[-_/]$/i;
 const OTHER =
   /\b(?:order|parcel|award|invoice|docket|tracking|track|shipment|ticket|part|sku|lot|serial|model|bates|extension|ext|po|case|confirmation|conf|warranty|fedex|ups|zip|phone|fax|tel|call|item|catalog|policy form|permit|asset|rma|build|version|isbn)\b/i;
 const SUPPORT =
   /\b(?:dob|d\.o\.b|date of birth|born|birth ?date|patient|pt|member|medicare|medicaid|spouse|dependent|deceased|w-?[249]|payroll)\b/i;
-/** A quick look for anything that could be one of these. */
-const MAY_SUPPORT =
-  /dob|d\.o\.b|date of birth|born|birth|patient|pt|member|medicare|medicaid|spouse|dependent|deceased|w-?[249]|payroll/gi;
 const DENIED = new Set(['123456789', '078051120', '219099999', '457555462', '987654321', '111223333']);
 for (const digit of '0123456789') DENIED.add(digit.repeat(9));
 
@@ -47,17 +31,23 @@ function digitsOf(form: string): string {
   return form.length === 11 ? form.slice(0, 3) + form.slice(4, 6) + form.slice(7) : form.replace(/\D/g, '');
 }
 
-export const findSsn: Detector = function* (page) {
+/** One of these stands in every label. */
+export const LABELS: Needs = ['ssn', 'ss#', 'ss no', 'ss num', 'ssid', 'soc', 'ssa number'];
+/** And in a head one of them or of these, which a text without a label does not make a head. */
+export const HEADS: Needs = [...LABELS, 'ss_no', 'ss_num', 'ssanumber', 'ssa_number'];
+/** One of these stands in all that supports. */
+export const SUPPORTS: Needs =
+  'dob d.o.b born birth patient pt member medicare medicaid spouse dependent deceased w2 w4 w9 w-2 w-4 w-9 payroll'.split(
+    ' ',
+  );
+
+export const findSsn: Detector = (page, hints) => {
   const { text } = page;
-  const labels = matchesOf(text, MAY_LABEL);
-  const labelled = labels.starts.length > 0;
-  let supports: Matches | undefined;
-  const maySupport = ({ start, end }: { start: number; end: number }) => {
-    supports ??= matchesOf(text, MAY_SUPPORT);
-    return anyWithin(supports, start - 150, end + 100);
-  };
+  const hits: Hit[] = [];
+  const labels = hints.places(LABELS);
+  const supports = hints.places(SUPPORTS);
   const weak: Pick<Hit, 'start' | 'end' | 'value'>[] = [];
-  let support = false;
+  let lifted = false;
   for (const match of text.matchAll(FORM)) {
     const hit = { start: match.index, end: match.index + match[0].length };
     const value = digitsOf(match[0]);
@@ -65,35 +55,48 @@ export const findSsn: Detector = function* (page) {
       ? (GLUED.exec(before(text, hit.start, 5))?.[0].length ?? 0)
       : 0;
     if (!standsAlone(text, hit.start - glued, hit.end) || !isPossible(value)) continue;
-    const mayBeLabelled = anyWithin(labels, hit.start - 60, hit.end + 40);
-    if (mayBeLabelled && near(text, hit, 60, 40, LABEL)) yield { ...hit, value, confidence: 'high' };
+    const mayBeLabelled = anyBetween(labels, hit.start - 60, hit.end + 40);
+    if (mayBeLabelled && near(text, hit, 60, 40, LABEL)) hits.push({ ...hit, value, confidence: 'high' });
     else if (OTHER.test(before(text, hit.start, 40))) continue;
     else if (!match[0].includes('-')) continue;
-    else if (maySupport(hit) && near(text, hit, 150, 100, SUPPORT)) {
-      support = true;
-      yield { ...hit, value, confidence: 'medium' };
-    } else weak.push({ start: hit.start, end: hit.end, value });
+    else if (anyBetween(supports, hit.start - 150, hit.end + 100) && near(text, hit, 150, 100, SUPPORT)) {
+      lifted = true;
+      hits.push({ ...hit, value, confidence: 'medium' });
+    } else weak.push({ ...hit, value });
   }
   // Two numbers of a kind support each other.
-  const lifted = support || new Set(weak.map((hit) => hit.value)).size > 1;
+  lifted ||= weak.some(({ value }) => value !== weak[0]?.value);
   const confidence = lifted ? 'medium' : 'low';
-  for (const { start, end, value } of weak) yield { start, end, value, confidence };
-  if (!labelled) return;
-  for (const cell of page.columnCells(LABEL)) {
-    const value = cell.text.replace(/[-. ]/g, '');
-    if (/^\d{9}$/.test(value) && isPossible(value)) {
-      yield { start: cell.start, end: cell.end, value, confidence: 'high' };
+  for (const hit of weak) hits.push({ ...hit, confidence });
+  if (labels.length === 0) return hits;
+  for (const { start, end } of page.columnCells(LABEL, hints.places(HEADS))) {
+    const value = text.slice(start, end).replace(/[-. ]/g, '');
+    if (/^\d{9}$/.test(value) && isPossible(value)) hits.push({ start, end, value, confidence: 'high' });
+  }
+  for (const hit of bareOnes(text, labels)) hits.push(hit);
+  return hits;
+};
+
+/** Nine digits directly behind a label, or in front of one. */
+function* bareOnes(text: string, labels: Places): Generator<Hit, void, void> {
+  let done = 0;
+  for (const label of labels) {
+    const from = Math.max(0, label - BEFORE_LABEL);
+    for (const { 0: value, index } of text.slice(from, label + BEHIND_LABEL).matchAll(/\d{9}/g)) {
+      const start = from + index;
+      const end = start + 9;
+      if (start < done || !standsAlone(text, start, end) || !isPossible(value)) continue;
+      done = end;
+      const lead = before(text, start, 30);
+      if (LABEL.test(lead) && !/\d{4}/.test(lead)) yield { start, end, value, confidence: 'high' };
+      else if (LABEL.test(text.slice(end, end + 12))) yield { start, end, value, confidence: 'medium' };
     }
   }
-  for (const match of text.matchAll(BARE)) {
-    const hit = { start: match.index, end: match.index + 9 };
-    if (!anyWithin(labels, hit.start - 30, hit.end + 12)) continue;
-    if (!standsAlone(text, hit.start, hit.end) || !isPossible(match[0])) continue;
-    const lead = before(text, hit.start, 30);
-    if (LABEL.test(lead) && !/\d{4}/.test(lead)) yield { ...hit, value: match[0], confidence: 'high' };
-    else if (LABEL.test(text.slice(hit.end, hit.end + 12))) yield { ...hit, value: match[0], confidence: 'medium' };
-  }
-};
+}
+
+/** Units in which such a number stands whole. */
+const BEFORE_LABEL = 9 + 12;
+const BEHIND_LABEL = 30 + 9;
 
 export const VECTORS: readonly Vector[] = [
   { text: 'SSN: 536-22-1847', expect: ['536221847 high'] },

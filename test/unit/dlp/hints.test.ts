@@ -3,14 +3,15 @@ import type { Vector } from '../../../src/dlp/detector.ts';
 import * as dob from '../../../src/dlp/dob.ts';
 import { createHints, type Needs } from '../../../src/dlp/hints.ts';
 import * as icd10 from '../../../src/dlp/icd10.ts';
+import * as mbi from '../../../src/dlp/mbi.ts';
 import * as mrn from '../../../src/dlp/mrn.ts';
 import * as npi from '../../../src/dlp/npi.ts';
 import { findPersons, SIGNS } from '../../../src/dlp/person.ts';
 import * as planid from '../../../src/dlp/planid.ts';
 
 const met = (needs: readonly Needs[], text: string) => {
-  const mask = createHints(needs)(text);
-  return needs.map((_, i) => (mask & (1 << i)) !== 0);
+  const hints = createHints(needs)(text);
+  return needs.map((one) => hints.met(one));
 };
 
 test.each<[string, readonly boolean[]]>([
@@ -46,6 +47,10 @@ test('as naive as can be, the same comes out', () => {
     const text = word(30).toUpperCase();
     const naive = needs.map((words) => words.length === 0 || words.some((one) => text.toLowerCase().includes(one)));
     expect({ text, needs, met: met(needs, text) }).toEqual({ text, needs, met: naive });
+    const hints = createHints(needs)(text);
+    const placesOf = (words: readonly string[]) =>
+      [...text].flatMap((_, at) => (words.some((one) => text.toLowerCase().startsWith(one, at)) ? [at] : []));
+    expect(needs.map((words) => [...new Set(hints.places(words))])).toEqual(needs.map(placesOf));
   }
 });
 
@@ -53,6 +58,7 @@ test.each<[string, Needs, readonly Vector[]]>([
   ['DEA', dea.NEEDS, dea.VECTORS],
   ['DOB', dob.NEEDS, dob.VECTORS],
   ['ICD10', icd10.NEEDS, icd10.VECTORS],
+  ['MBI', mbi.NEEDS, mbi.VECTORS],
   ['MRN', mrn.NEEDS, mrn.VECTORS],
   ['NPI', npi.NEEDS, npi.VECTORS],
   ['HEALTH_PLAN_ID', planid.NEEDS, planid.VECTORS],
@@ -78,7 +84,10 @@ test.each([
   'your results',
   'sus resultados',
 ])('a sign of a person is looked for: %s', (text) => {
-  const mask = createHints(SIGNS.map(({ needs }) => needs))(text);
-  expect(findPersons(text).length).toBeGreaterThan(0);
-  expect(findPersons(text, mask)).toEqual(findPersons(text));
+  const hints = createHints(SIGNS.map(({ needs }) => needs))(text);
+  const starts = SIGNS.flatMap(({ kind, pattern: { source, flags } }) =>
+    [...text.matchAll(new RegExp(source, flags.replace(/[gy]/, 'g')))].map(({ index }) => ({ start: index, kind })),
+  );
+  expect(starts.length).toBeGreaterThan(0);
+  expect(findPersons(text, hints)).toEqual(starts);
 });
