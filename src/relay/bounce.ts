@@ -9,10 +9,11 @@ import { composeNote } from '../mail/note.ts';
 import type { Notification } from '../store/queue/port.ts';
 import { codeOf, isOurs, type Line, type OrganizationSettings, organizationOf, verbId } from './line.ts';
 import { isStaff, newMessageId, toStaff, writeOwn } from './own-mail.ts';
+import { untilSpace } from './patience.ts';
 
 export function notifyInBackground(line: Line, notification: Notification): void {
   line.load.notifying += 1;
-  void notify(line, notification)
+  void untilSpace(line, () => notify(line, notification))
     .catch((error) => {
       // The lease runs out and it is told later.
       line.meter.alarm('stage failed');

@@ -173,8 +173,8 @@ async function deliverGroup(line: Line, sending: Sending): Promise<'settled' | '
     ...(parent !== undefined && { parent }),
   }));
   const verb = verbId(line);
-  // What the peer took must not be forgotten: it would be sent again.
-  await untilSpace(line, () => line.queue.settle(verb, lease, settlements));
+  // What the peer took must not be forgotten, however long it takes: it would be sent again. Nothing is leased before there is space.
+  await untilSpace(line, () => line.queue.settle(verb, lease, settlements), Number.POSITIVE_INFINITY);
   for (const { next } of settlements) if (next.state === 'ready') line.wakeAt('deliver', next.notBefore);
   report(line, message, settlements);
   return 'settled';

@@ -13,6 +13,7 @@ import {
 } from './deliver.ts';
 import { examineInBackground, roomToExamine } from './examine.ts';
 import { codeOf, LEASE, type Line, type Stage } from './line.ts';
+import { isFull } from './patience.ts';
 
 /** Asked for anew this often, so that a wake that was missed costs minutes, not days. */
 const POLL = 30_000;
@@ -69,8 +70,10 @@ export function createSchedule(): Schedule {
         if (!one.freed && (taken === 'later' || (one.maybeMore && !hasRoom(line, stage)))) break;
       }
     } catch (error) {
-      line.meter.alarm('stage failed');
-      line.log.error({ stage, code: codeOf(error) }, 'nothing could be taken from the queue');
+      if (!isFull(error)) {
+        line.meter.alarm('stage failed');
+        line.log.error({ stage, code: codeOf(error) }, 'nothing could be taken from the queue');
+      }
       wakeAt(stage, line.clock.now() + 1_000);
     } finally {
       one.running = false;

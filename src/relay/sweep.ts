@@ -2,6 +2,7 @@
 
 import type { Duration } from '../domain/ids.ts';
 import { codeOf, type Line, verbId } from './line.ts';
+import { isFull } from './patience.ts';
 
 const EVERY: Duration = 5_000;
 const BATCH = 256;
@@ -21,7 +22,7 @@ export function startSweep(line: Line): Sweep {
           await sweepOrphans(line);
         }
       } catch (error) {
-        line.meter.alarm('stage failed');
+        if (!isFull(error)) line.meter.alarm('stage failed');
         line.log.error({ stage: 'sweep', code: codeOf(error) }, 'the sweep failed and is tried again');
       }
       await line.clock.sleep(EVERY, stopped.signal).catch(() => {});

@@ -25,7 +25,10 @@ export function givingWay(runner: BatchRunner, reserve: string | null, spent: ()
     const last = calls.filter(([, verb]) => LAST.has(verb));
     const others = calls.filter(([, verb]) => !LAST.has(verb));
     const answers = last.length > 0 ? runner.run(last) : [];
-    return [...answers, ...others.map(([no]) => ({ no, code: 'full', value: 'the disk is full' }))];
+    return [
+      ...answers,
+      ...others.map(([no]) => ({ no, code: 'full', value: 'the disk is full; sealrelay doctor says what to do' })),
+    ];
   }
 
   return {

@@ -52,9 +52,16 @@ export async function openReserve(deps: ReserveDeps): Promise<Reserve> {
     await clock.sleep(LOOK, stopped.signal);
     inARow = (await free()) >= wanted ? inARow + 1 : 0;
     // Seen once, outcomes that wait are written first, and only then all goes on.
-    if (inARow < 2 || !(await make(path, size))) return;
+    if (inARow < 2 || !(await write(path, size))) return;
     inARow = 0;
+    // As soon as it has its name the writer goes on: what it gives out must find bodies open.
     missing = false;
+    try {
+      await putInPlace(path);
+    } catch (error) {
+      missing = true;
+      throw error;
+    }
     became('made');
   }
 
@@ -72,7 +79,8 @@ export async function openReserve(deps: ReserveDeps): Promise<Reserve> {
 
   if (!(await isWhole(path, size))) {
     await rm(path, { force: true });
-    if ((await free()) < wanted || !(await make(path, size))) lack('missing');
+    if ((await free()) >= wanted && (await write(path, size))) await putInPlace(path);
+    else lack('missing');
   }
   return {
     isMissing: () => missing,
@@ -96,9 +104,11 @@ async function isWhole(path: string, size: number): Promise<boolean> {
   }
 }
 
-/** False when there was no space after all. */
-async function make(path: string, size: number): Promise<boolean> {
-  const unfinished = `${path}.new`;
+const beside = (path: string): string => `${path}.new`;
+
+/** Beside its place, durable. False when there was no space after all. */
+async function write(path: string, size: number): Promise<boolean> {
+  const unfinished = beside(path);
   // Not zeros: some file systems store none.
   const octets = randomFillSync(Buffer.allocUnsafe(Math.min(size, AT_ONCE)));
   await rm(unfinished, { force: true });
@@ -115,7 +125,10 @@ async function make(path: string, size: number): Promise<boolean> {
     if (isFull(error)) return false;
     throw error;
   }
-  await rename(unfinished, path);
-  await realIo.syncFolder(dirname(path));
   return true;
+}
+
+async function putInPlace(path: string): Promise<void> {
+  await rename(beside(path), path);
+  await realIo.syncFolder(dirname(path));
 }
