@@ -58,7 +58,7 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   });
   const ca = await Promise.all((config.overrides?.ca ?? []).map((file) => readFile(file, 'utf8')));
   const minVersion = minVersionOf(config);
-  const { resolver, egress, resolve, client } = createWayOut({ config, minVersion, ca, clock, random });
+  const { resolver, egress, resolve, client, reaches } = createWayOut({ config, minVersion, ca, clock, random });
   closers.push(() => client.close());
   const schedule = createSchedule();
   const ids = nonces(random, ID);
@@ -82,7 +82,7 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
     send: client.send,
     settings,
     outages: await openOutages({
-      ...{ queue: store.queue, settings, clock, running, random: often, log, meter, wake: schedule.wake },
+      ...{ queue: store.queue, settings, clock, running, random: often, log, meter, wake: schedule.wake, reaches },
     }),
     destinations: createDestinations({ clock, fraction: random.fraction, after, bounds: settings }),
     load: {

@@ -3,9 +3,13 @@
 // of which the sender is told), a few attempts go on to see when it is over, and afterwards deliveries begin slowly. A clock
 // that jumps ahead, as after a machine was suspended, is the same: that time nobody had. outages.ts keeps and watches.
 //
-// Any answer of a next hop ends an outage: it proves resolver and uplink. It cannot see an outage on the way to one
-// destination alone, nor one of a gateway that has fewer than three destinations and no smart host: there nobody can tell
-// whose fault it is, and senders are told as ever.
+// Three destinations that fail while nothing else is tried may simply be dead. So before it is called ours, and every few minutes
+// while it lasts, what ought to answer is asked: destinations that answered last, and the organizations' own domains, unless
+// their way back is configured (that may be next door). A greeting of one of them, or any answer of a next hop, proves resolver
+// and uplink: then all that fail are blamed themselves, and an outage ends. With nothing to ask that ever answered, three are believed.
+//
+// It cannot see an outage on the way to one destination alone, nor one of a gateway that tries fewer than three destinations
+// and has no smart host: there nobody can tell whose fault it is, and senders are told as ever.
 
 import type { Duration, Time } from '../domain/ids.ts';
 import type { Outage } from '../domain/types.ts';
@@ -14,12 +18,14 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 /** Destinations that must fail, with no answer of any in between. */
 export const DESTINATIONS = 3;
-/** For so long. */
-const LASTS = 5 * MINUTE;
+/** For so long; between two times that others are asked too. */
+export const LASTS = 5 * MINUTE;
 /** A failure longer ago says nothing of now; longer than the longest wait between two attempts. */
 const FRESH = 90 * MINUTE;
 /** In one outage clocks stand still no longer: by then people must be told. */
 const MOST = 24 * HOUR;
+/** Destinations that answered last, and domains of ours, that are asked. */
+export const ASKED = 3;
 /** Attempts at once in an outage. */
 export const PROBES = 2;
 /** After an outage twice as many deliveries are begun each time this has passed. */

@@ -6,10 +6,12 @@ import type { Outage } from '../domain/types.ts';
 import type { Queue } from '../store/queue/port.ts';
 import { codeOf, type Line, type Settings, verbId } from './line.ts';
 import {
+  ASKED,
   afterJump,
   createTally,
   DESTINATIONS,
   endOf,
+  LASTS,
   type Outages,
   PROBES,
   slowStart,
@@ -31,6 +33,8 @@ export type OutageDeps = Pick<Line, 'settings' | 'random' | 'clock' | 'log' | 'm
   readonly queue: Pick<Queue, 'outages' | 'keepOutages' | 'retryNow'>;
   /** Milliseconds of a clock that only runs. */
   readonly running: () => number;
+  /** Whether a next hop of the destination says anything. */
+  readonly reaches: (destination: string) => Promise<boolean>;
 };
 
 /** Goes on with an outage that lasted when the last process ended. */
@@ -43,6 +47,9 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
   let failedAt = Number.NEGATIVE_INFINITY;
   let endedAt = Number.NEGATIVE_INFINITY;
   let jumpedAt = Number.NEGATIVE_INFINITY;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  /** Destinations that answered, the last one last. */
+  const answerers = new Set<string>();
   let seen = { now: clock.now(), running: running() };
 
   const away = (): boolean => outages.at(-1)?.until === null;
@@ -96,21 +103,41 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
     log.warn({ minutes: Math.round((now - last.from) / MINUTE) }, 'destinations can be reached again');
   }
 
+  function gotAnswer(destination: string, now: Time): void {
+    answerers.delete(destination);
+    answerers.add(destination);
+    if (answerers.size > ASKED) answerers.delete(answerers.values().next().value as string);
+    tally.answered(destination);
+    if (away()) end(now);
+  }
+
+  /** Whoever ought to answer is asked, now and then: does one, the fault is not ours. */
+  async function ask(): Promise<void> {
+    if (running() - askedAt < LASTS) return;
+    askedAt = running();
+    const ours = settings().organizations.flatMap(({ returnHost, domains }) => (returnHost === null ? domains : []));
+    const names = [...new Set([...answerers, ...ours.slice(0, ASKED)])];
+    const answered = await Promise.all(names.map((name) => deps.reaches(name).catch(() => false)));
+    const one = names.find((_, i) => answered[i]);
+    const now = look();
+    if (one !== undefined) return gotAnswer(one, now);
+    const age = away() ? null : tally.age(running(), DESTINATIONS);
+    if (age !== null) begin(age, now);
+  }
+
   return {
     look,
     tried(destination, answered) {
       const now = look();
       const needed = neededOf(settings(), destination);
       if (needed === null) return;
-      if (answered) {
-        tally.answered(destination);
-        if (away()) end(now);
-        return;
-      }
+      if (answered) return gotAnswer(destination, now);
       failedAt = running();
       tally.failed(destination, failedAt);
-      const age = away() ? null : tally.age(failedAt, needed);
-      if (age !== null) begin(age, now);
+      const age = tally.age(failedAt, needed);
+      // The smart host is the only way out.
+      if (needed === 1 && age !== null && !away()) begin(age, now);
+      if (needed > 1 && (age !== null || away())) void ask();
     },
     stood(from) {
       const now = look();

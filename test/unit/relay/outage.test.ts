@@ -95,12 +95,18 @@ test('it begins slowly again', () => {
 });
 
 describe('an outage', () => {
-  async function watch(smartHost: string | null = null, kept: readonly Outage[] = []) {
+  /** Lets go on whatever can. */
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+  async function watch(smartHost: string | null = null, returnHost: string | null = 'exchange.clinic.test:25') {
     const time = { now: NOON, running: 0.37 };
     const alarms: string[] = [];
     const events: string[] = [];
-    let stored = kept;
-    const settings = { smartHost, organizations: [{ returnHost: 'exchange.clinic.test:25' }], warnAfter: 4 * HOUR };
+    let stored: readonly Outage[] = [];
+    const asked: string[] = [];
+    /** Destinations that would answer if they were asked. */
+    const there = new Set<string>();
+    const settings = { smartHost, organizations: [{ returnHost, domains: ['clinic.test'] }], warnAfter: 4 * HOUR };
     const open = () =>
       openOutages({
         queue: {
@@ -117,6 +123,10 @@ describe('an outage', () => {
         settings: () => settings as never,
         clock: { now: () => time.now, sleep: async () => {} },
         running: () => time.running,
+        reaches: async (destination) => {
+          asked.push(destination);
+          return there.has(destination);
+        },
         random: { bytes: () => Buffer.alloc(16), fraction: () => 0 },
         wake: () => {},
         log: { info: () => {}, warn: () => {}, error: () => {} },
@@ -126,7 +136,7 @@ describe('an outage', () => {
       time.now += ms;
       time.running += ms + 0.01;
     };
-    return { outages: await open(), again: open, pass, time, alarms, events, stored: () => stored };
+    return { outages: await open(), again: open, pass, time, alarms, events, asked, there, stored: () => stored };
   }
 
   test('of six hours: clocks stop where it began, few are tried, nobody is told, and it ends with one answer', async () => {
@@ -135,6 +145,7 @@ describe('an outage', () => {
     pass(5 * MINUTE);
     expect(outages.away()).toBe(false);
     outages.tried('a.test', false);
+    await settled();
     expect(outages.away()).toBe(true);
     expect(alarms).toEqual(['own outage']);
     expect(outages.stood(NOON - HOUR)).toBe(5 * MINUTE);
@@ -158,11 +169,68 @@ describe('an outage', () => {
     for (const name of ['a.test', 'b.test', 'c.test']) outages.tried(name, false);
     pass(5 * MINUTE);
     outages.tried('a.test', false);
+    await settled();
     const second = await again();
     expect(second.away()).toBe(true);
     pass(HOUR);
     second.tried('c.test', true);
     expect((await again()).stood(NOON)).toBe(HOUR + 5 * MINUTE);
+  });
+
+  test('is none when three are dead and nothing else is tried: what answered before is asked', async () => {
+    const { outages, pass, asked, there, alarms } = await watch();
+    for (const name of ['old.test', 'good.test', 'fair.test', 'fine.test']) outages.tried(name, true);
+    there.add('good.test');
+    for (const name of ['a.test', 'b.test', 'c.test']) outages.tried(name, false);
+    for (let hour = 0; hour < 48; hour++) {
+      pass(HOUR);
+      for (const name of ['a.test', 'b.test', 'c.test']) outages.tried(name, false);
+      await settled();
+    }
+    expect(outages.away()).toBe(false);
+    expect([outages.stood(NOON), alarms]).toEqual([0, []]);
+    // Once: those that failed while it answered say nothing of us any more.
+    expect(asked).toEqual(['good.test', 'fair.test', 'fine.test']);
+    there.clear();
+    for (const name of ['good.test', 'fair.test', 'fine.test']) outages.tried(name, false);
+    pass(6 * MINUTE);
+    outages.tried('good.test', false);
+    await settled();
+    expect(outages.away()).toBe(true);
+  });
+
+  test('is none after a start when our own domain is there, whose way back is by MX', async () => {
+    const { outages, pass, asked, there } = await watch(null, null);
+    there.add('clinic.test');
+    for (const minute of [0, 6]) {
+      pass(minute * MINUTE);
+      for (const name of ['a.test', 'b.test', 'c.test']) outages.tried(name, false);
+      await settled();
+    }
+    expect(asked).toEqual(['clinic.test']);
+    expect(outages.away()).toBe(false);
+  });
+
+  test('ends when what answered before does again, though only dead ones are tried', async () => {
+    const { outages, pass, asked, there } = await watch();
+    outages.tried('good.test', true);
+    for (const minute of [0, 6]) {
+      pass(minute * MINUTE);
+      for (const name of ['a.test', 'b.test', 'c.test']) outages.tried(name, false);
+      await settled();
+    }
+    expect(outages.away()).toBe(true);
+    there.add('good.test');
+    pass(MINUTE);
+    outages.tried('a.test', false);
+    await settled();
+    // Not asked more often than every five minutes.
+    expect([outages.away(), asked]).toEqual([true, ['good.test']]);
+    pass(5 * MINUTE);
+    outages.tried('a.test', false);
+    await settled();
+    expect(outages.away()).toBe(false);
+    expect(outages.stood(NOON)).toBe(12 * MINUTE);
   });
 
   test('of the one smart host is ours; the way back to staff says nothing of it, nor its failing of us', async () => {
