@@ -1,18 +1,19 @@
-// Measures what is watched, in the living gateway. Nothing here judges (figures.ts).
+// Measures what is watched, in the living gateway. Nothing here judges (figures.ts). A part that cannot be measured keeps nothing else
+// from being: what it was last stands. Logs names of parts and codes.
 
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
-import type { Line } from '../relay/line.ts';
+import { codeOf, type Line } from '../relay/line.ts';
 import type { Archive } from '../store/audit/archive-port.ts';
 import type { Audit } from '../store/audit/port.ts';
 import type { WatchStore } from '../store/watch/port.ts';
 import type { Ending, Measured } from './figures.ts';
 
 export type MeasureDeps = {
-  readonly line: Pick<Line, 'queue' | 'clock' | 'outages'>;
+  readonly line: Pick<Line, 'queue' | 'clock' | 'outages' | 'log' | 'meter'>;
   readonly store: WatchStore;
   readonly audit: Pick<Audit, 'verify'>;
   readonly archive: Pick<Archive, 'wrong'>;
@@ -66,29 +67,58 @@ export function createMeasure(deps: MeasureDeps): Measure {
     return over;
   }
 
+  /** What `ask` gives, else what it gave last. */
+  function lasting<T>(part: string, nothing: T, ask: () => Promise<T>): () => Promise<T> {
+    let last = nothing;
+    return async () => {
+      try {
+        last = await ask();
+      } catch (error) {
+        line.meter.alarm('stage failed');
+        line.log.error({ stage: 'watch', part, code: codeOf(error) }, 'a part of the watch could not be measured');
+      }
+      return last;
+    };
+  }
+
+  const ask = {
+    lastAccepted: lasting(
+      'last mail',
+      new Map<OrganizationName, Time>(),
+      async () => new Map(await store.lastAccepted()),
+    ),
+    due: lasting('due', { examine: null, deliver: null, notify: null }, () => line.queue.nextDue()),
+    held: lasting('held', { deliveries: 0, since: null, recovered: 0 }, () => store.held()),
+    oldestUnderWay: lasting('oldest message', null, () => store.oldestUnderWay()),
+    // One that was never measured is not taken for good.
+    disk: lasting('disk', { free: 0, reserve: 0, full: false }, () => deps.disk()),
+    audit: lasting('audit', null, audit),
+    endings: deps.endings.map((list) => lasting<readonly Ending[]>('endings', [], list)),
+  };
+
   return {
     async now() {
       const now = line.clock.now();
       const before = stats().oldestRead;
       const begun = performance.now();
-      const lastAccepted = await store.lastAccepted();
+      const lastAccepted = await ask.lastAccepted();
       // The reader does one after the other: ours waited as long.
       const read = Math.max(before, performance.now() - begun);
-      const due = await line.queue.nextDue();
+      const due = await ask.due();
       const lateness = (at: Time | null) => (at === null ? 0 : Math.max(0, now - at));
       return {
         ...{ now, read, wal: deps.wal(), ...overTime(now), heap: heap.used() },
-        held: await store.held(),
-        oldestUnderWay: await store.oldestUnderWay(),
-        disk: await deps.disk(),
+        held: await ask.held(),
+        oldestUnderWay: await ask.oldestUnderWay(),
+        disk: await ask.disk(),
         sync: await sync.measure(),
         late: {
           ...{ examine: lateness(due.examine), notify: lateness(due.notify) },
           // In an outage of our own it is held back on purpose.
           deliver: line.outages.away() ? 0 : lateness(due.deliver),
         },
-        audit: await audit(),
-        endings: (await Promise.all(deps.endings.map((list) => list()))).flat(),
+        audit: await ask.audit(),
+        endings: (await Promise.all(ask.endings.map((list) => list()))).flat(),
         silent: deps.silence().map(({ organization, after }) => ({
           ...{ organization, after, since: deps.startedAt },
           last: lastAccepted.get(organization) ?? null,
