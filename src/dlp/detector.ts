@@ -38,9 +38,9 @@ export function before(text: string, start: number, reach: number): string {
   return text.slice(Math.max(0, start - reach), start);
 }
 
-/** In capitals; most values have no letter, and need no copy. */
+/** ASCII in capitals; most values are that already, and need no copy. */
 export function upper(value: string): string {
-  return /[^0-9]/.test(value) ? value.toUpperCase() : value;
+  return /[a-z]/.test(value) ? value.toUpperCase() : value;
 }
 
 /** No letter or digit stands at either side, neither directly nor behind a mark that joins, as in `A-1`, `1/2`, `1.2`. */
@@ -58,9 +58,13 @@ function joins(unit: number): boolean {
   return unit === 45 || unit === 95 || unit === 47 || unit === 92 || unit === 43 || unit === 37 || unit === 64;
 }
 
+export function isDigit(unit: number): boolean {
+  return unit > 47 && unit < 58;
+}
+
 /** Of ASCII; false beyond the text, where the unit is no number. */
 function isLetterOrDigit(unit: number): boolean {
-  return (unit > 47 && unit < 58) || (unit > 64 && unit < 91) || (unit > 96 && unit < 123);
+  return isDigit(unit) || (unit > 64 && unit < 91) || (unit > 96 && unit < 123);
 }
 
 /** Pattern source: no letter in front, or the border of two glued words as in `patientMrn`; for patterns with the flag i. */

@@ -1,6 +1,6 @@
 // Birth dates: a real date beside a word of birth. A date alone is no birth date, whatever its year.
 
-import { before, type Detector, type Hit, LINK, type Vector, WORD_START } from './detector.ts';
+import { before, type Detector, type Hit, isDigit, LINK, type Vector, WORD_START } from './detector.ts';
 import { matchesAt, type Needs } from './hints.ts';
 
 const LABEL = new RegExp(
@@ -15,9 +15,9 @@ const BEFORE_MAX = 4;
 const HEAD = /^(?:(?:patient |pt |member )?(?:dob|d\.o\.b\.?|date of birth|birth ?date)|fecha de nacimiento)$/i;
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
 const MONTH = '(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\\.?';
-const NUMERIC = String.raw`(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})`;
+const NUMERIC = /\d{1,2}([/.-])\d{1,2}\1(?:\d{4}|\d{2})/y;
 const DATE = new RegExp(
-  `${NUMERIC}|(\\d{4})-(\\d{1,2})-(\\d{1,2})|((?:19|20)\\d{2})(\\d{2})(\\d{2})|(\\d{1,2})(?:st|nd|rd|th)?[ -]${MONTH}[ ,-]{1,2}(\\d{4}|\\d{2})|${MONTH} (\\d{1,2})(?:st|nd|rd|th)?,? (\\d{4})`,
+  `(\\d{4})-(\\d{1,2})-(\\d{1,2})|((?:19|20)\\d{2})(\\d{2})(\\d{2})|(\\d{1,2})(?:st|nd|rd|th)?[ -]${MONTH}[ ,-]{1,2}(\\d{4}|\\d{2})|${MONTH} (\\d{1,2})(?:st|nd|rd|th)?,? (\\d{4})`,
   'iy',
 );
 
@@ -42,61 +42,75 @@ export const NEEDS: Needs = [
 export const findDob: Detector = (page, hints) => {
   const { text } = page;
   const places = hints.places(NEEDS);
+  // Asked for each time: a process lives over New Year.
+  const thisYear = new Date().getUTCFullYear();
   const hits: Hit[] = [];
   for (const match of matchesAt(text, places, LABEL)) {
     const start = match.index + match[0].length;
-    const date = dateAt(text, start);
+    const date = dateAt(text, start, thisYear);
     if (date) hits.push({ start, ...date, confidence: /^(?:birthday|born)/i.test(match[0]) ? 'medium' : 'high' });
   }
   if (places.some((place) => DATE_BEFORE.test(before(text, place, BEFORE_MAX))) && WORD.test(text)) {
-    for (const hit of labelBehind(text)) hits.push(hit);
+    for (const hit of labelBehind(text, thisYear)) hits.push(hit);
   }
   for (const { start, end } of page.columnCells(HEAD, places)) {
-    const date = dateAt(text, start);
+    const date = dateAt(text, start, thisYear);
     if (date && date.end <= end) hits.push({ start, ...date, confidence: 'high' });
   }
   return hits;
 };
 
-function* labelBehind(text: string) {
+function* labelBehind(text: string, thisYear: number) {
   for (const match of text.matchAll(/\d[\d/.-]{5,9}/g)) {
-    const date = dateAt(text, match.index);
+    const date = dateAt(text, match.index, thisYear);
     if (date && AFTER.test(text.slice(date.end, date.end + 20))) {
       yield { start: match.index, end: date.end, value: date.value, confidence: 'high' as const };
     }
   }
 }
 
+type DayAt = { readonly value: string; readonly end: number };
+
 /** A date that begins at `start`, as `yyyy-mm-dd`; null when none does or there is no such day. */
-function dateAt(text: string, start: number): { value: string; end: number } | null {
+function dateAt(text: string, start: number, thisYear: number): DayAt | null {
+  NUMERIC.lastIndex = start;
+  if (NUMERIC.test(text)) return numericAt(text, start, NUMERIC.lastIndex, thisYear);
   DATE.lastIndex = start;
   const m = DATE.exec(text);
-  if (!m || /\d/.test(text[DATE.lastIndex] ?? ' ')) return null;
   const end = DATE.lastIndex;
+  if (!m || isDigit(text.charCodeAt(end))) return null;
   const name = (month: string | undefined) => 1 + MONTHS.indexOf((month ?? '').slice(0, 3).toLowerCase());
-  if (m[1]) {
-    // Both orders are in use; the first that is a day wins.
-    const value = dayOf(m[4], Number(m[1]), Number(m[3])) ?? dayOf(m[4], Number(m[3]), Number(m[1]));
-    return value ? { value, end } : null;
-  }
   let value: string | null;
-  if (m[5]) value = dayOf(m[5], Number(m[6]), Number(m[7]));
-  else if (m[8]) value = dayOf(m[8], Number(m[9]), Number(m[10]));
-  else if (m[11]) value = dayOf(m[13], name(m[12]), Number(m[11]));
-  else value = dayOf(m[16], name(m[14]), Number(m[15]));
-  return value ? { value, end } : null;
+  if (m[1]) value = dayOf(m[1], Number(m[2]), Number(m[3]), thisYear);
+  else if (m[4]) value = dayOf(m[4], Number(m[5]), Number(m[6]), thisYear);
+  else if (m[7]) value = dayOf(m[9], name(m[8]), Number(m[7]), thisYear);
+  else value = dayOf(m[12], name(m[10]), Number(m[11]), thisYear);
+  return value === null ? null : { value, end };
 }
 
-function dayOf(year: string | undefined, month: number, day: number): string | null {
-  // A birth lies in the past. The year is asked for each time: a process lives over New Year.
-  const thisYear = new Date().getUTCFullYear();
+/** A match of NUMERIC, taken apart by hand: tables are full of them, and each group of a pattern is a string of its own. */
+function numericAt(text: string, start: number, end: number, thisYear: number): DayAt | null {
+  if (isDigit(text.charCodeAt(end))) return null;
+  const second = start + (isDigit(text.charCodeAt(start + 1)) ? 3 : 2);
+  const third = second + (isDigit(text.charCodeAt(second + 1)) ? 3 : 2);
+  const a = Number(text.slice(start, second - 1));
+  const b = Number(text.slice(second, third - 1));
+  const year = text.slice(third, end);
+  // Both orders are in use; the first that is a day wins.
+  const value = dayOf(year, a, b, thisYear) ?? dayOf(year, b, a, thisYear);
+  return value === null ? null : { value, end };
+}
+
+function dayOf(year: string | undefined, month: number, day: number, thisYear: number): string | null {
   let y = Number(year);
   if (year?.length === 2) y += 2000 + y > thisYear ? 1900 : 2000;
+  // A birth lies in the past.
   if (y < 1900 || y > thisYear || month < 1 || month > 12 || day < 1) return null;
   if (day > (month === 2 && isLeap(y) ? 29 : (DAYS[month - 1] as number))) return null;
-  return `${y}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
+  return `${y}-${TWO_DIGITS[month]}-${TWO_DIGITS[day]}`;
 }
 
+const TWO_DIGITS = Array.from({ length: 32 }, (_, i) => String(i).padStart(2, '0'));
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 function isLeap(year: number): boolean {

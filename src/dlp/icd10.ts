@@ -2,7 +2,7 @@
 // external causes V to Y by their whole range), and a word of diagnosis must stand near: M25 and I10 are also a screw
 // and a road. A bare category needs the word directly in front.
 
-import { before, type Detector, near, standsAlone, type Vector } from './detector.ts';
+import { before, type Detector, near, standsAlone, upper, type Vector } from './detector.ts';
 import { anyBetween, matchesAt, type Needs } from './hints.ts';
 
 const CATEGORIES: Readonly<Record<string, string>> = {
@@ -45,7 +45,7 @@ for (const [letter, ranges] of Object.entries(CATEGORIES)) {
 
 /** True when the three-place category stands in ICD-10-CM. */
 export function isCategory(category: string): boolean {
-  return KNOWN.has(category.toUpperCase());
+  return KNOWN.has(upper(category));
 }
 
 const DOTTED = /[A-Z]\d[0-9AB]\.[0-9A-TV-Z]{1,4}/gi;
@@ -68,7 +68,7 @@ export const findIcd10: Detector = function* (page, hints) {
     const hit = { start: match.index, end: match.index + match[0].length };
     if (!isCategory(match[0].slice(0, 3)) || !standsAlone(text, hit.start, hit.end)) continue;
     if (OTHER.test(before(text, hit.start, 15))) continue;
-    const value = match[0].toUpperCase();
+    const value = upper(match[0]);
     if (anyBetween(places, hit.start - 80, hit.end + 60) && near(text, hit, 80, 60, LABEL))
       yield { ...hit, value, confidence: 'high' };
     else yield { ...hit, value, confidence: 'low' };
@@ -77,7 +77,7 @@ export const findIcd10: Detector = function* (page, hints) {
     const code = match[1] as string;
     if (!isCategory(code.slice(0, 3))) continue;
     const end = match.index + match[0].length;
-    yield { start: end - code.length, end, value: code.toUpperCase(), confidence: 'medium' };
+    yield { start: end - code.length, end, value: upper(code), confidence: 'medium' };
   }
   for (const cell of page.columnCells(/\b(?:icd|dx|diagnosis)/i, places)) {
     const value = text.slice(cell.start, cell.end);

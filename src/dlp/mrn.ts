@@ -74,7 +74,7 @@ function* labelled(text: string, places: Places, label: RegExp) {
     if (!value) continue;
     const end = VALUE.lastIndex;
     if (/[0-9A-Za-z]/.test(text[end] ?? ' ')) continue;
-    yield { start: value.index, end, value: value[0].toUpperCase(), label: match[0] };
+    yield { start: value.index, end, value: upper(value[0]), label: match[0] };
   }
 }
 

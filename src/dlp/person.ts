@@ -2,6 +2,7 @@
 // do, an age with a sex, or the reader addressed ("your results"). No list of names yet; it comes with the PHI engine.
 // Found places feed the verdict (judge.ts) and are no findings of their own.
 
+import { isDigit } from './detector.ts';
 import { type Hints, matchesAt, type Needs, type Places } from './hints.ts';
 
 export type PersonSign = { readonly start: number; readonly kind: 'person' | 'age' | 'reader' };
@@ -128,8 +129,4 @@ function* startsBefore(text: string, places: Places, pattern: RegExp): Generator
     from = pattern.lastIndex;
     yield start;
   }
-}
-
-function isDigit(unit: number): boolean {
-  return unit > 47 && unit < 58;
 }

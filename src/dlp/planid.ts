@@ -39,7 +39,7 @@ export const findPlanId: Detector = function* (page, hints) {
     if (/[0-9A-Za-z]/.test(text[hit.end] ?? ' ') || OTHER.test(before(text, match.index, 60))) continue;
     const strong = /^(?:subscriber|enrollee|medicaid|hic)/i.test(match[0]);
     const known = strong || near(text, { start: match.index, end: hit.end }, 120, 120, PAYER);
-    yield { ...hit, value: value[0].toUpperCase(), confidence: known ? 'high' : 'low' };
+    yield { ...hit, value: upper(value[0]), confidence: known ? 'high' : 'low' };
   }
   const cells = page.columnCells(HEAD, places);
   const known = cells.length > 0 && PAYER.test(text.slice(0, HEAD_REACH));

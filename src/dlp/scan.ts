@@ -85,10 +85,16 @@ export function createScanner(): Scanner {
     const terms = findTerms(text, page.units);
     for (const { type, find, needs } of /\d/.test(text) ? DETECTORS : []) {
       if (!hints.met(needs)) continue;
-      const seen = new Set<number>();
+      const first = numbers.length;
+      let last = -1;
+      // At one place the first hit counts. Most come in order.
+      let seen: Set<number> | null = null;
       for (const hit of find(page, hints)) {
-        if (!counts(hit.start) || seen.has(hit.start)) continue;
-        seen.add(hit.start);
+        if (!counts(hit.start)) continue;
+        if (hit.start <= last) seen ??= new Set(numbers.slice(first).map(({ start }) => start));
+        if (seen?.has(hit.start)) continue;
+        seen?.add(hit.start);
+        last = hit.start;
         count(type, hit.value, hit.confidence);
         numbers.push({ start: hit.start, type, confidence: hit.confidence });
         if (numberPlaces.length < PLACES_MAX) {

@@ -69,7 +69,9 @@ export const findSsn: Detector = (page, hints) => {
   const confidence = lifted ? 'medium' : 'low';
   for (const hit of weak) hits.push({ ...hit, confidence });
   if (labels.length === 0) return hits;
+  const known = new Set(hits.map(({ start }) => start));
   for (const { start, end } of page.columnCells(LABEL, hints.places(HEADS))) {
+    if (known.has(start)) continue;
     const value = text.slice(start, end).replace(/[-. ]/g, '');
     if (/^\d{9}$/.test(value) && isPossible(value)) hits.push({ start, end, value, confidence: 'high' });
   }

@@ -103,6 +103,13 @@ export function findTerms(text: string, units: Units = unitsOf(text)): TermHit[]
   return hits;
 }
 
+/** `found` as it stands in the text, with whatever is between its words: mostly as in the list. */
+function isTerm(found: string, canonical: string): boolean {
+  if (found.toLowerCase() === canonical) return true;
+  const words = wordsOf(found).join(' ').toLowerCase();
+  return words === canonical || words === `${canonical}s`;
+}
+
 /** Takes each open phrase a word further. */
 function goOn(
   text: string,
@@ -127,9 +134,8 @@ function look(text: string, hits: TermHit[], hash: number, start: number, end: n
   if (HASHES[slot] !== hash) return false;
   const index = (ENDS[slot] as number) - 1;
   if (index >= 0) {
-    const found = wordsOf(text.slice(start, end)).join(' ').toLowerCase();
     const term = VOCABULARY[index] as Term;
-    if (found === CANONICAL[index] || found === `${CANONICAL[index]}s`) {
+    if (isTerm(text.slice(start, end), CANONICAL[index] as string)) {
       const before = hits.at(-1);
       if (!before || start >= before.end) hits.push({ start, end, term });
       else if (end - start > before.end - before.start) hits[hits.length - 1] = { start, end, term };
