@@ -3,7 +3,7 @@
 import { type Command, Option } from 'commander';
 import type { ChangedView } from '../control/queue.ts';
 import type { MessageView, QueueRow } from '../control/views.ts';
-import { DELIVERY_STATES } from '../domain/states.ts';
+import { DELIVERY_STATES, isEnded } from '../domain/states.ts';
 import { ask, type DaemonOptions } from './client.ts';
 import { EXIT, usage } from './errors.ts';
 import { collect, example, withBreakGlass, withDaemon, withJson } from './help.ts';
@@ -187,7 +187,7 @@ async function show(view: MessageView): Promise<void> {
     { title: 'RULE', value: (row) => row.rule },
     { title: 'TRIED', value: (row) => row.attempts, right: true },
     { title: 'NEXT', value: (row) => timeText(row.next) },
-    { title: 'EXPIRES', value: (row) => timeText(row.expires) },
+    { title: 'EXPIRES', value: (row) => timeText(isEnded(row.state) ? null : row.expires) },
     { title: 'STATUS', value: (row) => row.status },
     { title: 'BECAUSE', value: (row) => row.because },
   ])(view.deliveries);
