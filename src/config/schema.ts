@@ -195,8 +195,8 @@ const deliverySchema = () =>
         })
         .exactOptional()
         .describe('One next hop for all mail. Absent: the MX of the recipient domain.'),
-      connections: v.whole(1, 1000).prefault(20).describe('Connections at the same time, to all destinations.'),
-      per_destination: v.whole(1, 100).prefault(5).describe('Connections at the same time to one destination.'),
+      connections: v.whole(1, 1000).prefault(100).describe('Connections at the same time, to all destinations.'),
+      per_destination: v.whole(1, 100).prefault(20).describe('Connections at the same time to one destination.'),
       pace: z
         .record(v.destination(), v.rate())
         .prefault({})
@@ -319,7 +319,7 @@ const limitsSchema = () =>
         .describe('How long a worker may take for one message.'),
       workers: v.whole(1, 64).prefault(2).describe('Workers that examine messages and make variants.'),
       worker_memory: v.size().prefault('256MB').describe('Heap of a worker; one that needs more is ended.'),
-      deliveries_in_flight: v.whole(1, 10_000).prefault(100).describe('Deliveries leased at the same time.'),
+      deliveries_in_flight: v.whole(1, 10_000).prefault(200).describe('Deliveries leased at the same time.'),
       reserve_disk: v.size().prefault('256MB').describe('Disk space kept free; MAIL gets 452 when less is left.'),
       reserve_file: v
         .size()

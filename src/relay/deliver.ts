@@ -50,20 +50,14 @@ export function busyOrganizations(line: Line): string[] {
   return [...line.load.perOrganization].filter(([, count]) => count >= kept).map(([name]) => name);
 }
 
-/** Destinations at their bound of connections. */
-export function fullDestinations(line: Line): string[] {
-  const { perDestination } = line.settings();
-  return [...line.load.perDestination]
-    .filter(([name, count]) => count >= line.destinations.width(name, perDestination))
-    .map(([name]) => name);
+/** Destinations for which no more may be in hand. */
+export function fullDestinations({ load, destinations }: Line): string[] {
+  return [...load.perDestination].filter(([name, count]) => count >= destinations.inHand(name)).map(([name]) => name);
 }
 
 /** How many more each of them may have that has any; others begin with one. */
-export function roomsOfDestinations({ load, destinations, settings }: Line): ReadonlyMap<string, number> {
-  const { perDestination } = settings();
-  return new Map(
-    [...load.perDestination].map(([name, count]) => [name, destinations.width(name, perDestination) - count]),
-  );
+export function roomsOfDestinations({ load, destinations }: Line): ReadonlyMap<string, number> {
+  return new Map([...load.perDestination].map(([name, count]) => [name, destinations.inHand(name) - count]));
 }
 
 export function deliverInBackground(line: Line, transaction: Transaction): void {

@@ -2,7 +2,8 @@
 // answer is left in peace, and that those that hang never take all connections. A destination begins with one connection
 // and gets one more with each answer; when no next hop of it can be reached, it is tried by one delivery at a time, and
 // between two tries its deliveries are passed over without a connection. Who answers promptly never waits for who does not:
-// all others share half of the connections, and who has not failed yet comes before who has. Organizations take turns: what
+// all others share half of the connections, and who has not failed yet comes before who has. To who does, more is in hand than it has
+// connections: what waits takes the next one that is free, while the outcome of what went before is stored. Organizations take turns: what
 // becomes free goes to the one that has the fewest of the half and has had it for the shortest time, and a fifth is kept for those
 // that have few: one's thousand names that hang are waited for by its own new destinations only. After a restart all are new.
 // Logs nothing.
@@ -34,8 +35,8 @@ export type Turn =
   | { readonly kind: 'later'; readonly reason: string; readonly notBefore: Time };
 
 export type Destinations = {
-  /** Connections that it may have now, of at most `most`. */
-  width(destination: string, most: number): number;
+  /** Transactions that may be in hand for it: each has one of its connections, or waits for one. */
+  inHand(destination: string): number;
   /** Before a connection is made for a message of `size` octets of that organization. */
   enter(destination: string, size: number, organization: OrganizationName): Promise<Turn>;
   /** Attempts that wait in `enter`. */
@@ -49,11 +50,24 @@ export type DestinationsDeps = {
   readonly fraction: () => number;
   /** Calls it after so long; gives what keeps it from that. */
   readonly after: (wait: Duration, call: () => void) => () => void;
-  /** Bounds of connections and of leased transactions. */
-  readonly bounds: () => { readonly connections: number; readonly deliveriesInFlight: number };
+  /** Bounds of connections, in all and of one destination, and of leased transactions. */
+  readonly bounds: () => {
+    readonly connections: number;
+    readonly perDestination: number;
+    readonly deliveriesInFlight: number;
+  };
 };
 
-type Known = { width: number; failures: number; rest: Time; prompt: boolean };
+type Known = {
+  /** Connections that it may have, and has. */
+  width: number;
+  taken: number;
+  /** Who waits for one of them, in order of arrival; is told whether it has it. */
+  readonly queue: Set<(has: boolean) => void>;
+  failures: number;
+  rest: Time;
+  prompt: boolean;
+};
 /** Waits for one of the half. `failed`: since it answered or was new. */
 type Waiter = {
   readonly organization: OrganizationName;
@@ -62,6 +76,9 @@ type Waiter = {
 };
 
 export function createDestinations({ clock, fraction, after, bounds }: DestinationsDeps): Destinations {
+  /** Connections to all destinations, and who waits for one of a destination. */
+  let connected = 0;
+  let queued = 0;
   /** The one used last stands last. */
   const known = new Map<string, Known>();
   /** In order of arrival. */
@@ -73,12 +90,49 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
   const used = new Map<OrganizationName, Duration>();
 
   const of = (destination: string): Known => {
-    const one = known.get(destination) ?? { width: 1, failures: 0, rest: 0, prompt: false };
+    const one = known.get(destination) ?? { width: 1, taken: 0, queue: new Set(), failures: 0, rest: 0, prompt: false };
     known.delete(destination);
     known.set(destination, one);
     if (known.size > REMEMBERED) known.delete(known.keys().next().value as string);
     return one;
   };
+  const widthOf = ({ width }: Known) => Math.min(width, bounds().perDestination);
+
+  function take(one: Known, by: 1 | -1): void {
+    one.taken += by;
+    connected += by;
+  }
+
+  /** What one leaves the next one has; more than that only while there are connections for all. */
+  function give(one: Known): void {
+    take(one, -1);
+    const left = connected;
+    for (const wake of one.queue) {
+      if (one.taken >= widthOf(one) || (connected > left && connected >= bounds().connections)) break;
+      wake(true);
+    }
+  }
+
+  /** Whether it has one of the destination's connections, after a while. */
+  function slot(one: Known): boolean | Promise<boolean> {
+    if (one.taken < widthOf(one)) {
+      take(one, 1);
+      return true;
+    }
+    return new Promise((resolve) => {
+      const wake = (has: boolean): void => {
+        cancel();
+        one.queue.delete(wake);
+        queued -= 1;
+        if (has) take(one, 1);
+        resolve(has);
+      };
+      const cancel = after(PATIENCE, () => wake(false));
+      one.queue.add(wake);
+      queued += 1;
+    });
+  }
+
   const share = () => Math.max(1, Math.floor(bounds().connections / 2));
 
   function count(organization: OrganizationName, by: 1 | -1): void {
@@ -180,24 +234,44 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
           one.rest = clock.now() + Math.round(rest * (0.8 + 0.4 * fraction()));
         }
       }
+      give(one);
       if (counts) giveBack(organization, clock.now() - begun);
     };
   }
 
+  /** Null: it may be tried now. */
+  function resting(one: Known): Turn | null {
+    if (one.failures === 0 || clock.now() >= one.rest) return null;
+    return { kind: 'later', reason: 'not tried: its destination did not answer before', notBefore: one.rest };
+  }
+
   return {
-    width: (destination, most) => Math.min(most, known.get(destination)?.width ?? 1),
+    inHand(destination) {
+      const one = known.get(destination);
+      if (one === undefined) return 1;
+      return one.prompt ? 2 * widthOf(one) : widthOf(one);
+    },
     async enter(destination, size, organization) {
       const one = of(destination);
-      if (one.failures > 0 && clock.now() < one.rest) {
-        return { kind: 'later', reason: 'not tried: its destination did not answer before', notBefore: one.rest };
+      const rests = resting(one);
+      if (rests !== null) return rests;
+      const later = (reason: string): Turn => ({ kind: 'later', reason, notBefore: clock.now() + LATER });
+      const has = slot(one);
+      if (has !== true) {
+        if (!(await has)) return later('not tried: its destination is slow, and has all connections that it may have');
+        const restsNow = resting(one);
+        if (restsNow !== null) {
+          give(one);
+          return restsNow;
+        }
       }
       if (one.prompt) return { kind: 'go', leave: begin(one, size, organization, false) };
-      const go = await oneOfHalf(organization, one.failures > 0);
-      if (go) return { kind: 'go', leave: begin(one, size, organization, true) };
-      const reason = 'not tried: too many destinations that do not answer are tried at once';
-      return { kind: 'later', reason, notBefore: clock.now() + LATER };
+      if (await oneOfHalf(organization, one.failures > 0))
+        return { kind: 'go', leave: begin(one, size, organization, true) };
+      give(one);
+      return later('not tried: too many destinations that do not answer are tried at once');
     },
-    waiting: () => waiters.size,
+    waiting: () => waiters.size + queued,
     tryAll: () => {
       for (const one of known.values()) one.rest = 0;
     },

@@ -1,10 +1,13 @@
-// What a line of a test is given for destinations: all of them answer, and have as many connections as the settings say.
+// What a line of a test is given for destinations: all of them answer, and have as many connections as they like.
 
 import type { Destinations } from '../../src/relay/destinations.ts';
 
-export const GOOD_DESTINATIONS: Destinations = {
-  width: (_, most) => most,
-  enter: async () => ({ kind: 'go', leave: () => {} }),
-  waiting: () => 0,
-  tryAll: () => {},
-};
+/** `inHand`: transactions that may be in hand for each. */
+export function goodDestinations(inHand = 20): Destinations {
+  return {
+    inHand: () => inHand,
+    enter: async () => ({ kind: 'go', leave: () => {} }),
+    waiting: () => 0,
+    tryAll: () => {},
+  };
+}

@@ -41,8 +41,6 @@ export async function writeRelay(options: RelayOptions): Promise<RelayFiles> {
     },
     delivery: {
       smart_host: { host: 'localhost', port: options.sinkPort },
-      connections: 20,
-      per_destination: 20,
     },
     limits: { connections_per_minute: 100_000 },
     tags: {},

@@ -4,7 +4,7 @@ import type { Transaction } from '../../../src/domain/types.ts';
 import { deliverTransaction } from '../../../src/relay/deliver.ts';
 import type { Line } from '../../../src/relay/line.ts';
 import { QueueError } from '../../../src/store/queue/port.ts';
-import { GOOD_DESTINATIONS } from '../../support/destinations.ts';
+import { goodDestinations } from '../../support/destinations.ts';
 import { NO_OUTAGES } from '../../support/outages.ts';
 
 async function settled(failures: readonly QueueError[]): Promise<{ calls: unknown[]; ended: string }> {
@@ -21,7 +21,7 @@ async function settled(failures: readonly QueueError[]): Promise<{ calls: unknow
     resolve: async () => ({ kind: 'refused', reply: { code: 550, enhanced: '5.1.2', text: 'no such domain' } }),
     lookUpKey: async () => ({ kind: 'none', why: 'no key known' }),
     outages: NO_OUTAGES,
-    destinations: GOOD_DESTINATIONS,
+    destinations: goodDestinations(),
     settings: () => ({ built: ['tls'], clocks: { lacking: 1, attempts: 1 } }),
     clock: {
       now: () => now,
@@ -87,7 +87,7 @@ test('a key that is revoked while others of the lease are sent is not used', asy
       return [{ kind: 'unreached', reason: 'no answer', status: '4.4.1' }];
     },
     outages: NO_OUTAGES,
-    destinations: GOOD_DESTINATIONS,
+    destinations: goodDestinations(),
     settings: () => ({ built: ['pgp'], clocks: { lacking: 1, attempts: 1 }, hostname: 'gw', organizations: [] }),
     ...{ clock: { now: () => 0 }, random: { bytes: () => Buffer.alloc(1), fraction: () => 0 } },
     ...{ log: { info: () => {} }, meter: { outcome: () => {}, alarm: () => {} }, wake: () => {}, wakeAt: () => {} },

@@ -6,7 +6,7 @@ import { createDestinations, type Turn } from '../../../src/relay/destinations.t
 /** Lets go on whatever can. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-function begin(connections = 4, deliveriesInFlight = 10) {
+function begin(connections = 4, deliveriesInFlight = 10, perDestination = 3) {
   let now = 1_000_000;
   let timers: { readonly at: number; readonly call: () => void }[] = [];
   const destinations = createDestinations({
@@ -19,7 +19,7 @@ function begin(connections = 4, deliveriesInFlight = 10) {
         timers = timers.filter((one) => one !== timer);
       };
     },
-    bounds: () => ({ connections, deliveriesInFlight }),
+    bounds: () => ({ connections, perDestination, deliveriesInFlight }),
   });
   const pass = (ms: number) => {
     now += ms;
@@ -37,13 +37,72 @@ function begin(connections = 4, deliveriesInFlight = 10) {
 }
 
 test('a destination begins with one connection and gets one more with each answer, up to its bound', async () => {
-  const { destinations, go } = begin();
-  const widths = [destinations.width('a.test', 3)];
-  for (let i = 0; i < 3; i++) {
+  const { destinations, go } = begin(10);
+  const inHand = [destinations.inHand('a.test')];
+  for (let i = 0; i < 4; i++) {
     (await go('a.test'))('answered');
-    widths.push(destinations.width('a.test', 3));
+    inHand.push(destinations.inHand('a.test'));
   }
-  expect(widths).toEqual([1, 2, 3, 3]);
+  // Twice as many as it has connections, once it is known to be prompt.
+  expect(inHand).toEqual([1, 4, 6, 6, 6]);
+});
+
+test('twice as many as it has connections are in hand for one that is prompt, and the next one has what one leaves', async () => {
+  const { destinations, go } = begin(10);
+  expect(destinations.inHand('a.test')).toBe(1);
+  (await go('a.test'))('answered');
+  expect(destinations.inHand('a.test')).toBe(4);
+  const [first] = [await go('a.test'), await go('a.test')];
+  const order: string[] = [];
+  const third = go('a.test').then((leave) => [order.push('third'), leave] as const);
+  const fourth = go('a.test').then(() => order.push('fourth'));
+  await settled();
+  expect([destinations.waiting(), order]).toEqual([2, []]);
+  first?.('unknown');
+  await settled();
+  expect([destinations.waiting(), order]).toEqual([1, ['third']]);
+  // One more with each answer.
+  (await third)[1]('answered');
+  await fourth;
+  expect(order).toEqual(['third', 'fourth']);
+  for (let i = 0; i < 3; i++) void go('a.test').then((leave) => leave('answered'));
+  await settled();
+  expect(destinations.inHand('a.test')).toBe(6);
+});
+
+test('more connections than all may have are not made for those that wait', async () => {
+  const { destinations, go } = begin(3, 20, 20);
+  (await go('a.test'))('answered');
+  (await go('b.test'))('answered');
+  const a = [await go('a.test'), await go('a.test')];
+  await go('b.test');
+  const waiting = Array.from({ length: 4 }, () => go('a.test'));
+  await settled();
+  expect(destinations.waiting()).toBe(4);
+  // It may have three now; all three that there are have been given.
+  a[0]?.('answered');
+  await settled();
+  expect(destinations.waiting()).toBe(3);
+  void waiting;
+});
+
+test('who waits for a connection of one that is slow now comes later, and of one that does not answer at once', async () => {
+  const { destinations, go, pass, now } = begin(10);
+  (await go('a.test'))('answered');
+  const slow = [await go('a.test'), await go('a.test')];
+  const third = destinations.enter('a.test', 1, 'Clinic');
+  pass(45_000);
+  expect(await third).toMatchObject({
+    kind: 'later',
+    reason: expect.stringContaining('slow'),
+    notBefore: now() + 30_000,
+  });
+  expect(destinations.inHand('a.test')).toBe(2);
+  const fourth = destinations.enter('a.test', 1, 'Clinic');
+  slow[0]?.('nobody');
+  slow[1]?.('nobody');
+  expect(await fourth).toMatchObject({ kind: 'later', reason: expect.stringContaining('did not answer') });
+  expect(destinations.waiting()).toBe(0);
 });
 
 test('one that nobody reached is left in peace, twice as long each time, until it answers', async () => {
@@ -57,7 +116,7 @@ test('one that nobody reached is left in peace, twice as long each time, until i
     rests.push(turn.notBefore - now());
     pass(turn.notBefore - now());
   }
-  expect(destinations.width('a.test', 5)).toBe(1);
+  expect(destinations.inHand('a.test')).toBe(1);
   expect(rests).toEqual([15, 30, 60, 120, 240, 480, 600, 600].map((seconds) => seconds * 1_000));
   (await go('a.test'))('answered');
   expect((await destinations.enter('a.test', 1, 'Clinic')).kind).toBe('go');
@@ -65,7 +124,7 @@ test('one that nobody reached is left in peace, twice as long each time, until i
 
 test('attempts that began together and failed together count once; what says nothing changes nothing', async () => {
   const { destinations, go, pass, now } = begin(10);
-  (await go('a.test'))('answered');
+  for (let i = 0; i < 2; i++) (await go('a.test'))('answered');
   const together = [await go('a.test'), await go('a.test'), await go('a.test')];
   for (const leave of together) leave('nobody');
   expect(await destinations.enter('a.test', 1, 'Clinic')).toMatchObject({ kind: 'later', notBefore: now() + 15_000 });

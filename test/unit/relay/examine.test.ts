@@ -3,7 +3,7 @@
 import type { Delivery, MessageLease } from '../../../src/domain/types.ts';
 import { examineMessage } from '../../../src/relay/examine.ts';
 import type { Line } from '../../../src/relay/line.ts';
-import { GOOD_DESTINATIONS } from '../../support/destinations.ts';
+import { goodDestinations } from '../../support/destinations.ts';
 import { NO_OUTAGES } from '../../support/outages.ts';
 
 async function decideWith(perDestination: Map<string, number>) {
@@ -17,9 +17,9 @@ async function decideWith(perDestination: Map<string, number>) {
       },
     },
     decide: () => ({ action: { kind: 'deliver', protections: [] }, rule: 'r', because: '', policyVersion: 'v' }),
-    settings: () => ({ deliveriesInFlight: 10, connections: 10, perDestination: 2 }),
+    settings: () => ({ deliveriesInFlight: 10, connections: 10 }),
     outages: NO_OUTAGES,
-    destinations: GOOD_DESTINATIONS,
+    destinations: goodDestinations(2),
     load: { delivering: 2, perDestination, perOrganization: new Map() },
     owner: 'test',
     clock: { now: () => 0 },

@@ -2,7 +2,7 @@
 
 import type { Line } from '../../../src/relay/line.ts';
 import { createSchedule } from '../../../src/relay/schedule.ts';
-import { GOOD_DESTINATIONS } from '../../support/destinations.ts';
+import { goodDestinations } from '../../support/destinations.ts';
 import { NO_OUTAGES } from '../../support/outages.ts';
 
 type Due = Awaited<ReturnType<Line['queue']['nextDue']>>;
@@ -22,12 +22,11 @@ function lineWith(full: boolean, due: () => Due) {
       nextDue: async () => due(),
     },
     outages: NO_OUTAGES,
-    destinations: GOOD_DESTINATIONS,
+    destinations: goodDestinations(1),
     settings: () => ({
       ...{
         deliveriesInFlight: 10,
         connections: 10,
-        perDestination: 1,
         paces: {},
         examineWaiting: 10,
         recipientsPerTransaction: 1,
