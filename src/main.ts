@@ -11,6 +11,7 @@ import { createAlarms } from './control/alarms.ts';
 import { loadInForce } from './control/in-force.ts';
 import { type Base, clock, StartError } from './main/base.ts';
 import { type Doors, openDoors } from './main/doors.ts';
+import { startMoving } from './main/lasting.ts';
 import { openLine } from './main/line.ts';
 import { lineWriter } from './main/log.ts';
 import { resumeRotation } from './main/rotation.ts';
@@ -70,6 +71,7 @@ export async function run(options: RunOptions): Promise<Gateway> {
     const doors = await openDoors(base, state, { ...running, watch }, options.configPath);
     log.info({ listeners: doors.listeners, mode: loaded.config.mode, policy: loaded.policy.version }, 'ready');
     resumeRotation(base, state);
+    startMoving(base, state);
     const { config, warnings } = loaded;
     return { config, warnings, ...doors, stop, failed: state.failed };
   } catch (error) {

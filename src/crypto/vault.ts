@@ -11,6 +11,9 @@ export type BoxPlace = {
   readonly column: string;
 };
 
+/** One generation of the key of a month (YYYY-MM); `id` in hex. */
+export type FieldsKey = { readonly organization: OrganizationName; readonly month: string; readonly id: string };
+
 export class VaultError extends Error {
   readonly code: 'no key' | 'does not open';
   constructor(code: VaultError['code'], message: string) {
@@ -24,6 +27,14 @@ export interface Vault {
   ready(organization: OrganizationName, at: number): Promise<void>;
   /** Key id ‖ nonce ‖ ciphertext ‖ tag, under the organization's `fields` key of the month of `at`. */
   box(place: BoxPlace, plain: Uint8Array, at: number): Uint8Array;
+  /** The same under the organization's key `fields lasting`, which no retention deletes: for what outlives its month. */
+  keep(place: BoxPlace, plain: Uint8Array): Uint8Array;
+  /** A box of `box` or `keep`, made anew under the present key `fields lasting`; null when it stands under that one already.
+   *  Throws VaultError. */
+  rekeep(place: BoxPlace, box: Uint8Array): Uint8Array | null;
+  /** From now on these `fields` keys make no box. The answer ends that: those not in `gone` make boxes again, those that
+   *  are do not open any more either. Until then `ready` rejects for their months. */
+  rest(keys: readonly FieldsKey[]): (gone: readonly FieldsKey[]) => void;
   /** The same under the organization key, for keys: it stays when the `fields` key of a month is deleted. */
   wrap(place: BoxPlace, plain: Uint8Array): Uint8Array;
   /** A box of `wrap`, made anew under the present organization key; null when it stands under that one already, or is not

@@ -42,6 +42,9 @@ export type Renewed = {
   readonly unreadable: number;
 };
 
+/** `unreadable`: rows that do not open, and stay as they are. */
+export type Moved = { readonly moved: number; readonly unreadable: number };
+
 /** The boxes that stand directly under organization keys, in rows, and how a rotation is recorded. */
 export interface KeyBoxes {
   mark(): Promise<RotationMark | null>;
@@ -50,6 +53,9 @@ export interface KeyBoxes {
   /** One pass over all rows: what stands under an earlier organization key is made anew under the present one, in
    *  batches, each only where the row is still as it was read. `progress` hears of rows looked at. */
   renew(rewrapRow: (row: KeyRow) => KeyRow | null, progress: (rows: number) => void): Promise<Renewed>;
+  /** Moves what outlives its month (keys of addresses, operators, logins) under the present key `fields lasting` of its
+   *  organization: rows of before that key, of a backup, of an earlier generation. May be broken off, and repeated. */
+  moveLasting(): Promise<Moved>;
   /** Deletes these organization keys, audited; QueueError while a row is still known to need one. From then on no box under
    *  them is taken. */
   retire(rows: readonly KeyRow[], actor: Actor): Promise<void>;

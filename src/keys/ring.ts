@@ -8,7 +8,7 @@ import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { type BoxKey, boxKey, keyOfBox, makeBox, openBox } from '../crypto/box.ts';
 import { join } from '../crypto/derive.ts';
 import { nonces } from '../crypto/nonces.ts';
-import { type BoxPlace, type Vault, VaultError } from '../crypto/vault.ts';
+import { type BoxPlace, type FieldsKey, type Vault, VaultError } from '../crypto/vault.ts';
 import { GATEWAY, type OrganizationName, type Time } from '../domain/ids.ts';
 import type { Random } from '../domain/types.ts';
 import { MasterKeyError, type MasterKeys } from './master.ts';
@@ -23,9 +23,11 @@ export type RingDeps = {
   readonly copy?: (rows: readonly KeyRow[]) => Promise<void>;
 };
 
-/** Made for every organization; besides them `fields YYYY-MM` as months come. */
+/** Made for every organization; besides them `fields lasting`, and `fields YYYY-MM` as months come. */
 const PURPOSES = ['index', 'code', 'digest'] as const;
 type Purpose = (typeof PURPOSES)[number];
+/** Stands among the months: a key like theirs, in generations like theirs, for what outlives its month. */
+const LASTING = 'lasting';
 
 /** Opened keys of one organization. */
 type Held = {
@@ -36,7 +38,7 @@ type Held = {
   readonly byId: Map<number, BoxKey>;
   /** Earlier generations of the organization key, by id. */
   readonly earlier: Map<number, BoxKey>;
-  /** Of each month the key of the newest generation, which boxes. */
+  /** Of each month, and of `lasting`, the key of the newest generation, which boxes. */
   readonly fields: Map<string, { readonly key: BoxKey; readonly generation: number }>;
   readonly purposes: Map<Purpose, KeyObject>;
 };
@@ -67,6 +69,8 @@ export class Ring implements Vault {
   /** The month last asked for: [from, to) in milliseconds and its name. */
   #month = { from: 0, to: 0, name: '' };
   readonly #nonce: () => Uint8Array;
+  /** `organization month` of the keys that make no box for the moment. */
+  readonly #resting = new Set<string>();
 
   constructor(deps: RingDeps) {
     this.#deps = deps;
@@ -100,13 +104,15 @@ export class Ring implements Vault {
 
   #complete(organization: OrganizationName, month: string): boolean {
     const held = this.#held.get(organization);
-    return held?.organization !== undefined && held.fields.has(month) && held.purposes.size === PURPOSES.length;
+    if (held?.organization === undefined || held.purposes.size < PURPOSES.length) return false;
+    return held.fields.has(month) && held.fields.has(LASTING);
   }
 
   /** One after another: each key is wrapped by one that stands in the keyring already. */
   async #make(organization: OrganizationName, at: Time): Promise<void> {
     const month = this.#monthName(at);
     if (this.#complete(organization, month)) return;
+    if (this.#resting.has(`${organization} ${month}`)) throw this.#lacks(organization, `fields ${month} now`);
     if (!this.#held.get(organization)?.organization) {
       const row = await this.#add(organization, 'organization', at);
       await this.#deps.copy?.([...this.#organizationRows, row]);
@@ -114,7 +120,7 @@ export class Ring implements Vault {
     }
     const held = this.#held.get(organization)!;
     const missing: string[] = PURPOSES.filter((purpose) => !held.purposes.has(purpose));
-    if (!held.fields.has(month)) missing.push(`fields ${month}`);
+    for (const name of [LASTING, month]) if (!held.fields.has(name)) missing.push(`fields ${name}`);
     for (const purpose of missing) this.take(await this.#add(organization, purpose, at, generationOf(held, purpose)));
   }
 
@@ -223,7 +229,8 @@ export class Ring implements Vault {
     return [...newest.values()].filter((row) => row.wrappedBy !== first).map((row) => row.organization);
   }
 
-  /** A new generation of the organization's key, and a new `fields` key of the month; what stands may be repeated. */
+  /** A new generation of the organization's key, of the month's `fields` key and of `fields lasting`; what stands may be
+   *  repeated. */
   renew(organization: OrganizationName, at: Time): Promise<void> {
     return this.#inTurn(organization, async () => {
       const held = this.#held.get(organization);
@@ -233,10 +240,11 @@ export class Ring implements Vault {
         await this.#deps.copy?.([...this.#organizationRows, row]);
         this.take(row);
       }
-      const month = this.#monthName(at);
-      const fields = held.fields.get(month);
-      if (fields === undefined || fields.generation >= held.generation) return;
-      this.take(await this.#add(organization, `fields ${month}`, at, held.generation));
+      for (const name of [LASTING, this.#monthName(at)]) {
+        const fields = held.fields.get(name);
+        if (fields === undefined || fields.generation >= held.generation) continue;
+        this.take(await this.#add(organization, `fields ${name}`, at, held.generation));
+      }
     });
   }
 
@@ -278,6 +286,45 @@ export class Ring implements Vault {
     const key = this.#held.get(place.organization)?.fields.get(this.#monthName(at))?.key;
     if (!key) throw this.#lacks(place.organization, `fields ${this.#monthName(at)}`);
     return makeBox(key, place, plain, this.#nonce());
+  }
+
+  keep(place: BoxPlace, plain: Uint8Array): Uint8Array {
+    return makeBox(this.#lasting(place.organization), place, plain, this.#nonce());
+  }
+
+  rekeep(place: BoxPlace, box: Uint8Array): Uint8Array | null {
+    const key = this.#lasting(place.organization);
+    if (keyOfBox(box) === key.id.readUInt32BE()) return null;
+    const plain = this.open(place, box);
+    const made = makeBox(key, place, plain, this.#nonce());
+    plain.fill(0);
+    return made;
+  }
+
+  #lasting(organization: OrganizationName): BoxKey {
+    const key = this.#held.get(organization)?.fields.get(LASTING)?.key;
+    if (!key) throw this.#lacks(organization, `fields ${LASTING}`);
+    return key;
+  }
+
+  rest(keys: readonly FieldsKey[]): (gone: readonly FieldsKey[]) => void {
+    const put: (() => void)[] = [];
+    const names = new Set(keys.map(({ organization, month }) => `${organization} ${month}`));
+    for (const { organization, month } of keys) {
+      const held = this.#held.get(organization);
+      const boxes = held?.fields.get(month);
+      if (!held || !boxes) continue;
+      held.fields.delete(month);
+      put.push(() => {
+        if (held.byId.has(boxes.key.id.readUInt32BE())) held.fields.set(month, boxes);
+      });
+    }
+    for (const name of names) this.#resting.add(name);
+    return (gone) => {
+      for (const { organization, id } of gone) this.#heldOf(organization).byId.delete(Number.parseInt(id, 16));
+      for (const again of put) again();
+      for (const name of names) this.#resting.delete(name);
+    };
   }
 
   wrap(place: BoxPlace, plain: Uint8Array): Uint8Array {

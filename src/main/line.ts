@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlDeps } from '../control/deps.ts';
 import { nonces } from '../crypto/nonces.ts';
-import type { Owner } from '../domain/ids.ts';
+import type { Owner, Time } from '../domain/ids.ts';
 import { createReadKeys } from '../keys/import.ts';
 import { decide } from '../policy/decide.ts';
 import { createEscrow } from '../portal/escrow.ts';
@@ -24,6 +24,7 @@ import { minVersionOf } from '../web/certificates.ts';
 import { openPool } from '../work/open.ts';
 import type { WorkError } from '../work/pool.ts';
 import { type Base, clock, DRAIN_MS, meterOf, random, StartError } from './base.ts';
+import { moveLasting } from './lasting.ts';
 import type { State } from './state.ts';
 
 /** The line, and what else is done by its means: what people may ask of keys, and what workers do for the portal. */
@@ -126,7 +127,13 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   });
   closers.push(() => anchors.stop());
   const months = () => inForce.current.config.retention.audit;
-  const retention = startRetention({ line, archive: store.archive, months });
+  const destroyKeys = async (before: Time, stop: AbortSignal) => {
+    await moveLasting(state);
+    const options = { used: await state.kept.keys(), stop };
+    const { gone, kept } = await store.archive.still(() => store.monthKeys.destroy(before, options));
+    return { keys: gone.length, kept };
+  };
+  const retention = startRetention({ line, archive: store.archive, destroyKeys, months });
   closers.push(() => retention.stop());
   const keys = { book: store.book, judge: ways.judge, readKeys: createReadKeys(pool.run, clock) };
   return { line, keys, jobs: createJobs(makers, made) };

@@ -1,6 +1,6 @@
 // What happens to state as it grows old: once a day what the sweeps destroyed is written into the audit; a month that is over
-// goes into a segment; a segment whose term is over is destroyed. Slowly, so that the line waits for none of it. Logs months
-// and counts. What a legal hold covers stays, and is looked at again every hour.
+// goes into a segment; a segment whose term is over is destroyed, and with the last box under it the key of a month. Slowly, so
+// that the line waits for none of it. Logs months and counts. What a legal hold covers stays, and is looked at again every hour.
 
 import type { Duration, Time } from '../domain/ids.ts';
 import { codeOf, type Line } from '../relay/line.ts';
@@ -9,6 +9,9 @@ import type { Archive, Step } from '../store/audit/archive-port.ts';
 export type RetentionDeps = {
   readonly line: Pick<Line, 'clock' | 'log' | 'meter'>;
   readonly archive: Pick<Archive, 'closeNext' | 'prune' | 'recordDestroyed' | 'lastBefore'>;
+  /** Destroys the keys of months that ended before then and under which nothing remains; how many keys, and how many of such
+   *  months something keeps. */
+  readonly destroyKeys: (before: Time, stop: AbortSignal) => Promise<{ readonly keys: number; readonly kept: number }>;
   /** Months that the audit is kept. */
   readonly months: () => number;
 };
@@ -54,10 +57,15 @@ export function startRetention(deps: RetentionDeps & { readonly line: Pick<Line,
 }
 
 /** One round; what failed is due again in the next. */
-export function makeRetention({ line, archive, months }: RetentionDeps, stop: AbortSignal): () => Promise<void> {
+export function makeRetention(
+  { line, archive, destroyKeys, months }: RetentionDeps,
+  stop: AbortSignal,
+): () => Promise<void> {
   const { clock, log } = line;
   let recorded = -1;
   let looked = Number.NEGATIVE_INFINITY;
+  /** The day on which keys were looked at last: what keeps one may take a look at every row to find. */
+  let keysLooked = -1;
   /** Rounds until what is over by this clock is believed to be over; null before the first. */
   let doubt: number | null = null;
   async function doubtAt(now: Time): Promise<number> {
@@ -93,9 +101,15 @@ export function makeRetention({ line, archive, months }: RetentionDeps, stop: Ab
       log.info({ month, entries: last - first + 1, messages }, 'a month of the audit was closed');
     }
     const kept = months();
-    const pruned = await archive.prune(keptSince(now, kept), kept, undefined, stop);
+    const before = keptSince(now, kept);
+    const pruned = await archive.prune(before, kept, undefined, stop);
     if (pruned > 0)
       log.info({ segments: pruned, months: kept }, 'months of the audit were destroyed, their term is over');
+    if (pruned > 0 || day !== keysLooked) {
+      const done = await destroyKeys(before, stop);
+      if (done.keys > 0) log.info(done, 'keys of months were destroyed: nothing was under them any more');
+      keysLooked = day;
+    }
     looked = now;
   };
 }

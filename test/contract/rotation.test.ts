@@ -228,3 +228,59 @@ test('a file that lost the line of a needed key, or cannot be written: nothing b
   await open.rotation().run(BY);
   await expectAtRest();
 });
+
+const BEFORE = Date.UTC(2026, 1, 10);
+const ENDED = Date.UTC(2026, 2, 1);
+const destroyed = (at?: (step: string) => unknown) => open.store.monthKeys.destroy(ENDED, at ? { at } : {});
+const purposes = async () => (await open.store.keyring.all()).map(({ purpose }) => purpose);
+
+test('what lasts moves under the key of after the rotation, and opens all the while', async () => {
+  const { accounts, keyBoxes } = open.store;
+  const ann = { name: 'ann', role: 'admin', tokenHash: random.bytes(32), createdAt: NOON } as const;
+  await accounts.addOperator(ann, 'root', 'the first');
+  await open.rotation().run(BY);
+  expect((await purposes()).filter((one) => one === 'fields lasting')).toHaveLength(6);
+  expect(await accounts.operators()).toHaveLength(1);
+  expect(await keyBoxes.moveLasting()).toEqual({ moved: 1, unreadable: 0 });
+  expect(await keyBoxes.moveLasting()).toEqual({ moved: 0, unreadable: 0 });
+  await open.close();
+  open = await openAll();
+  expect(await open.store.accounts.operators()).toMatchObject([{ name: 'ann' }]);
+});
+
+test.each([
+  'looked',
+  'resting',
+  'destroyed',
+])('a rotation amid the destruction of keys, at "%s": both are whole', async (step) => {
+  const id = await accept('clinic', 'one');
+  await open.ring.ready('clinic', BEFORE);
+  const { gone } = await destroyed(async (at) => {
+    if (at === step) await open.rotation().run(BY);
+  });
+  expect(gone.map(({ organization, month }) => [organization, month])).toEqual([['clinic', '2026-02']]);
+  await open.close();
+  open = await openAll();
+  await expectAtRest();
+  expect(await purposes()).not.toContain('fields 2026-02');
+  expect(await textOf(id)).toBe('one');
+});
+
+test.each(
+  ROTATE_STEPS.filter((name) => name !== 'line'),
+)('keys destroyed from the step "%s" of a rotation on: both are whole', async (step) => {
+  const id = await accept('clinic', 'one');
+  await open.ring.ready('clinic', BEFORE);
+  let destroying: ReturnType<typeof destroyed> | undefined;
+  await open
+    .rotation((at) => {
+      if (at === step) destroying ??= destroyed();
+    })
+    .run(BY);
+  expect((await destroying!).gone).toHaveLength(1);
+  await open.close();
+  open = await openAll();
+  await expectAtRest();
+  expect(await purposes()).not.toContain('fields 2026-02');
+  expect(await textOf(id)).toBe('one');
+});

@@ -120,7 +120,13 @@ class Soak {
     const log = { info, warn: say, error: say };
     const line = { clock: { now: clock.now, sleep: async () => {} }, log, meter: { alarm: say } };
     this.retain = makeRetention(
-      { line: line as never, archive: store.archive, months: () => 1 },
+      {
+        ...{ line: line as never, archive: store.archive, months: () => 1 },
+        destroyKeys: async (before, stop) => {
+          const { gone, kept } = await store.archive.still(() => store.monthKeys.destroy(before, { stop }));
+          return { keys: gone.length, kept };
+        },
+      },
       new AbortController().signal,
     );
   }

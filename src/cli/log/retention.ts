@@ -81,6 +81,8 @@ const WORDS: Readonly<Record<string, (detail: EntryView['detail']) => string>> =
   'log.pruned': (one) =>
     `audit of ${one.month}: ${one.entries} entries and ${one.messages} messages, kept ${one.months} months`,
   'log.erased': (one) => `detail of ${one.count} entries of ${one.messages} messages, at a person's request`,
+  'key.removed': (one) =>
+    `key ${one.id} (${one.purpose}): what was under it opens nowhere but in a backup that has the key`,
   'retention.destroyed': (one) => `${one.bodies} bodies of finished messages, ${one.parcels} expired parcels`,
 };
 

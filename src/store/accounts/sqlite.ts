@@ -1,9 +1,10 @@
 // Operators and submission logins on SQLite. Everything of them but name and organization stands in a box, so that who
-// can write rows can remove an account but not promote one or widen its senders.
+// can write rows can remove an account but not promote one or widen its senders. The boxes are under `fields lasting`: an
+// account outlives the month in which it was made.
 
 import { type BoxPlace, VaultError } from '../../crypto/vault.ts';
 import { GATEWAY } from '../../domain/ids.ts';
-import { boxJson, openJson, place } from '../queue/rows.ts';
+import { boxJson, keepJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { LoginRow, OperatorRow } from '../sqlite/calls/keys.ts';
 import type { Accounts, Operator, SubmissionLogin } from './port.ts';
@@ -11,13 +12,13 @@ import type { Accounts, Operator, SubmissionLogin } from './port.ts';
 type BoxedOperator = Omit<Operator, 'name' | 'tokenHash'> & { readonly tokenHash: string };
 type BoxedLogin = Omit<SubmissionLogin, 'name' | 'organization'>;
 
-const operatorPlace = (name: string): BoxPlace => ({
+export const operatorPlace = (name: string): BoxPlace => ({
   organization: GATEWAY,
   table: 'operator',
   row: name,
   column: 'box',
 });
-const loginPlace = (organization: string, name: string): BoxPlace => ({
+export const loginPlace = (organization: string, name: string): BoxPlace => ({
   organization,
   table: 'login',
   row: name,
@@ -60,7 +61,7 @@ export function openAccounts(access: Access): Accounts {
       const at = access.clock.now();
       const vault = await readyVault(access, GATEWAY, at);
       const value: BoxedOperator = { role, createdAt, tokenHash: Buffer.from(tokenHash).toString('hex') };
-      const box = boxJson(vault, operatorPlace(name), value, at);
+      const box = keepJson(vault, operatorPlace(name), value);
       const detail = JSON.stringify({ name, role });
       const why = await reasonBox(GATEWAY, 'operator.added', reason);
       await access.write('addOperator', id(), [name, box, actor, detail, why]);
@@ -81,7 +82,7 @@ export function openAccounts(access: Access): Accounts {
     async addLogin({ name, organization, ...rest }, actor, reason) {
       const at = access.clock.now();
       const vault = await readyVault(access, organization, at);
-      const box = boxJson(vault, loginPlace(organization, name), rest, at);
+      const box = keepJson(vault, loginPlace(organization, name), rest);
       const detail = JSON.stringify({ name, priority: rest.priority, senders: rest.from.length });
       const why = await reasonBox(organization, 'submission.added', reason);
       await access.write('addLogin', id(), [name, organization, box, actor, detail, why]);

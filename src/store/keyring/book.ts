@@ -1,6 +1,7 @@
 // Keys of correspondents and of organizations on SQLite. All of a key but its id, organization, kind, times and pin stands
 // in a box, also pin and revocation, of which the columns are copies for search: who can write rows can remove a key, but not
-// trust one, revive it or give it to another address. Private octets are boxed apart, by the organization key.
+// trust one, revive it or give it to another address. The box is under `fields lasting`. Private octets are boxed apart, by the
+// organization key.
 
 import { type BoxPlace, type Vault, VaultError } from '../../crypto/vault.ts';
 import type { OrganizationName, Time } from '../../domain/ids.ts';
@@ -8,7 +9,7 @@ import type { KeyKind } from '../../domain/keys.ts';
 import type { AddressKey, AddressKeyId, KeyBook, KeyChange, NewAddressKey } from '../../keys/book-port.ts';
 import { covers } from '../../keys/judge.ts';
 import { QueueError } from '../queue/port.ts';
-import { boxJson, openJson, place } from '../queue/rows.ts';
+import { boxJson, keepJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { AddressKeyRow } from '../sqlite/calls/keys.ts';
 import { type Octets, toOctets } from '../sqlite/calls/octets.ts';
@@ -171,7 +172,7 @@ function makeChanges(access: Access, rows: Rows): Pick<KeyBook, 'add' | 'renew' 
       const at = access.clock.now();
       const vault = await readyVault(access, organization, at);
       const key: AddressKey = { ...rest, revoked: null, addedAt: at, addedBy: actor };
-      const box = boxJson(vault, keyPlace(organization, id, 'box'), boxedOf(key), at);
+      const box = keepJson(vault, keyPlace(organization, id, 'box'), boxedOf(key));
       const secretBox = own && secret ? wrapped(vault, key, secret) : null;
       const [detail, why] = entry(vault, key, 'key.imported', reason, at);
       const done = await access.write('addAddressKey', verb(), [
@@ -198,7 +199,7 @@ function makeChanges(access: Access, rows: Rows): Pick<KeyBook, 'add' | 'renew' 
       const key = make(opened(before), at);
       if (key === null) return;
       const vault = await readyVault(access, key.organization, at);
-      const box = boxJson(vault, keyPlace(key.organization, id, 'box'), boxedOf(key), at);
+      const box = keepJson(vault, keyPlace(key.organization, id, 'box'), boxedOf(key));
       const [detail, why] = entry(vault, key, event, reason, at);
       const secretBox = key.own && secret ? wrapped(vault, key, secret) : null;
       const done = await access.write('changeAddressKey', verb(), [

@@ -1,14 +1,17 @@
-// The boxes under organization keys on SQLite, made anew at a rotation: read in pages, boxed on the main thread, put back
-// in batches, each only where its row is as it was read. Logs nothing; what does not open stays, and is counted.
+// The boxes under organization keys on SQLite, made anew at a rotation, and those that move under `fields lasting`: read in
+// pages, boxed on the main thread, put back in batches, each only where its row is as it was read. Logs nothing; what does not
+// open stays, and is counted.
 
-import { type Vault, VaultError } from '../../crypto/vault.ts';
+import { type BoxPlace, type Vault, VaultError } from '../../crypto/vault.ts';
 import { GATEWAY } from '../../domain/ids.ts';
 import type { BodyRef } from '../../domain/types.ts';
-import type { KeyBoxes, KeyRow, Renewed, RotationMark } from '../../keys/port.ts';
+import type { AddressKeyId } from '../../keys/book-port.ts';
+import type { KeyBoxes, KeyRow, Moved, Renewed, RotationMark } from '../../keys/port.ts';
+import { loginPlace, operatorPlace } from '../accounts/sqlite.ts';
 import { grantPlace } from '../parcels/port.ts';
 import { boxJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
-import type { BoxKind, KeyBoxPage, KeyBoxRow, StoredKey } from '../sqlite/calls/keys.ts';
+import type { BoxKind, KeyBoxPage, KeyBoxRow, LastingKind, StoredKey } from '../sqlite/calls/keys.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 import { keyPlace } from './book.ts';
 import { rowOf } from './sqlite.ts';
@@ -16,12 +19,29 @@ import { rowOf } from './sqlite.ts';
 /** Boxes made at a time before others get their turn, and put into one call. */
 const BATCH = 200;
 
-const QUERY: Record<BoxKind, string> = { body: 'bodyBoxes', grant: 'grantBoxes', private: 'privateBoxes' };
+type Kind = BoxKind | LastingKind;
+const QUERY: Record<Kind, string> = {
+  body: 'bodyBoxes',
+  grant: 'grantBoxes',
+  private: 'privateBoxes',
+  addressKey: 'addressKeyBoxes',
+  operator: 'operatorBoxes',
+  login: 'loginBoxes',
+};
+const LASTING: Readonly<Record<LastingKind, (organization: string, id: string) => BoxPlace>> = {
+  addressKey: (organization, id) => keyPlace(organization, id as AddressKeyId, 'box'),
+  operator: (_, name) => operatorPlace(name),
+  login: loginPlace,
+};
+
+function isLasting(kind: Kind): kind is LastingKind {
+  return kind in LASTING;
+}
 
 type Change = readonly [row: number | string, before: string, after: string];
 
 /** Null: it stays as it is. Throws VaultError. */
-function changeOf(vault: Vault, kind: BoxKind, one: KeyBoxRow): Change | null {
+function changeOf(vault: Vault, kind: Kind, one: KeyBoxRow): Change | null {
   const { row, id, organization, box, body } = one;
   if (kind === 'body') {
     const ref = JSON.parse(body as string) as BodyRef;
@@ -30,10 +50,15 @@ function changeOf(vault: Vault, kind: BoxKind, one: KeyBoxRow): Change | null {
     return key === null ? null : [row as number, body as string, JSON.stringify({ ...ref, key })];
   }
   const before = box as Uint8Array;
-  const where = kind === 'grant' ? grantPlace({ organization, locator: id }) : keyPlace(organization, id, 'private');
-  const after = vault.rewrap(where, before);
+  const after = isLasting(kind)
+    ? vault.rekeep(LASTING[kind](organization, id), before)
+    : vault.rewrap(wrappedPlace(kind, organization, id), before);
   if (after === null) return null;
   return [typeof row === 'number' ? row : toOctets(row), toOctets(before), toOctets(after)];
+}
+
+function wrappedPlace(kind: Exclude<BoxKind, 'body'>, organization: string, id: string): BoxPlace {
+  return kind === 'grant' ? grantPlace({ organization, locator: id }) : keyPlace(organization, id, 'private');
 }
 
 function renewedKey(vault: Vault, organization: string, { object, key }: BodyRef): string | null {
@@ -44,7 +69,7 @@ function renewedKey(vault: Vault, organization: string, { object, key }: BodyRef
 export function openKeyBoxes(access: Access): KeyBoxes {
   const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
 
-  async function renewKind(kind: BoxKind, looked: (rows: number) => void): Promise<[done: number, unreadable: number]> {
+  async function renewKind(kind: Kind, looked: (rows: number) => void): Promise<[done: number, unreadable: number]> {
     const vault = access.vault();
     let [done, unreadable] = [0, 0];
     for (let after: KeyBoxPage['next'] = 0; after !== null; ) {
@@ -52,6 +77,7 @@ export function openKeyBoxes(access: Access): KeyBoxes {
       for (let from = 0; from < page.rows.length; from += BATCH) {
         const rows = page.rows.slice(from, from + BATCH);
         const changes: Change[] = [];
+        if (isLasting(kind)) await readyFor(rows);
         for (const row of rows) {
           try {
             const change = changeOf(vault, kind, row);
@@ -67,6 +93,12 @@ export function openKeyBoxes(access: Access): KeyBoxes {
       after = page.next;
     }
     return [done, unreadable];
+  }
+
+  /** Their organizations may have no key `fields lasting` yet. */
+  async function readyFor(rows: readonly KeyBoxRow[]): Promise<void> {
+    for (const name of new Set(rows.map(({ organization }) => organization)))
+      await readyVault(access, name, access.clock.now());
   }
 
   async function renewKeys(rewrapRow: (row: KeyRow) => KeyRow | null): Promise<number> {
@@ -100,6 +132,15 @@ export function openKeyBoxes(access: Access): KeyBoxes {
       const [grants, badGrants] = await renewKind('grant', looked);
       const [bodies, badBodies] = await renewKind('body', looked);
       return { keys, addressKeys, grants, bodies, unreadable: badKeys + badGrants + badBodies };
+    },
+    async moveLasting() {
+      const total = { moved: 0, unreadable: 0 };
+      for (const kind of Object.keys(LASTING) as LastingKind[]) {
+        const [moved, unreadable] = await renewKind(kind, () => {});
+        total.moved += moved;
+        total.unreadable += unreadable;
+      }
+      return total satisfies Moved;
     },
     async retire(rows, actor) {
       const keys = rows.map(({ organization, generation, id }) => [organization, generation, id] as const);

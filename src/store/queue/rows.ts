@@ -83,6 +83,11 @@ export function boxJson(vault: Vault, where: BoxPlace, value: unknown, at: numbe
   return toOctets(vault.box(where, Buffer.from(JSON.stringify(value)), at));
 }
 
+/** For what outlives its month: `Vault.keep`. */
+export function keepJson(vault: Vault, where: BoxPlace, value: unknown): Octets {
+  return toOctets(vault.keep(where, Buffer.from(JSON.stringify(value))));
+}
+
 export function openJson<T>(vault: Vault, where: BoxPlace, box: Uint8Array): T {
   const plain = vault.open(where, box);
   return JSON.parse(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString()) as T;

@@ -9,6 +9,7 @@ import { STEP_0005 } from './0005.ts';
 import { STEP_0006 } from './0006.ts';
 import { STEP_0007 } from './0007.ts';
 import { STEP_0008 } from './0008.ts';
+import { STEP_0009 } from './0009.ts';
 
 /** SQL of step i + 1. Append only; a step that was released is never edited. */
 export const STEPS: readonly string[] = [
@@ -20,6 +21,7 @@ export const STEPS: readonly string[] = [
   STEP_0006,
   STEP_0007,
   STEP_0008,
+  STEP_0009,
 ];
 
 /** Steps still to run on a database that is at `version`; throws when the database is newer than this gateway. */

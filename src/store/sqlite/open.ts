@@ -14,6 +14,7 @@ import type { Approvals } from '../approvals/port.ts';
 import { openApprovals } from '../approvals/sqlite.ts';
 import { openArchive } from '../audit/archive.ts';
 import type { Archive } from '../audit/archive-port.ts';
+import { type MonthKeys, openMonthKeys } from '../audit/month-keys.ts';
 import type { Audit } from '../audit/port.ts';
 import { openAudit } from '../audit/sqlite.ts';
 import { openBook } from '../keyring/book.ts';
@@ -77,6 +78,7 @@ export type Store = {
   readonly approvals: Approvals;
   readonly keyring: Keyring;
   readonly keyBoxes: KeyBoxes;
+  readonly monthKeys: MonthKeys;
   readonly parcels: Parcels;
   readonly book: KeyBook;
   readonly recovery: Recovery;
@@ -118,6 +120,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     approvals: openApprovals(access),
     keyring: openKeyring(access),
     keyBoxes: openKeyBoxes(access),
+    monthKeys: openMonthKeys(access),
     parcels: openParcels(access),
     book: cachedBook(openBook(access)),
     recovery: openRecovery(access),

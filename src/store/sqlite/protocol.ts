@@ -7,10 +7,12 @@ import type { CheckpointCall, EntryCall } from './calls/audit.ts';
 import type {
   AddAddressKeyCall,
   ChangeAddressKeyCall,
+  DestroyKeysCall,
   KeyRowCall,
   ReplaceCall,
   RetireCall,
   RewrapCall,
+  SegmentKeysCall,
   StoredKey,
 } from './calls/keys.ts';
 import type { Octets } from './calls/octets.ts';
@@ -104,6 +106,8 @@ export type WriterVerbs = {
   replaceBoxes: { args: ReplaceCall; answer: number };
   retireKeys: { args: RetireCall; answer: null };
   emptyLog: { args: null; answer: boolean };
+  segmentKeys: { args: SegmentKeysCall; answer: null };
+  destroyKeys: { args: DestroyKeysCall; answer: string[] };
   endRotation: { args: readonly [actor: string, detail: string]; answer: null };
   addAddressKey: { args: AddAddressKeyCall; answer: boolean };
   changeAddressKey: { args: ChangeAddressKeyCall; answer: boolean };

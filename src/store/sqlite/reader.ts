@@ -8,6 +8,7 @@ import { openReading } from './database.ts';
 import type { Call } from './protocol.ts';
 import { archiveQueries } from './queries/archive.ts';
 import { auditQueries } from './queries/audit.ts';
+import { boxedQueries } from './queries/boxed.ts';
 import { eraseQueries } from './queries/erase.ts';
 import { holdQueries } from './queries/holds.ts';
 import { keyQueries } from './queries/keys.ts';
@@ -49,6 +50,7 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...auditQueries(db),
     ...archiveQueries(sources),
     ...holdQueries(sources),
+    ...boxedQueries(sources),
     ...eraseQueries(sources),
     ...proofQueries(db, sources),
     ...parcelQueries(db),

@@ -23,6 +23,7 @@ import { makeFollow } from './verbs/follow.ts';
 import { makeKeys } from './verbs/keys.ts';
 import { makeLease } from './verbs/lease.ts';
 import { makeLost } from './verbs/lost.ts';
+import { makeMonthKeys } from './verbs/month-keys.ts';
 import { makeOperate } from './verbs/operate.ts';
 import { openParcelRows } from './verbs/parcel-rows.ts';
 import { makeParcels } from './verbs/parcels.ts';
@@ -81,6 +82,7 @@ function verbsOf(w: Workbench): Record<string, Verb> {
     ...makeArchive(w),
     ...makeErase(w),
     ...makeKeys(w),
+    ...makeMonthKeys(w),
     ...makeRotate(w),
     ...makeWatch(w),
   };

@@ -43,7 +43,14 @@ describe('the ring', () => {
     const keyring = new MemoryKeyring();
     await opened(keyring);
     const by = new Map(keyring.rows.map((row) => [row.purpose, row]));
-    expect([...by.keys()].sort()).toEqual(['code', 'digest', 'fields 2026-05', 'index', 'organization']);
+    expect([...by.keys()].sort()).toEqual([
+      'code',
+      'digest',
+      'fields 2026-05',
+      'fields lasting',
+      'index',
+      'organization',
+    ]);
     const organization = by.get('organization')!;
     expect(organization.wrappedBy).toBe(old.id.toString('hex'));
     for (const row of keyring.rows) if (row !== organization) expect(row.wrappedBy).toBe(organization.id);
@@ -53,9 +60,9 @@ describe('the ring', () => {
     const keyring = new MemoryKeyring();
     const ring = await openRing({ master, keyring, random });
     await Promise.all(Array.from({ length: 20 }, (_, i) => ring.ready('clinic', i % 2 ? MAY : JUNE)));
-    expect(keyring.adds).toBe(6);
+    expect(keyring.adds).toBe(7);
     await ring.ready('clinic', MAY);
-    expect(keyring.adds).toBe(6);
+    expect(keyring.adds).toBe(7);
   });
 
   test('opened again it opens what was boxed, and gives the same tags and digests', async () => {
@@ -81,7 +88,7 @@ describe('the ring', () => {
     const box = early.box(place, plain, MAY);
     await late.ready('clinic', MAY);
     expect(late.open(place, box)).toEqual(plain);
-    expect(keyring.rows).toHaveLength(5);
+    expect(keyring.rows).toHaveLength(6);
   });
 
   test('a failed creation is tried again, and what was half made is finished', async () => {
@@ -108,6 +115,52 @@ describe('the ring', () => {
     expect(ring.box(place, plain, MAY).slice(0, 4)).toEqual(may.slice(0, 4));
     expect(ring.open(place, may)).toEqual(ring.open(place, june));
     expect([monthOf(MAY), monthOf(JUNE)]).toEqual(['2026-05', '2026-06']);
+  });
+
+  test('what is kept is under one key in all months; what is under another moves, once, within its place', async () => {
+    const ring = await opened();
+    const box = ring.box(place, plain, MAY);
+    const kept = ring.keep(place, plain);
+    await ring.ready('clinic', JUNE);
+    expect(ring.keep(place, plain).slice(0, 4)).toEqual(kept.slice(0, 4));
+    expect(kept.slice(0, 4)).not.toEqual(box.slice(0, 4));
+    const moved = ring.rekeep(place, box)!;
+    expect(moved.slice(0, 4)).toEqual(kept.slice(0, 4));
+    expect(ring.open(place, moved)).toEqual(plain);
+    expect(ring.rekeep(place, moved)).toBeNull();
+    expect(() => ring.rekeep({ ...place, row: 'another' }, box)).toThrow(VaultError);
+    expect(() => ring.keep({ ...place, organization: 'other' }, plain)).toThrow('no key for fields lasting');
+  });
+
+  test('a renewed organization has a new key for what lasts, and what is under the one of before moves', async () => {
+    const ring = await opened();
+    const kept = ring.keep(place, plain);
+    ring.useMaster([recent, old]);
+    await ring.renew('clinic', JUNE);
+    const moved = ring.rekeep(place, kept)!;
+    expect(moved.slice(0, 4)).not.toEqual(kept.slice(0, 4));
+    expect([ring.open(place, kept), ring.open(place, moved)]).toEqual([plain, plain]);
+    expect(ring.rekeep(place, moved)).toBeNull();
+  });
+
+  test('a key that rests makes no box, and makes them again, or is forgotten', async () => {
+    const keyring = new MemoryKeyring();
+    const ring = await opened(keyring);
+    const box = ring.box(place, plain, MAY);
+    const key = { organization: 'clinic', month: '2026-05', id: Buffer.from(box.slice(0, 4)).toString('hex') };
+    const wake = ring.rest([key]);
+    expect(() => ring.box(place, plain, MAY)).toThrow('no key for fields 2026-05');
+    await expect(ring.ready('clinic', MAY)).rejects.toThrow('no key for fields 2026-05');
+    await ring.ready('clinic', JUNE);
+    expect(ring.open(place, box)).toEqual(plain);
+    wake([]);
+    expect(ring.box(place, plain, MAY).slice(0, 4)).toEqual(box.slice(0, 4));
+    const last = ring.rest([key]);
+    keyring.rows = keyring.rows.filter(({ id }) => id !== key.id);
+    last([key]);
+    expect(() => ring.open(place, box)).toThrow(expect.objectContaining({ code: 'no key' }));
+    await ring.ready('clinic', MAY);
+    expect(ring.box(place, plain, MAY).slice(0, 4)).not.toEqual(box.slice(0, 4));
   });
 
   test('a key is wrapped by the organization key itself, whatever the month; without one it is an error', async () => {
@@ -224,7 +277,7 @@ describe('the ring', () => {
     const ring = await openRing({ master, keyring, random: watched });
     await ring.ready('clinic', MAY);
     const rows = keyring.rows.map((row) => Buffer.from(row.box).toString('hex')).join();
-    expect(drawn).toHaveLength(5);
+    expect(drawn).toHaveLength(6);
     for (const key of drawn) expect(rows).not.toContain(key);
   });
 });

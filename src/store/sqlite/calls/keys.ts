@@ -63,6 +63,8 @@ export type ChangeAddressKeyCall = readonly [
 
 /** What stands under an organization key, by the table it stands in. */
 export type BoxKind = 'body' | 'grant' | 'private';
+/** What outlives its month, and stands under `fields lasting`. */
+export type LastingKind = 'addressKey' | 'operator' | 'login';
 
 /** A row with such a box. `body`: JSON of the reference that holds it, of a body; `gone`: that body was removed. */
 export type KeyBoxRow = {
@@ -81,7 +83,7 @@ export type KeyBoxPage = { readonly rows: readonly KeyBoxRow[]; readonly next: n
 
 /** Only where `before` still stands; octets of boxes, JSON of bodies. */
 export type ReplaceCall = readonly [
-  kind: BoxKind,
+  kind: BoxKind | LastingKind,
   changes: readonly (readonly [row: number | Octets, before: string, after: string])[],
 ];
 
@@ -97,4 +99,21 @@ export type RewrapCall = readonly (readonly [
 export type RetireCall = readonly [
   actor: string,
   keys: readonly (readonly [organization: string, generation: number, id: string])[],
+];
+
+/** Keys of segments that were looked through: ids in hex. */
+export type SegmentKeysCall = readonly [name: string, keys: readonly string[]];
+
+/** The last numbers of messages and entries: up to them nothing is under the keys, as was seen after the last box was made. */
+export type BoxMarks = { readonly message: number; readonly audit: number };
+export type DestroyKeysCall = readonly [
+  marks: BoxMarks,
+  /** All generations of a month's key. */
+  months: readonly (readonly [
+    organization: string,
+    month: string,
+    since: number,
+    until: number,
+    ids: readonly string[],
+  ])[],
 ];

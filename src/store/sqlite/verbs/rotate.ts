@@ -3,14 +3,17 @@
 // box.
 
 import { GATEWAY } from '../../../domain/ids.ts';
-import type { BoxKind, ReplaceCall, RetireCall, RewrapCall } from '../calls/keys.ts';
+import type { BoxKind, LastingKind, ReplaceCall, RetireCall, RewrapCall } from '../calls/keys.ts';
 import { fromOctets, type Octets } from '../calls/octets.ts';
 import { Refusal, type Workbench } from '../workbench.ts';
 
-const REPLACE: Record<BoxKind, string> = {
+const REPLACE: Record<BoxKind | LastingKind, string> = {
   body: 'UPDATE message SET body = ? WHERE n = ? AND body = ?',
   grant: 'UPDATE access_grant SET key = ? WHERE locator = ? AND key = ?',
   private: 'UPDATE address_key SET private = ? WHERE n = ? AND private = ?',
+  addressKey: 'UPDATE address_key SET box = ? WHERE n = ? AND box = ?',
+  operator: 'UPDATE operator SET box = ? WHERE rowid = ? AND box = ?',
+  login: 'UPDATE login SET box = ? WHERE rowid = ? AND box = ?',
 };
 
 export function makeRotate(w: Workbench) {
@@ -19,6 +22,9 @@ export function makeRotate(w: Workbench) {
     body: db.prepare(REPLACE.body),
     grant: db.prepare(REPLACE.grant),
     private: db.prepare(REPLACE.private),
+    addressKey: db.prepare(REPLACE.addressKey),
+    operator: db.prepare(REPLACE.operator),
+    login: db.prepare(REPLACE.login),
   };
   const rewrap = db.prepare(
     'UPDATE key SET wrapped_by = ?, box = ? WHERE organization = ? AND purpose = ? AND generation = ? AND box = ?',
