@@ -103,17 +103,25 @@ async function list({ deps, caller, page }: Context, args: z.output<typeof listA
       boxed: { sender: args.sender, recipient: args.recipient },
     },
   ]);
+  const most = args.limit ?? Number.POSITIVE_INFINITY;
+  const ask = (limit: number, before?: DeliveryId) => {
+    const { stage } = args;
+    const found = deps.queue.list({ ...what, limit, ...(stage && { stage }), ...(before && { before }) });
+    // Awaited later, or never when the caller leaves.
+    found.catch(() => undefined);
+    return found;
+  };
   let rows = 0;
-  let before: DeliveryId | undefined;
+  let limit = Math.min(PAGE, most);
+  let next = ask(limit);
   for (;;) {
-    const limit = Math.min(PAGE, (args.limit ?? Number.POSITIVE_INFINITY) - rows);
-    if (limit <= 0) break;
-    const found = await deps.queue.list({
-      ...what,
-      limit,
-      ...(args.stage !== undefined && { stage: args.stage }),
-      ...(before !== undefined && { before }),
-    });
+    const found = await next;
+    rows += found.length;
+    const last = found.length < limit ? undefined : found.at(-1)?.id;
+    limit = Math.min(PAGE, most - rows);
+    // Looked for while this one is handed over.
+    const more = last !== undefined && limit > 0;
+    if (more) next = ask(limit, last);
     await page(
       found.map((row) => ({
         ...deliveryView(row, deps.expiryOf),
@@ -123,9 +131,7 @@ async function list({ deps, caller, page }: Context, args: z.output<typeof listA
         size: row.size,
       })),
     );
-    rows += found.length;
-    if (found.length < limit) break;
-    before = found[found.length - 1]?.id;
+    if (!more) break;
   }
   return { rows };
 }

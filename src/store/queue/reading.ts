@@ -28,7 +28,7 @@ function attempt<T>(open: () => T): T | null {
   }
 }
 
-export function fixedOrNothing(vault: Vault, row: MessageRow): Fixed {
+export function fixedOrNothing(vault: Vault, row: Parameters<typeof fixedFrom>[1]): Fixed {
   const fixed = attempt(() => fixedFrom(vault, row));
   if (fixed) return fixed;
   const trace = { helo: '', ip: '', with: '', proof: [] };
@@ -39,7 +39,12 @@ export function messageOrNothing(vault: Vault, row: MessageRow, fixed: Fixed): M
   return attempt(() => messageFrom(vault, row, fixed)) ?? messageFrom(vault, { ...row, examination: null }, fixed);
 }
 
-export function deliveryOrNothing(vault: Vault, message: MessageRow, fixed: Fixed, row: DeliveryRow): Delivery {
+export function deliveryOrNothing(
+  vault: Vault,
+  message: Parameters<typeof deliveryFrom>[1],
+  fixed: Fixed,
+  row: DeliveryRow,
+): Delivery {
   const index = row.n - message.n * DELIVERIES;
   const known: Fixed = fixed.recipients[index]
     ? fixed

@@ -252,7 +252,7 @@ function afterNotice(waited: string, because: string): string {
   return `${before}portal: notice: ${because}`;
 }
 
-export function fixedFrom(vault: Vault, row: MessageRow): Fixed {
+export function fixedFrom(vault: Vault, row: Pick<MessageRow, 'id' | 'organization' | 'fixed'>): Fixed {
   return openJson<Fixed>(vault, place.fixed(row.organization, row.id), row.fixed);
 }
 
@@ -283,7 +283,12 @@ export function messageFrom(vault: Vault, row: MessageRow, fixed: Fixed): Messag
   };
 }
 
-export function deliveryFrom(vault: Vault, message: MessageRow, fixed: Fixed, row: DeliveryRow): Delivery {
+export function deliveryFrom(
+  vault: Vault,
+  message: Pick<MessageRow, 'n' | 'id' | 'organization'>,
+  fixed: Fixed,
+  row: DeliveryRow,
+): Delivery {
   const index = row.n - message.n * DELIVERIES;
   const id = deliveryId(message.id as QueueId, index);
   const { organization } = message;
