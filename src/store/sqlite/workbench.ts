@@ -52,7 +52,9 @@ export function openWorkbench(db: Database.Database, node: string): Workbench {
   const lanes = openLanes(db);
   const usage = openUsage(db);
   const readTally = db.prepare<[], { value: string }>("SELECT value FROM tally WHERE name = 'queue'");
-  db.prepare("INSERT OR IGNORE INTO tally (name, value) VALUES ('queue', ?)").run(JSON.stringify(EMPTY));
+  // Only where it is not there: a start writes nothing before others have seen whether the disk takes it.
+  if (readTally.get() === undefined)
+    db.prepare("INSERT INTO tally (name, value) VALUES ('queue', ?)").run(JSON.stringify(EMPTY));
   const writeTally = db.prepare("UPDATE tally SET value = ? WHERE name = 'queue'");
   const addOrganization = db.prepare('INSERT OR IGNORE INTO organization (name) VALUES (?)');
   const organizations = new Set<string>();
