@@ -101,6 +101,8 @@ export type ControlDeps = {
   readonly masterKey: string;
   readonly watch: Pick<Watch, 'figures'> & Pick<WatchStore, 'usage'>;
   readonly audit: Audit;
+  /** Why no line can be added to `anchors.file`; null when one can, or none is named. */
+  readonly anchorFault: () => Promise<string | null>;
   readonly archive: Archive;
   readonly accounts: Accounts;
   readonly approvals: Approvals;

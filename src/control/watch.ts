@@ -11,6 +11,7 @@ const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be a month such 
 export const watchCommands: readonly Command[] = [
   command('doctor', 'read', z.strictObject({}), async ({ deps }) => ({
     runtime: runtimeOf((await deps.status()).version),
+    anchorFault: await deps.anchorFault(),
     figures: (await deps.watch.figures()).map(({ alarm, name, light, value, means, next }) => ({
       group: ENDINGS.has(alarm) ? 'keys' : 'watched',
       ...{ name, light, value, means, next },

@@ -12,6 +12,7 @@ import { expiryOf } from '../relay/settle.ts';
 import { prospectsFor } from '../relay/ways.ts';
 import { createBackups } from '../store/backup/make.ts';
 import { hashSecret } from '../trust/login.ts';
+import { appendFault } from '../watch/append.ts';
 import { type Base, clock, meterOf, random } from './base.ts';
 import type { State } from './state.ts';
 import type { Watched } from './watch.ts';
@@ -61,6 +62,10 @@ export function controlDeps(
     }),
     masterKey: masterPlace(inForce.current.config),
     audit: store.audit,
+    anchorFault: async () => {
+      const { file } = inForce.current.config.anchors;
+      return file === undefined ? null : appendFault(file);
+    },
     archive: store.archive,
     accounts: store.accounts,
     approvals: store.approvals,

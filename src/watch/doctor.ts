@@ -1,5 +1,6 @@
 // What `sealrelay doctor` judges on a machine, besides the figures of the living gateway. Pure: facts → checks.
 
+import { termText } from '../config/units.ts';
 import { above, type Figure, type Light, SYNC, WAL } from './figures.ts';
 import { type FileSystem, storageFault } from './filesystem.ts';
 import { octetsOf } from './words.ts';
@@ -19,6 +20,10 @@ export type Facts = {
     readonly problems: readonly string[];
     readonly warnings: readonly string[];
     readonly anchors: boolean;
+    /** Of `anchors.file`: why no line can be added to it; null when one can. */
+    readonly anchorFile: { readonly file: string; readonly fault: string | null } | null;
+    /** Months that the audit is kept. */
+    readonly months: number;
     readonly alerts: boolean;
   };
   readonly storage: StorageFacts | null;
@@ -71,6 +76,9 @@ export const CREDENTIALS = '/run/credentials/';
 const HANDED_OVER = 'systemd hands that file over while the service runs: it cannot be judged from here.';
 const NODE = 24;
 const FILES = [4_096, 1_024] as const;
+/** Months. Six years; and what is looked for long after an incident. */
+const DOCUMENTATION = 72;
+const INCIDENT = 6;
 
 function below(value: number, [yellow, red]: readonly [number, number]): Light {
   if (value < red) return 'red';
@@ -138,7 +146,7 @@ function runtimeChecks({ node, runtime, live }: Facts): Check[] {
 
 function configChecks({ config, live }: Facts): Check[] {
   const check = checkOf('config');
-  const { file, problems, warnings, anchors, alerts } = config;
+  const { file, problems, warnings, anchors, anchorFile, alerts, months } = config;
   const refused = problems.map((problem) =>
     problem.includes(CREDENTIALS)
       ? check('configuration', 'yellow', problem, HANDED_OVER, 'ask as root while the service runs.')
@@ -163,6 +171,26 @@ function configChecks({ config, live }: Facts): Check[] {
       anchors ? 'leave this machine' : 'none',
       'Without anchors elsewhere, who owns this machine could rewrite the whole audit unseen.',
       'name a file, https or mail in anchors: (config/README.md, "Anchors").',
+    ),
+    ...(anchorFile === null
+      ? []
+      : [
+          check(
+            'anchor file',
+            anchorFile.fault === null ? 'green' : live ? 'red' : 'yellow',
+            anchorFile.fault === null
+              ? `${anchorFile.file} can be added to`
+              : `${anchorFile.file} cannot be added to (${anchorFile.fault})`,
+            'Every 15 minutes the gateway adds a line there; what it cannot add proves nothing later.',
+            'mount its disk, make its folder, or let the user of the gateway write there; with the unit of systemd/ also ReadWritePaths=.',
+          ),
+        ]),
+    check(
+      'how long the audit is kept',
+      months >= DOCUMENTATION ? 'green' : live && months < INCIDENT ? 'red' : 'yellow',
+      termText(months),
+      'HIPAA keeps documentation for six years (45 CFR 164.316(b)(2)); who got what is shown by the audit alone. Older months are destroyed.',
+      'set retention.audit to 6 years or more, or note why the audit is kept elsewhere (sealrelay log export).',
     ),
     check(
       'alerts',

@@ -12,6 +12,7 @@ import { mark, plain, print, printJson, say, styled } from '../output.ts';
 type Options = DaemonOptions & { readonly json?: boolean; readonly brief?: boolean };
 type Answer = {
   readonly runtime: RuntimeFacts;
+  readonly anchorFault: string | null;
   readonly figures: readonly (Figure & { readonly group: 'keys' | 'watched' })[];
 };
 
@@ -39,7 +40,7 @@ export function register(program: Command): void {
 async function run(options: Options): Promise<void> {
   const { gather } = await import('./facts.ts');
   const { answer, check, running } = await askGateway(options);
-  const { facts, config } = await gather(options.config, answer?.runtime ?? null, running);
+  const { facts, config } = await gather(options.config, answer?.runtime ?? null, running, answer?.anchorFault);
   const checks = [
     ...(check === null ? [] : [check]),
     ...examine(facts),

@@ -10,8 +10,14 @@ import { configFile } from '../place.ts';
 
 export type Seen = { readonly facts: Facts; readonly config: Config | null };
 
-/** `running`: a gateway has the storage folder in hand, whether it told `runtime` or not. */
-export async function gather(given: string | undefined, runtime: RuntimeFacts | null, running: boolean): Promise<Seen> {
+/** `running`: a gateway has the storage folder in hand, whether it told `runtime` or not. `anchorFault`: what it says of its file
+ *  of anchors, which its user may write or not; undefined when it says nothing. */
+export async function gather(
+  given: string | undefined,
+  runtime: RuntimeFacts | null,
+  running: boolean,
+  anchorFault?: string | null,
+): Promise<Seen> {
   const { machineDeps } = await import('../../config/files.ts');
   const { createSecrets } = await import('../../config/secrets.ts');
   const { isRefused, loadConfig } = await import('../../config/load.ts');
@@ -21,7 +27,8 @@ export async function gather(given: string | undefined, runtime: RuntimeFacts | 
   const loaded = await loadConfig(file, { ...machine, secrets: createSecrets(machine) });
   const common = { node: process.version, runtime };
   if (isRefused(loaded)) {
-    const config = { file, problems: loaded.problems.map(problemText), warnings: [], anchors: false, alerts: false };
+    const nothing = { warnings: [], anchors: false, anchorFile: null, months: 0, alerts: false };
+    const config = { file, problems: loaded.problems.map(problemText), ...nothing };
     return { facts: { ...common, live: false, config, storage: null, keys: null }, config: null };
   }
   const { config } = loaded;
@@ -40,11 +47,19 @@ export async function gather(given: string | undefined, runtime: RuntimeFacts | 
           ...policy.warnings,
         ],
         anchors: Object.keys(config.anchors).length > 0,
+        anchorFile: await anchorFileOf(config, anchorFault),
+        months: config.retention.audit,
         alerts: config.alerts.to.length > 0,
       },
       ...(await stateFacts(config, running)),
     },
   };
+}
+
+async function anchorFileOf({ anchors: { file } }: Config, told: string | null | undefined) {
+  if (file === undefined) return null;
+  const { appendFault } = await import('../../watch/append.ts');
+  return { file, fault: told === undefined ? await appendFault(file) : told };
 }
 
 async function policyOf(config: Config): Promise<{ problems: string[]; warnings: string[] }> {

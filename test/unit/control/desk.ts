@@ -91,6 +91,7 @@ export async function openDesk(): Promise<Desk> {
       audit: store.audit,
       archive: store.archive,
       approvals: {} as never,
+      anchorFault: async () => null,
       fourEyes: () => [],
       alarm: () => {},
       reloadGuard: async () => ({ kinds: [], of: '' }),

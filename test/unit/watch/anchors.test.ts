@@ -1,10 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSigned, readCheckpoint, readRetracted, signCheckpoint } from '../../../src/record/checkpoint.ts';
 import type { Line } from '../../../src/relay/line.ts';
 import { makeAnchor } from '../../../src/watch/anchors.ts';
+import { appendFault } from '../../../src/watch/append.ts';
 import { testClock } from '../../support/clock.ts';
 
 // What was retracted goes off the machine with the anchors, so that a restore can retract it again.
@@ -64,4 +65,15 @@ test('each line has what was retracted since the one before; the first of a proc
 test('of lines that are no anchors nothing is retracted', () => {
   for (const line of ['', 'x', '{"no":1,"retracted":["a"]}', '{"retracted":["a"]}'])
     expect(readRetracted(line)).toEqual([]);
+});
+
+test('whether a line can be added is seen without making the file', async () => {
+  expect(await appendFault(file())).toBeNull();
+  expect(existsSync(file())).toBe(false);
+  writeFileSync(file(), 'one\n');
+  expect(await appendFault(file())).toBeNull();
+  expect(readFileSync(file(), 'utf8')).toBe('one\n');
+  expect(await appendFault(folder)).toBe('EISDIR');
+  expect(await appendFault(join(folder, 'none', 'anchors'))).toBe('ENOENT');
+  expect(await appendFault(join(file(), 'anchors'))).toBe('ENOTDIR');
 });
