@@ -147,10 +147,11 @@ function plainText(type: string, give: (text: string) => void, say: (reason: Unr
 function watchHidden(say: (reason: UnreadReason) => void): (text: string) => void {
   let tail = '\n';
   return (text) => {
-    const seen = tail + text;
-    const hidden = hiddenIn(seen);
+    // Put together they would be a copy of the whole.
+    const seam = hiddenIn(tail + text.slice(0, MARK_MAX));
+    const hidden = seam === 'encrypted' ? seam : (hiddenIn(text) ?? seam);
     if (hidden) say(hidden);
-    tail = seen.slice(-MARK_MAX);
+    tail = (tail + text.slice(-MARK_MAX)).slice(-MARK_MAX);
   };
 }
 
@@ -219,6 +220,8 @@ const SHOWN_ATTRIBUTES = new Set([
   'content',
   'aria-label',
 ]);
+/** Blanks that are not one space already. */
+const BLANKS = / *[\t\r\n][ \t\r\n]*| {2,}/g;
 /** RFC 2397: a picture or a file that stands in the HTML itself. */
 const DATA_URL = /\bdata:[a-z]{1,20}\/[a-z0-9.+-]{1,80}[;,]/i;
 const ASIDE_MAX = 1_048_576;
@@ -246,7 +249,7 @@ function htmlText(give: (text: string) => void, say: (reason: UnreadReason) => v
   };
   const add = (text: string) => {
     // Source line breaks are spaces in HTML; a paragraph of ours ends only where a block does.
-    if (!dropped) out += text.includes('\n') ? text.replace(/[ \t\r\n]+/g, ' ') : text;
+    if (!dropped) out += text.includes('\n') ? text.replace(BLANKS, ' ') : text;
   };
   const nothing = () => {};
   const tokenizer = new Tokenizer(
