@@ -3,6 +3,7 @@
 // line ends, NUL and size are judged here.
 
 import type { Reply } from '../domain/types.ts';
+import { Controls } from '../mail/lines.ts';
 import { REPLIES } from './answers.ts';
 
 /** The mail data is refused with `reply`; what was read of it must be dropped. */
@@ -40,6 +41,7 @@ export class DotReader {
   /** Takes a chunk, which it changes in place: content is moved together over the dots that go. */
   push(chunk: Uint8Array): Step {
     const n = chunk.length;
+    const controls = new Controls(chunk);
     let state = this.#state;
     let out = 0;
     let from = 0;
@@ -50,8 +52,8 @@ export class DotReader {
     };
     while (i < n) {
       if (state === 'line') {
-        // The only loop that sees every octet; all that matters is at most 13.
-        while (i < n && chunk[i]! > CR) i++;
+        // All that matters inside a line is at most CR.
+        i = controls.from(i);
         if (i === n) break;
       }
       const byte = chunk[i]!;
