@@ -77,12 +77,12 @@ async function report(done: Erased, json: boolean | undefined): Promise<void> {
   else say(done.dryRun ? 'next: the same without --dry-run' : 'next: sealrelay log verify');
 }
 
-const WORDS: Readonly<Record<string, (detail: EntryView['detail']) => string>> = {
+const WORDS: Readonly<Record<string, (detail: EntryView['detail'], entry: EntryView) => string>> = {
   'log.pruned': (one) =>
     `audit of ${one.month}: ${one.entries} entries and ${one.messages} messages, kept ${one.months} months`,
   'log.erased': (one) => `detail of ${one.count} entries of ${one.messages} messages, at a person's request`,
-  'key.removed': (one) =>
-    `key ${one.id} (${one.purpose}): what was under it opens nowhere but in a backup that has the key`,
+  'key.removed': (one, { organization }) =>
+    `key "${one.purpose}" of ${organization === '-' ? 'the gateway' : organization}: what was under it opens in older backups only`,
   'retention.destroyed': (one) => `${one.bodies} bodies of finished messages, ${one.parcels} expired parcels`,
 };
 
@@ -93,7 +93,7 @@ export function registerDestroyed(log: Command): void {
     .action(async (options: Options) => {
       const table = tablePrinter<EntryView>([
         { title: 'DESTROYED', value: (row) => timeText(row.at) },
-        { title: 'WHAT', value: (row) => WORDS[row.event]?.(row.detail) ?? row.event },
+        { title: 'WHAT', value: (row) => WORDS[row.event]?.(row.detail, row) ?? row.event },
         { title: 'FROM', value: (row) => dateOf(row.detail.since) },
         { title: 'TO', value: (row) => dateOf(row.detail.until) },
         { title: 'BY', value: (row) => row.actor },
