@@ -106,7 +106,8 @@ export const ALARMS: Readonly<Record<AlarmName, AlarmWords>> = {
     next: 'sealrelay status; check CPU and disk; the log names failures.',
   },
   'audit broken': {
-    means: 'The audit trail does not fit together: an entry was changed, removed or added by something else.',
+    means:
+      'The audit trail does not fit together, or what it proves (a legal hold, a closed month) is not as it says: something else wrote there.',
     next: 'sealrelay log verify names the first entry; keep a copy of the storage folder; find out who had access. A closed month that is damaged: put its file in audit/ back from a backup.',
   },
   'certificate ends': {

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { COMMAND_NAMES } from '../../../src/control/control.ts';
-import { hashToken, newToken, operatorOf } from '../../../src/control/tokens.ts';
+import { fingerprintOf, hashToken, newToken, operatorOf } from '../../../src/control/tokens.ts';
 import { random } from '../../support/vault.ts';
 import { type Desk, openDesk } from './desk.ts';
 
@@ -61,6 +61,21 @@ describe('the first operator', () => {
       await expect(desk.ask(command, {}, without)).rejects.toMatchObject({ code: 'unknown token' });
     }
   });
+});
+
+test('a token that its owner made is taken by its fingerprint, by one operator only', async () => {
+  desk = await openDesk();
+  try {
+    const own = newToken(random);
+    const ann = { name: 'ann', role: 'admin', fingerprint: fingerprintOf(own) };
+    expect(await desk.ask('user.add', ann, without)).toMatchObject({ data: { token: null } });
+    const asAnn = { token: own };
+    await expect(desk.ask('user.add', { ...ann, name: 'beth' }, asAnn)).rejects.toMatchObject({ code: 'usage' });
+    await expect(desk.ask('user.add', { ...ann, fingerprint: own }, asAnn)).rejects.toMatchObject({ code: 'usage' });
+    expect(await desk.store.accounts.operators()).toHaveLength(1);
+  } finally {
+    await desk.close();
+  }
 });
 
 describe('operators', () => {
