@@ -320,6 +320,20 @@ const limitsSchema = () =>
       workers: v.whole(1, 64).prefault(2).describe('Workers that examine messages and make variants.'),
       worker_memory: v.size().prefault('256MB').describe('Heap of a worker; one that needs more is ended.'),
       deliveries_in_flight: v.whole(1, 10_000).prefault(200).describe('Deliveries leased at the same time.'),
+      notifications_in_flight: v
+        .whole(1, 1000)
+        .prefault(20)
+        .describe('DSNs and notes to staff that are written at the same time.'),
+      temporary_bytes: v
+        .size()
+        .prefault('256MB')
+        .describe(
+          'Octets of variants (PGP, S/MIME) and decoded attachments on the disk; above it none is begun, and deliveries wait.',
+        ),
+      portal_connections: v
+        .whole(1, 10_000)
+        .prefault(512)
+        .describe('Connections at the same time to the portal; more are closed.'),
       reserve_disk: v.size().prefault('256MB').describe('Disk space kept free; MAIL gets 452 when less is left.'),
       reserve_file: v
         .size()

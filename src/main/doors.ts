@@ -119,6 +119,7 @@ async function openPortal(
   const portal = createPortal({ line, parcels: store.parcels, audit: store.audit, vault, random, ...jobs });
   const web = await startPortalWeb(portal, {
     ...listener,
+    maxConnections: config.limits.portal_connections,
     certificate: await portalCertificateOf(config, clock.now()),
     log: (request) => log.info(request, 'portal'),
     failed: (error) => log.error({ code: codeOf(error) }, 'a page of the portal failed'),

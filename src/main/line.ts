@@ -43,7 +43,7 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   await pool.run('ready', null, WORKER_START_MS).catch((error: WorkError) => {
     throw new StartError(`the workers that examine messages do not start (${error.message})`);
   });
-  const made = await openMade({ dir: join(config.storage.path, 'made'), random, bound: MADE_BOUND });
+  const made = await openMade({ dir: join(config.storage.path, 'made'), random, bound: config.limits.temporary_bytes });
   const makers = openPool(config, worker, [made.dir]);
   closers.push(() => made.close());
   closers.push(() => makers.close());
@@ -145,8 +145,6 @@ function after(wait: number, call: () => void): () => void {
 }
 
 const WORKER_START_MS = 30_000;
-/** Octets of variants that are kept for another attempt. */
-const MADE_BOUND = 256 << 20;
 
 /** Octets of the longest random id of the line. */
 const ID = 16;

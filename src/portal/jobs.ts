@@ -30,7 +30,7 @@ export function createJobs(makers: Pool, made: Made): Pick<PortalDeps, 'render' 
     attachment: async (body, part) => {
       const view = (await render(body)).attachments.find((one) => one.part === part);
       if (view === undefined) return null;
-      const decoded = await made.take(`attachment ${body.object} ${part}`, body.organization, (out) =>
+      const decoded = await made.take(`attachment ${body.object} ${part}`, body.organization, body.length, (out) =>
         makers.run('attachment', { body, part, out }, limit(body)),
       );
       return { view: { ...view, size: decoded.size }, body: released(decoded) };

@@ -47,6 +47,7 @@ export type Settings = {
   /** Octets in DATA at the same time. */
   readonly dataBytes: number;
   readonly deliveriesInFlight: number;
+  readonly notificationsInFlight: number;
   /** To all destinations, and to one. */
   readonly connections: number;
   readonly perDestination: number;

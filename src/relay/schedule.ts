@@ -17,7 +17,6 @@ import { isFull } from './patience.ts';
 
 /** Asked for anew this often, so that a wake that was missed costs minutes, not days. */
 const POLL = 30_000;
-const NOTIFICATIONS = 20;
 
 /** `more`: it got all it asked for. `later`: more may be had when something in hand has ended. */
 type Taken = 'all' | 'more' | 'later';
@@ -158,7 +157,11 @@ async function idle({ load, clock }: Line, grace: number, taking: () => boolean)
 function hasRoom(line: Line, stage: Stage): boolean {
   if (stage === 'examine') return roomToExamine(line) > 0;
   if (stage === 'deliver') return roomToDeliver(line) > 0;
-  return line.load.notifying < NOTIFICATIONS;
+  return roomToNotify(line) > 0;
+}
+
+function roomToNotify({ settings, load }: Line): number {
+  return Math.max(0, settings().notificationsInFlight - load.notifying);
 }
 
 async function takeExamine(line: Line): Promise<Taken> {
@@ -195,8 +198,8 @@ async function takeDeliveries(line: Line): Promise<Taken> {
 }
 
 async function takeNotifications(line: Line): Promise<Taken> {
-  const room = NOTIFICATIONS - line.load.notifying;
-  if (room <= 0) return 'later';
+  const room = roomToNotify(line);
+  if (room === 0) return 'later';
   const now = line.clock.now();
   const warnAfter = line.outages.warnAfter();
   const notifications = await line.queue.toNotify(line.owner, room, now + LEASE, now, warnAfter);

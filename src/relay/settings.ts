@@ -39,6 +39,7 @@ export function settingsOf(config: Config): Settings {
     dataBytes: limits.data_bytes,
     examineWaiting: limits.examine_waiting,
     deliveriesInFlight: limits.deliveries_in_flight,
+    notificationsInFlight: limits.notifications_in_flight,
     connections: delivery.connections,
     perDestination: delivery.per_destination,
     paces: delivery.pace,

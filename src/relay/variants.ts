@@ -26,6 +26,8 @@ export type VariantDeps = {
 const TIME = 60_000;
 /** Octets that take as long again. */
 const LARGE = 20 << 20;
+/** A variant's octets for each of the message's. */
+const IN_BASE64 = 1.4;
 
 export function createVariants(deps: VariantDeps): (message: Message, key: AddressKey) => Promise<MadeBody> {
   return async (message, key) => {
@@ -33,7 +35,7 @@ export function createVariants(deps: VariantDeps): (message: Message, key: Addre
     const { subject } = deps.settings();
     const signer = await deps.signer(message.organization, kind, message.sender[0]);
     const name = [message.id, kind, stateOf(key), signer === null ? '-' : stateOf(signer), subject].join(' ');
-    return deps.made.take(name, message.organization, async (out) => {
+    return deps.made.take(name, message.organization, message.size * IN_BASE64, async (out) => {
       const secret = signer === null ? null : await deps.book.privateOf(signer);
       const input: VariantInput = {
         body: deps.bodies.handle(message.organization, message.body),

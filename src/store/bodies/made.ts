@@ -1,11 +1,12 @@
 // Bodies that can be made again: variants for a recipient, decoded attachments. A worker writes one, sealed under a key that
 // only this process's memory holds, into a folder that is emptied at every start: nothing of it outlives the process, and a
-// file that is missing is made again. Bounded by octets; what is not in use goes first. Not synced. Logs nothing.
+// file that is missing is made again. Bounded by octets: what is not in use goes first, then no more is begun. Not synced. Logs nothing.
 
 import { join } from 'node:path';
 import { KIND } from '../../crypto/sealed.ts';
 import type { OrganizationName } from '../../domain/ids.ts';
 import type { Random } from '../../domain/types.ts';
+import { WorkError } from '../../work/pool.ts';
 import { realIo } from './io.ts';
 import type { BodyHandle } from './port.ts';
 import { streamSealed } from './read.ts';
@@ -34,10 +35,12 @@ export type MadeBody = {
 export type Made = {
   /** The folder, in which workers write. */
   readonly dir: string;
-  /** The body of that name, made by `make` when it is not there. Held until it is released. */
+  /** The body of that name, made by `make` when it is not there. Held until it is released. `expected`: octets, roughly. Rejects with
+   *  WorkError `busy` while all that may be here is in use. */
   take(
     name: string,
     organization: OrganizationName,
+    expected: number,
     make: (handle: MadeHandle) => Promise<MadeSize>,
   ): Promise<MadeBody>;
   close(): Promise<void>;
@@ -47,11 +50,12 @@ type Entry = {
   readonly handle: MadeHandle;
   readonly written: Promise<MadeSize>;
   uses: number;
+  /** What is expected, until it is written. */
   length: number;
   over: boolean;
 };
 
-/** Empties the folder, or makes it. `bound`: octets kept of what is not in use. */
+/** Empties the folder, or makes it. `bound`: octets above which nothing is begun; one that is begun below may go beyond. */
 export async function openMade(deps: { dir: string; random: Random; bound: number }): Promise<Made> {
   const { dir, random, bound } = deps;
   await realIo.makeFolder(dir);
@@ -67,21 +71,36 @@ export async function openMade(deps: { dir: string; random: Random; bound: numbe
     await realIo.unlink(entry.handle.path).catch(() => {});
   }
 
-  async function trim(): Promise<void> {
-    let kept = 0;
-    for (const entry of entries.values()) if (entry.uses === 0) kept += entry.length;
+  /** Forgets what is not in use, as far as all would be more than `most`. */
+  async function trim(most = bound): Promise<void> {
+    let all = 0;
+    for (const entry of entries.values()) all += entry.length;
+    const gone: Promise<void>[] = [];
     for (const [name, entry] of [...entries]) {
-      if (kept <= bound) return;
+      if (all <= most) break;
       if (entry.uses > 0) continue;
-      kept -= entry.length;
-      await forget(name, entry);
+      all -= entry.length;
+      gone.push(forget(name, entry));
     }
+    await Promise.all(gone);
   }
 
-  function begin(organization: OrganizationName, make: (handle: MadeHandle) => Promise<MadeSize>): Entry {
+  function inUse(): number {
+    let octets = 0;
+    for (const { uses, length } of entries.values()) if (uses > 0) octets += length;
+    return octets;
+  }
+
+  function begin(
+    organization: OrganizationName,
+    length: number,
+    make: (handle: MadeHandle) => Promise<MadeSize>,
+  ): Entry {
+    if (inUse() >= bound) throw new WorkError('busy');
+    void trim(bound - length).catch(() => {});
     const object = Buffer.from(random.bytes(16)).toString('hex');
     const handle = { path: join(dir, object), object, organization, dataKey: Buffer.from(random.bytes(32)) };
-    return { handle, written: make(handle), uses: 0, length: 0, over: false };
+    return { handle, written: make(handle), uses: 0, length, over: false };
   }
 
   async function* read(name: string, entry: Entry, length: number): AsyncGenerator<Uint8Array, void, void> {
@@ -98,8 +117,8 @@ export async function openMade(deps: { dir: string; random: Random; bound: numbe
 
   return {
     dir,
-    async take(name, organization, make) {
-      const entry = entries.get(name) ?? begin(organization, make);
+    async take(name, organization, expected, make) {
+      const entry = entries.get(name) ?? begin(organization, expected, make);
       entries.delete(name);
       entries.set(name, entry);
       entry.uses += 1;

@@ -132,7 +132,9 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
       entries = w.ledger.count();
       port.postMessage({ grown: true });
     }
-    if (batches % 16 === 0 && failed === null && walSize(path) > WAL_BOUND) checkpoint(w.db, false);
+    // On a full disk after each: then the log begins anew in the space that it has.
+    const isDue = line.isFull() || (batches % 16 === 0 && walSize(path) > WAL_BOUND);
+    if (isDue && failed === null) checkpoint(w.db, false);
   };
 
   const runAll = (taken: readonly Call[]) => {

@@ -26,6 +26,7 @@ function lineWith(full: boolean, due: () => Due) {
     settings: () => ({
       ...{
         deliveriesInFlight: 10,
+        notificationsInFlight: 20,
         connections: 10,
         paces: {},
         examineWaiting: 10,

@@ -1,0 +1,66 @@
+// What can be made again: what is not in use goes first, and nothing is begun while all that may be here is in use.
+
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Made, type MadeBody, openMade } from '../../../src/store/bodies/made.ts';
+import { writeMade } from '../../../src/store/bodies/write-made.ts';
+import { random } from '../../support/vault.ts';
+
+const KB = 1024;
+let folder: string;
+let made: Made;
+let makings: string[];
+beforeEach(async () => {
+  makings = [];
+  folder = mkdtempSync(join(tmpdir(), 'sealrelay-made-'));
+  made = await openMade({ dir: join(folder, 'made'), random, bound: 100 * KB });
+});
+afterEach(async () => {
+  await made.close();
+  rmSync(folder, { recursive: true });
+});
+
+const take = (name: string, size: number, expected = size): Promise<MadeBody> =>
+  made.take(name, 'clinic', expected, (handle) => {
+    makings.push(name);
+    return writeMade(handle, [Buffer.alloc(size)]);
+  });
+const files = () => readdirSync(made.dir).length;
+
+test('one that is begun below the bound may go beyond; above it none is begun, and who waits gets in when one is given back', async () => {
+  const a = await take('a', 90 * KB);
+  const b = await take('b', 300 * KB);
+  await expect(take('c', 1)).rejects.toMatchObject({ code: 'busy' });
+  const again = await take('b', 300 * KB);
+  await again.release(false);
+  expect(makings).toEqual(['a', 'b']);
+  await b.release(false);
+  expect(files()).toBe(1);
+  await a.release(false);
+  const c = await take('c', 1);
+  await c.release(true);
+  expect(makings).toEqual(['a', 'b', 'c']);
+});
+
+test('what is being made counts as it is expected; one that fails leaves nothing', async () => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const making = made.take('a', 'clinic', 200 * KB, () => promise);
+  await expect(take('b', 1)).rejects.toMatchObject({ code: 'busy' });
+  reject(new Error('its maker was lost'));
+  await expect(making).rejects.toThrow('its maker was lost');
+  await (await take('b', 1)).release(true);
+  expect(files()).toBe(0);
+});
+
+test('what is not in use stays until its place is needed, the oldest goes first', async () => {
+  for (const name of ['a', 'b', 'c']) await (await take(name, 30 * KB)).release(false);
+  expect(files()).toBe(3);
+  await (await take('a', 30 * KB)).release(false);
+  const d = await take('d', 30 * KB);
+  await d.release(false);
+  await (await take('a', 30 * KB)).release(false);
+  expect(makings).toEqual(['a', 'b', 'c', 'd']);
+  await (await take('b', 30 * KB)).release(false);
+  expect(makings).toEqual(['a', 'b', 'c', 'd', 'b']);
+});
