@@ -76,6 +76,8 @@ export const commands: Trial = {
           await session.quit();
         }
       })();
+      // Told below: unhandled it would end this process, and leave the gateway.
+      sender.catch(() => undefined);
       const whole = await ask('mailq', '--json');
       asking = false;
       await sender;
