@@ -292,7 +292,7 @@ const queueSchema = () =>
 const limitsSchema = () =>
   z
     .strictObject({
-      sessions: v.whole(1, 10_000).prefault(200).describe('Sessions at the same time; more get 421.'),
+      sessions: v.whole(1, 10_000).prefault(200).describe('Sessions at the same time of each listener; more get 421.'),
       connections_per_address: v
         .whole(1, 10_000)
         .prefault(50)

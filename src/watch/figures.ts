@@ -151,7 +151,7 @@ function storeFigures({ disk, sync, batch, wal, read }: Measured, bounds: Bounds
       space,
       disk.full ? `${octetsOf(disk.free)} free, and no reserve` : `${octetsOf(disk.free)} free`,
       disk.full
-        ? `It was full. No mail is taken until ${octetsOf(disk.reserve)} are free and the reserve is made again.`
+        ? `The file reserve was given up, or has no space: no mail is taken until ${octetsOf(disk.reserve)} are free.`
         : `Mail is taken while at least ${octetsOf(disk.reserve)} are free (limits.reserve_disk).`,
     ),
     figure(
