@@ -2,14 +2,13 @@
 // answer is left in peace, and that those that hang never take all connections. A destination begins with one connection
 // and gets one more with each answer; when no next hop of it can be reached, it is tried by one delivery at a time, and
 // between two tries its deliveries are passed over without a connection. Who answers promptly never waits for who does not:
-// all others share half of the connections, and who has not failed yet comes before who has. To who does, more is in hand than it has
-// connections: what waits takes the next one that is free, while the outcome of what went before is stored. Organizations take turns: what
-// becomes free goes to the one that has the fewest of the half and has had it for the shortest time, and a fifth is kept for those
-// that have few: one's thousand names that hang are waited for by its own new destinations only. After a restart all are new.
-// Logs nothing.
+// all others share half of the connections (half.ts): one organization's thousand names that hang are waited for by its own
+// new destinations only. For who answers promptly more is in hand than it has connections: what waits takes the next one that is
+// free, while the outcome of what went before is stored. After a restart all are new. Logs nothing.
 
 import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
 import type { Clock } from '../domain/types.ts';
+import { createHalf, PATIENCE } from './half.ts';
 
 /** After the first attempt that reached nobody; doubled after each further one. */
 const REST: Duration = 15_000;
@@ -18,12 +17,8 @@ const LONGEST_REST: Duration = 600_000;
 const PROMPT: Duration = 2_000;
 /** … but one that carries much may take a second more for so many octets. */
 const OCTETS = 1 << 20;
-/** How long a slow or new destination waits for one of its half. */
-const PATIENCE: Duration = 45_000;
 /** When it waited in vain. */
 const LATER: Duration = 30_000;
-/** This part of the half is kept for organizations that have less of it. */
-const KEPT = 1 / 5;
 const REMEMBERED = 10_000;
 
 /** What came of an attempt: a next hop answered, none was reached, or it says nothing of the destination. */
@@ -68,12 +63,6 @@ type Known = {
   rest: Time;
   prompt: boolean;
 };
-/** Waits for one of the half. `failed`: since it answered or was new. */
-type Waiter = {
-  readonly organization: OrganizationName;
-  readonly failed: boolean;
-  readonly end: (go: boolean) => void;
-};
 
 export function createDestinations({ clock, fraction, after, bounds }: DestinationsDeps): Destinations {
   /** Connections to all destinations, and who waits for one of a destination. */
@@ -81,13 +70,7 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
   let queued = 0;
   /** The one used last stands last. */
   const known = new Map<string, Known>();
-  /** In order of arrival. */
-  const waiters = new Set<Waiter>();
-  /** Attempts under way to destinations that are slow, new or do not answer; of all, and by organization. */
-  let tardy = 0;
-  const tardyOf = new Map<OrganizationName, number>();
-  /** How long its attempts of the half took, together, since none of it was under way or waited. */
-  const used = new Map<OrganizationName, Duration>();
+  const half = createHalf({ after, bounds });
 
   const of = (destination: string): Known => {
     const one = known.get(destination) ?? { width: 1, taken: 0, queue: new Set(), failures: 0, rest: 0, prompt: false };
@@ -133,76 +116,6 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
     });
   }
 
-  const share = () => Math.max(1, Math.floor(bounds().connections / 2));
-
-  function count(organization: OrganizationName, by: 1 | -1): void {
-    tardy += by;
-    const left = (tardyOf.get(organization) ?? 0) + by;
-    if (left > 0) tardyOf.set(organization, left);
-    else tardyOf.delete(organization);
-  }
-
-  function mayHave(organization: OrganizationName): boolean {
-    const kept = Math.floor(share() * KEPT);
-    return tardy < ((tardyOf.get(organization) ?? 0) < kept ? share() : share() - kept);
-  }
-
-  /** Whose turn it is of those who may have one. */
-  function first(): Waiter | undefined {
-    const may = [...waiters].filter(({ organization }) => mayHave(organization));
-    const fresh = may.filter(({ failed }) => !failed);
-    const has = ({ organization }: Waiter) => tardyOf.get(organization) ?? 0;
-    const had = ({ organization }: Waiter) => used.get(organization) ?? 0;
-    // Sorting keeps the order of arrival among equals.
-    return (fresh.length > 0 ? fresh : may).sort((a, b) => has(a) - has(b) || had(a) - had(b))[0];
-  }
-
-  function giveBack(organization: OrganizationName, took: Duration): void {
-    count(organization, -1);
-    used.set(organization, (used.get(organization) ?? 0) + took);
-    for (let one = first(); one !== undefined; one = first()) one.end(true);
-    if (tardyOf.has(organization)) return;
-    if (![...waiters].some((one) => one.organization === organization)) used.delete(organization);
-  }
-
-  /** Whether there is room to wait: who has not failed takes that of one that has, else that of who has most that wait. */
-  function makesRoom(organization: OrganizationName, failed: boolean): boolean {
-    if (waiters.size < bounds().deliveriesInFlight / 2) return true;
-    const last = [...waiters].reverse();
-    const same = last.filter((one) => one.failed === failed);
-    const waiting = new Map<OrganizationName, number>();
-    for (const one of same) waiting.set(one.organization, (waiting.get(one.organization) ?? 0) + 1);
-    const most = Math.max(0, ...waiting.values());
-    const out =
-      (failed ? undefined : last.find((one) => one.failed)) ??
-      (most > (waiting.get(organization) ?? 0) + 1
-        ? same.find((one) => waiting.get(one.organization) === most)
-        : undefined);
-    out?.end(false);
-    return out !== undefined;
-  }
-
-  /** Whether one of the half became free in time; then it is taken. */
-  async function oneOfHalf(organization: OrganizationName, failed: boolean): Promise<boolean> {
-    // Nobody who may have one waits.
-    if (mayHave(organization)) {
-      count(organization, 1);
-      return true;
-    }
-    if (!makesRoom(organization, failed)) return false;
-    return new Promise((resolve) => {
-      const end = (go: boolean): void => {
-        cancel();
-        waiters.delete(waiter);
-        if (go) count(organization, 1);
-        resolve(go);
-      };
-      const waiter = { organization, failed, end };
-      const cancel = after(PATIENCE, () => end(false));
-      waiters.add(waiter);
-    });
-  }
-
   function begin(
     one: Known,
     size: number,
@@ -214,7 +127,7 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
     let counts = counted;
     // One that answered promptly may hang today.
     const cancel = after(patience, () => {
-      if (!counts) count(organization, 1);
+      if (!counts) half.count(organization);
       counts = true;
       one.prompt = false;
     });
@@ -235,7 +148,7 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
         }
       }
       give(one);
-      if (counts) giveBack(organization, clock.now() - begun);
+      if (counts) half.giveBack(organization, clock.now() - begun);
     };
   }
 
@@ -266,12 +179,12 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
         }
       }
       if (one.prompt) return { kind: 'go', leave: begin(one, size, organization, false) };
-      if (await oneOfHalf(organization, one.failures > 0))
+      if (await half.enter(organization, one.failures > 0))
         return { kind: 'go', leave: begin(one, size, organization, true) };
       give(one);
       return later('not tried: too many destinations that do not answer are tried at once');
     },
-    waiting: () => waiters.size + queued,
+    waiting: () => half.waiting() + queued,
     tryAll: () => {
       for (const one of known.values()) one.rest = 0;
     },
