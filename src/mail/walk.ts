@@ -57,6 +57,7 @@ const LF = 10;
 const CR = 13;
 const DASH = 45;
 const DELIMITER = Buffer.from('\n--');
+const DASHES = Buffer.from('--');
 /** A boundary has 70 characters (RFC 2046 §5.1.1); a longer line with dashes in front is text. */
 const BOUNDARY_LINE_MAX = 1_000;
 const EMPTY = Buffer.alloc(0);
@@ -78,6 +79,7 @@ class Walk {
   /** The next octet begins a line of a body. */
   private lineStart = true;
   private pending: Buffer = EMPTY;
+  private isBase64 = false;
 
   constructor(shared: Shared, parent: Parent) {
     this.shared = shared;
@@ -165,6 +167,7 @@ class Walk {
     if (fault) note(event.part, fault);
     this.state = 'body';
     this.part = event.part;
+    this.isBase64 = encoding === 'base64';
     this.sink = { wanted: false, decoder: null, child: null };
     if (event.part.index >= limits.parts) {
       // Whatever else is wrong with it: behind it nothing is known of the message.
@@ -214,8 +217,7 @@ class Walk {
       return data.length;
     }
     let line = from;
-    if (!this.lineStart) line = nextDelimiter(data, from);
-    else if (!mayBeDashes(data, from, final)) line = nextDelimiter(data, from);
+    if (!this.lineStart || !mayBeDashes(data, from, final)) line = nextDelimiter(data, from, this.isBase64);
     while (line >= 0) {
       const lineFeed = data.indexOf(LF, line);
       const next = lineFeed < 0 ? data.length : lineFeed + 1;
@@ -228,7 +230,7 @@ class Walk {
         this.turn(match.open, match.close);
         return next;
       }
-      line = nextDelimiter(data, line);
+      line = nextDelimiter(data, line, this.isBase64);
     }
     return this.emitUpTo(data, from, final ? data.length : heldBack(data, from), final);
   }
@@ -320,8 +322,10 @@ function inside(part: Part): Parent {
   return { depth: part.depth, nested: part.nested || isMessage, digest: part.type === 'multipart/digest' };
 }
 
-function nextDelimiter(data: Buffer, from: number): number {
-  const found = data.indexOf(DELIMITER, from);
+function nextDelimiter(data: Buffer, from: number, isBase64: boolean): number {
+  // A search stops at each octet that could be the first: in base64 no dash is one, while lines end all the time.
+  const dashes = isBase64 ? data.indexOf(DASHES, from) : from;
+  const found = dashes < 0 ? -1 : data.indexOf(DELIMITER, Math.max(from, dashes - 1));
   return found < 0 ? -1 : found + 1;
 }
 
