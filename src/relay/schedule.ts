@@ -24,8 +24,8 @@ type Pump = {
   /** Takes up to the room there is. */
   readonly take: (line: Line) => Promise<Taken>;
   maybeMore: boolean;
-  /** Something in hand ended since the queue was asked. */
-  freed: boolean;
+  /** Since the queue was asked something in hand ended, or something new may be there. */
+  news: boolean;
   /** Ask the queue for the next time when this run has ended. */
   look: boolean;
   running: boolean;
@@ -61,12 +61,12 @@ export function createSchedule(): Schedule {
     try {
       while (one.maybeMore && !stopped) {
         one.maybeMore = false;
-        one.freed = false;
+        one.news = false;
         asked = line.clock.now();
         const taken = await one.take(line);
         if (taken !== 'all') one.maybeMore = true;
-        // `freed` goes on from here; what ended before was not seen by who took.
-        if (!one.freed && (taken === 'later' || (one.maybeMore && !hasRoom(line, stage)))) break;
+        // `freed` goes on from here; what came before was not seen by who took.
+        if (!one.news && (taken === 'later' || (one.maybeMore && !hasRoom(line, stage)))) break;
       }
     } catch (error) {
       if (!isFull(error)) {
@@ -85,6 +85,7 @@ export function createSchedule(): Schedule {
 
   function wake(stage: Stage): void {
     pumps[stage].maybeMore = true;
+    pumps[stage].news = true;
     void run(stage);
   }
 
@@ -119,7 +120,7 @@ export function createSchedule(): Schedule {
     wake,
     wakeAt,
     freed: (stage) => {
-      pumps[stage].freed = true;
+      pumps[stage].news = true;
       if (pumps[stage].maybeMore) void run(stage);
     },
     start: (given) => {
@@ -145,7 +146,7 @@ function isPaced(line: Line): boolean {
 }
 
 function pump(take: Pump['take']): Pump {
-  return { take, maybeMore: false, freed: false, look: false, running: false, timer: null, at: 0 };
+  return { take, maybeMore: false, news: false, look: false, running: false, timer: null, at: 0 };
 }
 
 async function idle({ load, clock }: Line, grace: number, taking: () => boolean): Promise<void> {

@@ -105,6 +105,17 @@ test('a connection that is freed at any moment behind the answer is not forgotte
   }
 });
 
+test('what comes while the queue is asked waits for nothing that is in hand', async () => {
+  const { line, leased } = lineWith(true, () => ({ examine: null, deliver: null, notify: null }));
+  const schedule = createSchedule();
+  schedule.start(line);
+  // New mail for another destination; the one that is full may hang for minutes.
+  schedule.wake('deliver');
+  await turns(50);
+  expect(leased).toHaveLength(2);
+  await schedule.stop(0);
+});
+
 test('a time that came in behind an earlier one is kept', async () => {
   const start = Date.now();
   const times = [start + 20, start + 60];
