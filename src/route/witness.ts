@@ -1,11 +1,14 @@
 // Whether the resolver can be believed when it says that there is nothing: a captive portal, or a resolver cut off from the
 // world, may say so of every name, and each would bounce. It is believed when a name that it knew before is there now, asked anew;
-// while none is known, when the top of the name itself is. Who lies about some names only is not seen. In memory only; logs nothing.
+// while none is known, when the top of the name itself is, and a name that cannot be is not: a captive portal is there under each
+// name. Who lies about some names only is not seen. In memory only; logs nothing.
 
 import type { Resolver } from '../net/resolver.ts';
 
 /** Destinations remembered: one of them may end for good. */
 const REMEMBERED = 3;
+/** RFC 6761 §6.4: it does not exist. */
+const NEVER = 'invalid';
 
 export type Witness = {
   /** It has mail exchangers that have addresses. */
@@ -27,8 +30,8 @@ export function createWitness({ mx }: Pick<Resolver, 'mx'>): Witness {
       const others = [...seen].filter((one) => one !== destination);
       for (const one of others.reverse()) if ((await mx(one, 'anew')).kind === 'found') return true;
       if (others.length > 0) return false;
-      const top = await mx(destination.slice(destination.lastIndexOf('.') + 1), 'anew');
-      return top.kind === 'found' || top.kind === 'none';
+      const isThere = async (name: string) => ['found', 'none'].includes((await mx(name, 'anew')).kind);
+      return (await isThere(destination.slice(destination.lastIndexOf('.') + 1))) && !(await isThere(NEVER));
     },
   };
 }

@@ -241,6 +241,17 @@ describe('a resolver that says of everything that it is not there', () => {
     expect(await resolve('good.tset')).toMatchObject({ kind: 'refused' });
   });
 
+  test.each([
+    ['is a portal in our own network', { a: ['10.0.0.1'] }],
+    ['has no records', {}],
+  ] satisfies [string, Zone][])('is not believed when nothing is known yet, and each name %s', async (_, zone) => {
+    const { world, resolve } = begin();
+    world.zones = new Proxy<Record<string, Zone>>({}, { get: () => zone });
+    expect(await resolve('good.test')).toMatchObject({ kind: 'unreached', status: '4.4.3' });
+    world.zones = outside;
+    expect((await resolve('good.test')).kind).toBe('hops');
+  });
+
   test('one destination that is gone is not its own witness, nor the only one', async () => {
     const { world, resolve } = begin();
     await resolve('good.test');
