@@ -4,6 +4,7 @@ import type { Made } from '../store/bodies/made.ts';
 import type { BodyHandle } from '../store/bodies/port.ts';
 import type { Pool } from '../work/pool.ts';
 import type { PortalDeps, Rendered } from './deps.ts';
+import { ending } from './ending.ts';
 
 const TIME = 30_000;
 /** Octets that take as long again. */
@@ -33,16 +34,7 @@ export function createJobs(makers: Pool, made: Made): Pick<PortalDeps, 'render' 
       const decoded = await made.take(`attachment ${body.object} ${part}`, body.organization, body.length, (out) =>
         makers.run('attachment', { body, part, out }, limit(body)),
       );
-      return { view: { ...view, size: decoded.size }, body: released(decoded) };
+      return { view: { ...view, size: decoded.size }, body: ending(decoded.open(), () => decoded.release(false)) };
     },
   };
-}
-
-/** Given back when it was read to its end, or the reader went away. */
-async function* released(decoded: Awaited<ReturnType<Made['take']>>): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    yield* decoded.open();
-  } finally {
-    await decoded.release(false);
-  }
 }

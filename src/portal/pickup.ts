@@ -10,6 +10,7 @@ import { type OrganizationSettings, verbId } from '../relay/line.ts';
 import { isStaff, newMessageId, toStaff, writeOwn } from '../relay/own-mail.ts';
 import type { BodyHandle } from '../store/bodies/port.ts';
 import type { PortalDeps } from './deps.ts';
+import { type EndingBody, ending } from './ending.ts';
 import type { Door, Pickup } from './portal.ts';
 import { openDataKey } from './tokens.ts';
 import type { Turns } from './turns.ts';
@@ -67,24 +68,21 @@ async function withBody<T>(deps: PortalDeps, place: PickupPlace, work: (body: Bo
 async function takeAttachment(deps: PortalDeps, place: PickupPlace, part: number): ReturnType<Pickup['attachment']> {
   const { parcel } = place;
   const body = openBody(deps, place);
+  let taken: EndingBody | null = null;
   let given = false;
   try {
     const found = await deps.attachment(body, part);
     if (found === null) return null;
     const { view } = found;
+    taken = ending(found.body, () => body.dataKey.fill(0));
     await deps.parcels.seen(verbId(deps.line), parcel.id, 'downloaded', { part, size: view.size });
     given = true;
-    return { view, body: closing(found.body, () => body.dataKey.fill(0)) };
+    return { view, body: taken };
   } finally {
-    if (!given) body.dataKey.fill(0);
-  }
-}
-
-async function* closing(body: AsyncIterable<Uint8Array>, close: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } finally {
-    close();
+    if (!given) {
+      await taken?.return();
+      body.dataKey.fill(0);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 // Routes behind a code: `/p/<parcel>`, for the recipient the message, for the sender its state.
 
+import { ending, giveBack } from '../../portal/ending.ts';
 import type { Desk, Pickup } from '../../portal/portal.ts';
 import { daysOf, deskPage, retractPage } from './desk.ts';
 import { closedPage, plainPage, unknownPage } from './door.ts';
@@ -81,7 +82,8 @@ async function download(ask: Ask, pickup: Pickup): Promise<Response> {
     return context.body(null, 200, { ...headers, 'Content-Disposition': 'attachment' });
   const found = /^\d{1,4}$/.test(part) ? await pickup.attachment(Number(part)) : null;
   if (found === null) return show(ask, 404, unknownPage(view));
-  return context.body(ReadableStream.from(whole(ask, found.body)), 200, {
+  const body = ending(whole(ask, found.body), () => giveBack(found.body));
+  return context.body(ReadableStream.from(body), 200, {
     ...headers,
     'Content-Disposition': contentDisposition(found.view.name),
   });

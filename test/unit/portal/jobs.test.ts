@@ -1,9 +1,15 @@
 // What a message costs those who do other work beside it, however often its recipient asks for it.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { giveBack } from '../../../src/portal/ending.ts';
 import { createJobs } from '../../../src/portal/jobs.ts';
-import type { Made } from '../../../src/store/bodies/made.ts';
+import { type Made, type MadeHandle, openMade } from '../../../src/store/bodies/made.ts';
 import type { BodyHandle } from '../../../src/store/bodies/port.ts';
+import { writeMade } from '../../../src/store/bodies/write-made.ts';
 import type { Pool } from '../../../src/work/pool.ts';
+import { random } from '../../support/vault.ts';
 
 const body = (object: string) => ({ object, organization: 'clinic', length: 1 }) as unknown as BodyHandle;
 
@@ -35,4 +41,33 @@ test('one that fails is tried again by the next', async () => {
   fails = false;
   await render(body('a'));
   expect(asked).toHaveLength(2);
+});
+
+test.each<[string, (chunks: AsyncIterable<Uint8Array>) => Promise<void>]>([
+  ['nobody began to read', giveBack],
+  [
+    'was read to its end',
+    async (chunks) => {
+      for await (const _ of chunks);
+    },
+  ],
+  [
+    'was left in the middle',
+    async (chunks) => {
+      for await (const _ of chunks) break;
+    },
+  ],
+])('an attachment that %s takes the place of no other', async (_, take) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sealrelay-jobs-'));
+  const made = await openMade({ dir: join(folder, 'made'), random, bound: 100_000 });
+  const attachments = [{ part: 1, name: 'a', type: 'x/y', size: 1 }];
+  const run = async (name: string, input: { readonly out: MadeHandle }) =>
+    name === 'render' ? { attachments } : writeMade(input.out, [Buffer.alloc(200_000)]);
+  const { attachment } = createJobs({ run } as unknown as Pool, made);
+  try {
+    for (const object of ['a', 'b', 'c']) await take((await attachment(body(object), 1))!.body);
+  } finally {
+    await made.close();
+    rmSync(folder, { recursive: true });
+  }
 });

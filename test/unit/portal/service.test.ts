@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { QueueId } from '../../../src/domain/ids.ts';
 import { normalHost } from '../../../src/portal/door.ts';
+import { ending } from '../../../src/portal/ending.ts';
 import type { Desk, Pickup } from '../../../src/portal/portal.ts';
 import { locatorOf, newToken } from '../../../src/portal/tokens.ts';
 import { REFERENCE_WORDS } from '../../../src/portal/words.ts';
+import { QueueError } from '../../../src/store/queue/port.ts';
 import { random } from '../../support/vault.ts';
 import { CLINIC, DAY, HOST, LEE, MAIL, MINUTE, openWorld, PATIENT, PRACTICE, type World } from './world.ts';
 
@@ -321,6 +323,27 @@ describe('a recipient', () => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of taken!.body) chunks.push(chunk);
     expect(Buffer.concat(chunks).toString()).toContain('canary text');
+    for (const { dataKey } of world.handles) expect(Buffer.from(dataKey)).toEqual(Buffer.alloc(32));
+  });
+
+  test('an attachment that cannot be recorded is not given, and is given back', async () => {
+    const { pickup: one } = await inside();
+    const { attachment, parcels } = world.deps;
+    let ended = 0;
+    const changed = {
+      attachment: async (...asked: Parameters<typeof attachment>) => {
+        const found = await attachment(...asked);
+        return found && { ...found, body: ending(found.body, () => ended++) };
+      },
+      parcels: { ...parcels, seen: () => Promise.reject(new QueueError('full', 'the disk is full')) },
+    };
+    Object.assign(world.deps, changed);
+    try {
+      await expect(one.attachment(1)).rejects.toMatchObject({ code: 'full' });
+    } finally {
+      Object.assign(world.deps, { attachment, parcels });
+    }
+    expect(ended).toBe(1);
     for (const { dataKey } of world.handles) expect(Buffer.from(dataKey)).toEqual(Buffer.alloc(32));
   });
 

@@ -1,5 +1,6 @@
 // The portal's pages over HTTP, without a listener: every route, header and bound.
 
+import { ending } from '../../../src/portal/ending.ts';
 import { createPortalApp, type PortalAppOptions, type RequestLine } from '../../../src/web/portal/app.ts';
 import { FORM_MAX } from '../../../src/web/portal/bounds.ts';
 import { FRAME_POLICY, PAGE_POLICY } from '../../../src/web/portal/headers.ts';
@@ -223,6 +224,16 @@ describe('behind a code, the recipient', () => {
     expect(page).not.toContain('onclick');
     expect(hidden(page, 'once')).toMatch(/^[\w-]{22}$/);
     expect(portal.changes.at(-1)).toBe('view');
+  });
+
+  test('a file is given back when its reader went away before the first octet', async () => {
+    let ended = 0;
+    const body = ending(ReadableStream.from([Buffer.from('x')]), () => ended++);
+    const message = { ...MESSAGE, attachments: files };
+    start(fakePortal([fakeParcel({ message, files: new Map([[3, body]]) })]));
+    const answer = await get(`/p/${PARCEL}/a/3`, await signIn());
+    await answer.body?.cancel();
+    expect([answer.status, ended]).toEqual([200, 1]);
   });
 
   test('plain text is text', async () => {
