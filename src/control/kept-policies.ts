@@ -7,6 +7,7 @@ import { type Vault, VaultError } from '../crypto/vault.ts';
 import { GATEWAY, type Time } from '../domain/ids.ts';
 import { policyOf } from '../policy/load.ts';
 import type { Policy, PolicyFile } from '../policy/rule.ts';
+import { realIo } from '../store/bodies/io.ts';
 
 export type KeptPolicies = {
   keep(policy: Policy, at: Time): Promise<void>;
@@ -26,29 +27,40 @@ export function createKeptPolicies(folder: string, vault: Vault): KeptPolicies {
   const put = async (version: string, box: Uint8Array) => {
     await writeFile(`${fileOf(version)}.new`, box, { mode: 0o600, flush: true });
     await rename(`${fileOf(version)}.new`, fileOf(version));
+    // The key of the box that stood there may be destroyed next.
+    await realIo.syncFolder(folder);
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  // Two that write one version would take the unfinished file from each other.
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work, work);
+    last = mine;
+    return mine;
   };
   const versions = async () => (await readdir(folder)).filter((name) => VERSION.test(name));
   return {
-    keep: async (policy, at) => {
-      await vault.ready(GATEWAY, at);
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      await put(policy.version, vault.keep(place(policy.version), Buffer.from(JSON.stringify(policy.files))));
-    },
-    move: async (at) => {
-      await vault.ready(GATEWAY, at);
-      let moved = 0;
-      for (const version of await versions()) {
-        try {
-          const box = vault.rekeep(place(version), await readFile(fileOf(version)));
-          if (box === null) continue;
-          await put(version, box);
-          moved += 1;
-        } catch (error) {
-          if (!(error instanceof VaultError)) throw error;
+    keep: (policy, at) =>
+      inTurn(async () => {
+        await vault.ready(GATEWAY, at);
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+        await put(policy.version, vault.keep(place(policy.version), Buffer.from(JSON.stringify(policy.files))));
+      }),
+    move: (at) =>
+      inTurn(async () => {
+        await vault.ready(GATEWAY, at);
+        let moved = 0;
+        for (const version of await versions()) {
+          try {
+            const box = vault.rekeep(place(version), await readFile(fileOf(version)));
+            if (box === null) continue;
+            await put(version, box);
+            moved += 1;
+          } catch (error) {
+            if (!(error instanceof VaultError)) throw error;
+          }
         }
-      }
-      return moved;
-    },
+        return moved;
+      }),
     keys: async () => {
       const found = new Set<string>();
       for (const version of await versions())

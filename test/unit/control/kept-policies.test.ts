@@ -45,6 +45,14 @@ test('what was kept under the key of a month is found, moved once, and read as b
   expect((await kept.version(version))?.version).toBe(version);
 });
 
+test('what is moved by two at once, as at a start, or kept meanwhile, is whole', async () => {
+  writeFileSync(file(), ofMonth());
+  const both = [kept.move(NOON), kept.move(NOON), kept.keep(policyOf(FILES)!, NOON)];
+  expect(await Promise.all(both)).toEqual([1, 0, undefined]);
+  expect((await kept.version(version))?.version).toBe(version);
+  expect(readdirSync(folder)).toEqual([version]);
+});
+
 test('what does not open stays as it is, and counts as boxed by the key that it names', async () => {
   const box = Buffer.from(ofMonth());
   box[20]! ^= 1;
