@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSigned, readCheckpoint, readRetracted, signCheckpoint } from '../../../src/record/checkpoint.ts';
@@ -76,4 +78,18 @@ test('whether a line can be added is seen without making the file', async () => 
   expect(await appendFault(folder)).toBe('EISDIR');
   expect(await appendFault(join(folder, 'none', 'anchors'))).toBe('ENOENT');
   expect(await appendFault(join(file(), 'anchors'))).toBe('ENOTDIR');
+});
+
+test('a disk that does not answer holds one look at files, however often it is asked', async () => {
+  // Opened for writing, a pipe hangs as such a disk does.
+  execFileSync('mkfifo', [file()]);
+  const asked = Array.from({ length: 20 }, () => appendFault(file()));
+  let reader: number | undefined;
+  try {
+    expect(await stat(folder)).toBeDefined();
+  } finally {
+    reader = openSync(file(), constants.O_RDONLY | constants.O_NONBLOCK);
+  }
+  expect(new Set(await Promise.all(asked))).toEqual(new Set([null]));
+  closeSync(reader);
 });
