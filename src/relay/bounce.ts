@@ -10,6 +10,7 @@ import type { Notification } from '../store/queue/port.ts';
 import { codeOf, isOurs, type Line, type OrganizationSettings, organizationOf, verbId } from './line.ts';
 import { isStaff, newMessageId, toStaff, writeOwn } from './own-mail.ts';
 import { untilSpace } from './patience.ts';
+import { expiryOf } from './settle.ts';
 
 export function notifyInBackground(line: Line, notification: Notification): void {
   line.load.notifying += 1;
@@ -136,7 +137,7 @@ function compose(
         status: one.status,
         diagnostic: one.because,
         ...(kind === 'delayed' && {
-          willRetryUntil: one.expiresAt + line.outages.stood(one.expiresAt - line.settings().lifetime),
+          willRetryUntil: expiryOf(one, { lifetime: line.settings().lifetime, stood: line.outages.stood }),
         }),
       })),
     });
