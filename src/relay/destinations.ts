@@ -4,7 +4,8 @@
 // between two tries its deliveries are passed over without a connection. Who answers promptly never waits for who does not:
 // all others share half of the connections (half.ts): one organization's thousand names that hang are waited for by its own
 // new destinations only. For who answers promptly more is in hand than it has connections: what waits takes the next one that is
-// free, while the outcome of what went before is stored. After a restart all are new. Logs nothing.
+// free, while the outcome of what went before is stored. Whoever may go on waits once more while all connections are in use: what
+// the queue gave out was judged a moment ago. After a restart all are new. Logs nothing.
 
 import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
 import type { Clock } from '../domain/types.ts';
@@ -53,20 +54,24 @@ export type DestinationsDeps = {
   };
 };
 
+/** In order of arrival; each is told whether it has what it waits for. */
+type Queue = Set<(has: boolean) => void>;
+
 type Known = {
   /** Connections that it may have, and has. */
   width: number;
   taken: number;
-  /** Who waits for one of them, in order of arrival; is told whether it has it. */
-  readonly queue: Set<(has: boolean) => void>;
+  /** Who waits for one of them. */
+  readonly queue: Queue;
   failures: number;
   rest: Time;
   prompt: boolean;
 };
 
 export function createDestinations({ clock, fraction, after, bounds }: DestinationsDeps): Destinations {
-  /** Connections to all destinations, and who waits for one of a destination. */
-  let connected = 0;
+  /** Connections to all destinations, and who waits for one of them. */
+  let open = 0;
+  const crowd: Queue = new Set();
   let queued = 0;
   /** The one used last stands last. */
   const known = new Map<string, Known>();
@@ -81,39 +86,55 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
   };
   const widthOf = ({ width }: Known) => Math.min(width, bounds().perDestination);
 
-  function take(one: Known, by: 1 | -1): void {
-    one.taken += by;
-    connected += by;
+  /** Whether it has what `take` takes, in time. */
+  function wait(queue: Queue, take: () => void): Promise<boolean> {
+    return new Promise((resolve) => {
+      const wake = (has: boolean): void => {
+        cancel();
+        queue.delete(wake);
+        queued -= 1;
+        if (has) take();
+        resolve(has);
+      };
+      const cancel = after(PATIENCE, () => wake(false));
+      queue.add(wake);
+      queued += 1;
+    });
   }
 
-  /** What one leaves the next one has; more than that only while there are connections for all. */
+  function slot(one: Known): boolean | Promise<boolean> {
+    const take = () => {
+      one.taken += 1;
+    };
+    if (one.taken >= widthOf(one)) return wait(one.queue, take);
+    take();
+    return true;
+  }
+
+  /** What one leaves the next one has. */
   function give(one: Known): void {
-    take(one, -1);
-    const left = connected;
+    one.taken -= 1;
     for (const wake of one.queue) {
-      if (one.taken >= widthOf(one) || (connected > left && connected >= bounds().connections)) break;
+      if (one.taken >= widthOf(one)) break;
       wake(true);
     }
   }
 
-  /** Whether it has one of the destination's connections, after a while. */
-  function slot(one: Known): boolean | Promise<boolean> {
-    if (one.taken < widthOf(one)) {
-      take(one, 1);
-      return true;
+  function connection(): boolean | Promise<boolean> {
+    const take = () => {
+      open += 1;
+    };
+    if (open >= bounds().connections) return wait(crowd, take);
+    take();
+    return true;
+  }
+
+  function close(): void {
+    open -= 1;
+    for (const wake of crowd) {
+      if (open >= bounds().connections) break;
+      wake(true);
     }
-    return new Promise((resolve) => {
-      const wake = (has: boolean): void => {
-        cancel();
-        one.queue.delete(wake);
-        queued -= 1;
-        if (has) take(one, 1);
-        resolve(has);
-      };
-      const cancel = after(PATIENCE, () => wake(false));
-      one.queue.add(wake);
-      queued += 1;
-    });
   }
 
   function begin(
@@ -147,6 +168,7 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
           one.rest = clock.now() + Math.round(rest * (0.8 + 0.4 * fraction()));
         }
       }
+      close();
       give(one);
       if (counts) half.giveBack(organization, clock.now() - begun);
     };
@@ -178,11 +200,16 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
           return restsNow;
         }
       }
-      if (one.prompt) return { kind: 'go', leave: begin(one, size, organization, false) };
-      if (await half.enter(organization, one.failures > 0))
-        return { kind: 'go', leave: begin(one, size, organization, true) };
+      const counted = !one.prompt;
+      if (counted && !(await half.enter(organization, one.failures > 0))) {
+        give(one);
+        return later('not tried: too many destinations that do not answer are tried at once');
+      }
+      const free = connection();
+      if (free === true || (await free)) return { kind: 'go', leave: begin(one, size, organization, counted) };
       give(one);
-      return later('not tried: too many destinations that do not answer are tried at once');
+      if (counted) half.giveBack(organization, 0);
+      return later('not tried: all connections were in use');
     },
     waiting: () => half.waiting() + queued,
     tryAll: () => {

@@ -86,6 +86,26 @@ test('more connections than all may have are not made for those that wait', asyn
   void waiting;
 });
 
+test('nor for those that the queue gave out when there were some', async () => {
+  const { destinations, go, pass } = begin(4, 20, 20);
+  const names = Array.from({ length: 8 }, (_, i) => `d${i}.test`);
+  for (const name of names) (await go(name))('answered');
+  const order: string[] = [];
+  const turns = names.map((name) => go(name).then((leave) => [order.push(name), leave] as const));
+  await settled();
+  expect([destinations.waiting(), order]).toEqual([4, names.slice(0, 4)]);
+  (await turns[2]!)[1]('unknown');
+  await settled();
+  expect(order).toEqual(names.slice(0, 5));
+  // Who waited in vain keeps nothing.
+  pass(45_000);
+  const ended = await Promise.allSettled(turns);
+  expect(ended.filter(({ status }) => status === 'rejected')).toHaveLength(3);
+  for (const [i, one] of ended.entries()) if (one.status === 'fulfilled' && i !== 2) one.value[1]('answered');
+  expect(destinations.waiting()).toBe(0);
+  for (const name of names.slice(4)) await go(name);
+});
+
 test('who waits for a connection of one that is slow now comes later, and of one that does not answer at once', async () => {
   const { destinations, go, pass, now } = begin(10);
   (await go('a.test'))('answered');
