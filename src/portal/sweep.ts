@@ -3,6 +3,7 @@
 
 import type { Duration } from '../domain/ids.ts';
 import { codeOf, type Line } from '../relay/line.ts';
+import { isFull } from '../relay/patience.ts';
 import type { Parcels } from '../store/parcels/port.ts';
 
 const EVERY: Duration = 5_000;
@@ -25,8 +26,10 @@ export function startPortalSweep(deps: PortalSweepDeps & { readonly line: Pick<L
       try {
         while (line.outages.trustsClock() && (await sweepParcels(deps)) > 0 && !stopped.signal.aborted);
       } catch (error) {
-        line.meter.alarm('stage failed');
-        line.log.error({ stage: 'portal sweep', code: codeOf(error) }, 'the sweep failed and is tried again');
+        if (!isFull(error)) {
+          line.meter.alarm('stage failed');
+          line.log.error({ stage: 'portal sweep', code: codeOf(error) }, 'the sweep failed and is tried again');
+        }
       }
       await line.clock.sleep(EVERY, stopped.signal).catch(() => {});
     }

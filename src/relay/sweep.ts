@@ -22,8 +22,10 @@ export function startSweep(line: Line): Sweep {
           await sweepOrphans(line);
         }
       } catch (error) {
-        if (!isFull(error)) line.meter.alarm('stage failed');
-        line.log.error({ stage: 'sweep', code: codeOf(error) }, 'the sweep failed and is tried again');
+        if (!isFull(error)) {
+          line.meter.alarm('stage failed');
+          line.log.error({ stage: 'sweep', code: codeOf(error) }, 'the sweep failed and is tried again');
+        }
       }
       await line.clock.sleep(EVERY, stopped.signal).catch(() => {});
     }

@@ -5,9 +5,10 @@ import { existsSync, rmSync } from 'node:fs';
 import type { Answer, BatchRunner } from './batch.ts';
 import type { Call } from './protocol.ts';
 
-/** Outcomes of what is under way, the leases under which it is, the audit; what a person asks for; and what only reads. */
+/** Outcomes of what is under way, the leases under which it is, the audit; what a person does to the queue, with another where two
+ *  are needed; what says that a body is gone, which makes space; and what only reads. */
 const LAST = new Set([
-  ...['settle', 'renew', 'append', 'checkpoint', 'keepOutages', 'operate'],
+  ...['settle', 'renew', 'append', 'checkpoint', 'keepOutages', 'operate', 'ask', 'approve', 'bodiless'],
   ...['nextDue', 'recall', 'tally', 'emptyLog'],
 ]);
 
