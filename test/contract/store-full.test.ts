@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../../src/domain/types.ts';
 import { openReserve, reservePath } from '../../src/store/sqlite/reserve.ts';
 import { testClock } from '../support/clock.ts';
 import { A, Bench, by, EXAMINATION, MINUTE, refuses, settlement } from './store-bench.ts';
@@ -88,7 +89,16 @@ describe('a commit finds no space', () => {
 
 describe('the file', () => {
   const LOOK = 2_000;
-  const clock = testClock();
+  const still = testClock();
+  /** A look ends when the next begins to wait. */
+  let waits = 0;
+  const clock: Clock = {
+    ...still,
+    sleep: (...given) => {
+      waits += 1;
+      return still.sleep(...given);
+    },
+  };
   const open = async (size = SIZE) => {
     const states: string[] = [];
     const reserve = await openReserve({ path, size, clock, became: (state) => states.push(state) });
@@ -136,13 +146,14 @@ describe('the file', () => {
     expect(reserve.isMissing()).toBe(true);
     const made = async (times: number) => {
       while (states.filter((state) => state === 'made').length < times) {
-        clock.advance(LOOK / 2);
+        still.advance(LOOK / 2);
         await sleep(1);
       }
     };
-    clock.advance(LOOK);
-    await sleep(1);
-    expect(existsSync(path)).toBe(false);
+    const before = waits;
+    still.advance(LOOK);
+    while (waits === before && states.length === 1) await sleep(1);
+    expect([existsSync(path), states]).toEqual([false, ['spent']]);
     await made(1);
     expect(statSync(path).size).toBe(SIZE);
     rmSync(path);
