@@ -219,7 +219,7 @@ function storageChecks({ storage, live }: Facts): Check[] {
       'free space',
       free < reserve ? 'red' : free < low ? 'yellow' : 'green',
       octetsOf(free),
-      `Mail is taken while at least ${octetsOf(reserve)} are free (limits.reserve_disk).`,
+      `Mail is taken while at least ${octetsOf(reserve)} are free (limits.reserve_disk; while the reserve is not there also twice limits.reserve_file).`,
       'free or add disk space.',
     ),
   ];

@@ -2,7 +2,7 @@
 // itself. Whatever cannot be seen is null, never a guess.
 
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import { CREDENTIALS, type Facts, type KeyFacts, type RuntimeFacts, type StorageFacts } from '../../watch/doctor.ts';
 import { fileSystemAt } from '../../watch/filesystem.ts';
@@ -119,12 +119,15 @@ async function storageFacts(config: Config, running: boolean): Promise<Omit<Stor
   while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
   const { bavail, bsize } = statfsSync(folder);
   const { mode, uid } = statSync(folder);
+  const { reserve_disk: kept, reserve_file: reserve } = config.limits;
+  // As `openReserve` wants it: as much again stays free.
+  const wanted = statOf(join(path, 'reserve')) === 'none' ? 2 * reserve : 0;
   const mayProbe = !running && folder === path && allows(path, constants.W_OK);
   return {
     ...{ path, exists: folder === path, fileSystem: fileSystemAt(path), mode: mode & 0o777, uid },
     asker: process.getuid?.() ?? 0,
     free: bavail * bsize,
-    reserve: config.limits.reserve_disk,
+    reserve: kept + wanted,
     low: config.alerts.disk,
     sync: mayProbe ? await middleOf(path, SYNCS) : null,
   };
