@@ -328,7 +328,7 @@ const limitsSchema = () =>
         .size()
         .prefault('256MB')
         .describe(
-          'Octets of variants (PGP, S/MIME) and decoded attachments on the disk; above it none is begun, and deliveries wait.',
+          'Octets of variants (PGP, S/MIME) and decoded attachments on the disk; above it none is begun, and deliveries wait. Downloads of the portal have half of it at most.',
         ),
       portal_connections: v
         .whole(1, 10_000)

@@ -31,7 +31,9 @@ export function createJobs(makers: Pool, made: Made): Pick<PortalDeps, 'render' 
     attachment: async (body, part) => {
       const view = (await render(body)).attachments.find((one) => one.part === part);
       if (view === undefined) return null;
-      const decoded = await made.take(`attachment ${body.object} ${part}`, body.organization, body.length, (out) =>
+      const name = `attachment ${body.object} ${part}`;
+      const { organization, length: expected } = body;
+      const decoded = await made.take({ use: 'download', name, organization, expected }, (out) =>
         makers.run('attachment', { body, part, out }, limit(body)),
       );
       return { view: { ...view, size: decoded.size }, body: ending(decoded.open(), () => decoded.release(false)) };

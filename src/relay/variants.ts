@@ -35,7 +35,9 @@ export function createVariants(deps: VariantDeps): (message: Message, key: Addre
     const { subject } = deps.settings();
     const signer = await deps.signer(message.organization, kind, message.sender[0]);
     const name = [message.id, kind, stateOf(key), signer === null ? '-' : stateOf(signer), subject].join(' ');
-    return deps.made.take(name, message.organization, message.size * IN_BASE64, async (out) => {
+    const { organization } = message;
+    const wish = { use: 'delivery', name, organization, expected: message.size * IN_BASE64 } as const;
+    return deps.made.take(wish, async (out) => {
       const secret = signer === null ? null : await deps.book.privateOf(signer);
       const input: VariantInput = {
         body: deps.bodies.handle(message.organization, message.body),

@@ -32,21 +32,28 @@ export type MadeBody = {
   release(over: boolean): Promise<void>;
 };
 
+/** Whom it is made for. */
+export type MadeUse = 'delivery' | 'download';
+
+export type MadeWish = {
+  readonly use: MadeUse;
+  readonly name: string;
+  readonly organization: OrganizationName;
+  /** Octets, roughly. */
+  readonly expected: number;
+};
+
 export type Made = {
   /** The folder, in which workers write. */
   readonly dir: string;
-  /** The body of that name, made by `make` when it is not there. Held until it is released. `expected`: octets, roughly. Rejects with
-   *  WorkError `busy` while all that may be here is in use. */
-  take(
-    name: string,
-    organization: OrganizationName,
-    expected: number,
-    make: (handle: MadeHandle) => Promise<MadeSize>,
-  ): Promise<MadeBody>;
+  /** The body of that name, made by `make` when it is not there. Held until it is released. Rejects with WorkError `busy` while all
+   *  that may be here for that use is in use. */
+  take(wish: MadeWish, make: (handle: MadeHandle) => Promise<MadeSize>): Promise<MadeBody>;
   close(): Promise<void>;
 };
 
 type Entry = {
+  readonly use: MadeUse;
   readonly handle: MadeHandle;
   readonly written: Promise<MadeSize>;
   uses: number;
@@ -55,7 +62,8 @@ type Entry = {
   over: boolean;
 };
 
-/** Empties the folder, or makes it. `bound`: octets above which nothing is begun; one that is begun below may go beyond. */
+/** Empties the folder, or makes it. `bound`: octets in use above which nothing is begun; downloads have half of it at most, and
+ *  deliveries always half. One that is begun below may go beyond. */
 export async function openMade(deps: { dir: string; random: Random; bound: number }): Promise<Made> {
   const { dir, random, bound } = deps;
   await realIo.makeFolder(dir);
@@ -85,22 +93,24 @@ export async function openMade(deps: { dir: string; random: Random; bound: numbe
     await Promise.all(gone);
   }
 
-  function inUse(): number {
+  function inUse(use: MadeUse | null): number {
     let octets = 0;
-    for (const { uses, length } of entries.values()) if (uses > 0) octets += length;
+    for (const one of entries.values()) if (one.uses > 0 && (use === null || one.use === use)) octets += one.length;
     return octets;
   }
 
+  const hasHalf = (use: MadeUse): boolean => inUse(use) >= bound / 2;
+
   function begin(
-    organization: OrganizationName,
-    length: number,
+    { use, organization, expected: length }: MadeWish,
     make: (handle: MadeHandle) => Promise<MadeSize>,
   ): Entry {
-    if (inUse() >= bound) throw new WorkError('busy');
+    // Strangers read downloads, as slowly as they like: one half is always there for deliveries.
+    if (inUse(null) >= bound && (use === 'download' || hasHalf(use))) throw new WorkError('busy');
     void trim(bound - length).catch(() => {});
     const object = Buffer.from(random.bytes(16)).toString('hex');
     const handle = { path: join(dir, object), object, organization, dataKey: Buffer.from(random.bytes(32)) };
-    return { handle, written: make(handle), uses: 0, length, over: false };
+    return { use, handle, written: make(handle), uses: 0, length, over: false };
   }
 
   async function* read(name: string, entry: Entry, length: number): AsyncGenerator<Uint8Array, void, void> {
@@ -117,8 +127,11 @@ export async function openMade(deps: { dir: string; random: Random; bound: numbe
 
   return {
     dir,
-    async take(name, organization, expected, make) {
-      const entry = entries.get(name) ?? begin(organization, expected, make);
+    async take(wish, make) {
+      const { use, name } = wish;
+      const known = entries.get(name);
+      if (use === 'download' && (known?.uses ?? 0) === 0 && hasHalf(use)) throw new WorkError('busy');
+      const entry = known ?? begin(wish, make);
       entries.delete(name);
       entries.set(name, entry);
       entry.uses += 1;

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import type { Time } from '../../domain/ids.ts';
 import type { Portal } from '../../portal/portal.ts';
+import { WorkError } from '../../work/pool.ts';
 import { createLimiter, isOwnPost, isPrefetch, RATE, type Rate, readForm } from './bounds.ts';
 import { plainPage, startPage, unknownPage } from './door.ts';
 import { doorRoutes } from './door-routes.ts';
@@ -88,13 +89,19 @@ export function createPortalApp(portal: Portal, options: PortalAppOptions = {}):
     return show(ask, 404, unknownPage(ask.view));
   });
   app.onError((error, context) => {
-    failed(error);
     const ask = { context, ...placeOf(context, portal) };
+    if (error instanceof WorkError && error.code === 'busy') {
+      context.header('Retry-After', String(BUSY_SECONDS));
+      return show(ask, 503, plainPage(ask.view, ask.view.words.busy));
+    }
+    failed(error);
     return show(ask, 500, plainPage(ask.view, ask.view.words.failed));
   });
   return app as unknown as Hono;
 }
 
+/** What takes all workers, or all room for downloads, seldom lasts longer. */
+const BUSY_SECONDS = 60;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
 function placeOf(context: Context, portal: Portal): { readonly host: string; readonly view: View } {

@@ -86,6 +86,10 @@ export const english = {
     title: 'Too many requests',
     explain: 'There were many requests from your network in a short time. Wait a minute and try again.',
   },
+  busy: {
+    title: 'We are busy right now',
+    explain: 'Many messages and files are being fetched here. Yours are safe. Wait a few minutes and try again.',
+  },
   unknown: {
     title: 'There is no message here',
     explain: 'The link is not complete, or the message is no longer kept here.',

@@ -22,7 +22,7 @@ export type Handler = (ask: Ask) => Promise<Response>;
 /** `get` answers HEAD too and changes nothing; `name` stands in the log. */
 export type Route = { readonly name: string; readonly path: string; readonly get?: Handler; readonly post?: Handler };
 
-type Status = 200 | 403 | 404 | 410 | 413 | 415 | 422 | 429 | 500;
+type Status = 200 | 403 | 404 | 410 | 413 | 415 | 422 | 429 | 500 | 503;
 
 /** A page as an answer. */
 export async function show({ context }: Pick<Ask, 'context'>, status: Status, content: Html): Promise<Response> {

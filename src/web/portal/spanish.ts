@@ -88,6 +88,11 @@ export const spanish: Words = {
     title: 'Demasiadas solicitudes',
     explain: 'Hubo muchas solicitudes desde su red en poco tiempo. Espere un minuto e inténtelo de nuevo.',
   },
+  busy: {
+    title: 'Hay mucha actividad en este momento',
+    explain:
+      'Aquí se están abriendo muchos mensajes y archivos. Los suyos están seguros. Espere unos minutos e inténtelo de nuevo.',
+  },
   unknown: {
     title: 'Aquí no hay ningún mensaje',
     explain: 'El enlace no está completo, o el mensaje ya no se guarda aquí.',

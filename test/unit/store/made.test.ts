@@ -3,7 +3,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Made, type MadeBody, openMade } from '../../../src/store/bodies/made.ts';
+import { type Made, type MadeBody, type MadeUse, openMade } from '../../../src/store/bodies/made.ts';
 import { writeMade } from '../../../src/store/bodies/write-made.ts';
 import { random } from '../../support/vault.ts';
 
@@ -21,8 +21,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const take = (name: string, size: number, expected = size): Promise<MadeBody> =>
-  made.take(name, 'clinic', expected, (handle) => {
+const take = (name: string, size: number, use: MadeUse = 'delivery'): Promise<MadeBody> =>
+  made.take({ use, name, organization: 'clinic', expected: size }, (handle) => {
     makings.push(name);
     return writeMade(handle, [Buffer.alloc(size)]);
   });
@@ -45,7 +45,7 @@ test('one that is begun below the bound may go beyond; above it none is begun, a
 
 test('what is being made counts as it is expected; one that fails leaves nothing', async () => {
   const { promise, reject } = Promise.withResolvers<never>();
-  const making = made.take('a', 'clinic', 200 * KB, () => promise);
+  const making = made.take({ use: 'delivery', name: 'a', organization: 'clinic', expected: 200 * KB }, () => promise);
   await expect(take('b', 1)).rejects.toMatchObject({ code: 'busy' });
   reject(new Error('its maker was lost'));
   await expect(making).rejects.toThrow('its maker was lost');
@@ -63,4 +63,28 @@ test('what is not in use stays until its place is needed, the oldest goes first'
   expect(makings).toEqual(['a', 'b', 'c', 'd']);
   await (await take('b', 30 * KB)).release(false);
   expect(makings).toEqual(['a', 'b', 'c', 'd', 'b']);
+});
+
+test('downloads that are read slowly keep no delivery waiting: they have half, and deliveries theirs', async () => {
+  const downloads = [await take('a', 40 * KB, 'download'), await take('b', 90 * KB, 'download')];
+  await expect(take('c', 1, 'download')).rejects.toMatchObject({ code: 'busy' });
+  const sent = await take('m', 60 * KB);
+  await expect(take('n', 1)).rejects.toMatchObject({ code: 'busy' });
+  for (const one of downloads) await one.release(false);
+  await sent.release(true);
+  await (await take('a', 40 * KB, 'download')).release(false);
+  // Deliveries that have more than half leave no room for downloads beyond the whole.
+  const all = [await take('n', 99 * KB), await take('o', 99 * KB)];
+  await expect(take('d', 1, 'download')).rejects.toMatchObject({ code: 'busy' });
+  for (const one of all) await one.release(true);
+});
+
+test('downloads that lie there from before take no more of it than those that are made', async () => {
+  for (const name of ['a', 'b', 'c']) await (await take(name, 30 * KB, 'download')).release(false);
+  const held = [await take('a', 30 * KB, 'download'), await take('b', 30 * KB, 'download')];
+  await expect(take('c', 30 * KB, 'download')).rejects.toMatchObject({ code: 'busy' });
+  held.push(await take('a', 30 * KB, 'download'));
+  expect(makings).toEqual(['a', 'b', 'c']);
+  for (const one of held) await one.release(false);
+  await (await take('c', 30 * KB, 'download')).release(false);
 });

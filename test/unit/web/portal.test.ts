@@ -5,6 +5,7 @@ import { createPortalApp, type PortalAppOptions, type RequestLine } from '../../
 import { FORM_MAX } from '../../../src/web/portal/bounds.ts';
 import { FRAME_POLICY, PAGE_POLICY } from '../../../src/web/portal/headers.ts';
 import { STYLE_PATH } from '../../../src/web/portal/style.ts';
+import { WorkError } from '../../../src/work/pool.ts';
 import { type FakePortal, fakeParcel, fakePortal, HOST, LINK, MESSAGE, PARCEL, SENDER } from '../../support/portal.ts';
 
 let portal: FakePortal;
@@ -557,6 +558,24 @@ describe('headers and log', () => {
     expect(answer.headers.get('content-security-policy')).toBe(PAGE_POLICY);
     expect(await answer.text()).not.toContain('jones');
     expect(failures).toHaveLength(1);
+  });
+
+  test.each([
+    ['en', 'We are busy right now'],
+    ['es', 'Hay mucha actividad en este momento'],
+  ])('a file for which there is no room now is to be asked for again, and no failure: %s', async (language, words) => {
+    const session = await signIn();
+    const attachment = () => Promise.reject(new WorkError('busy'));
+    const found = portal.session.bind(portal);
+    Object.defineProperty(portal, 'session', {
+      value: async (...given: Parameters<typeof found>) => ({ ...(await found(...given)), attachment }),
+    });
+    const answer = await get(`/p/${PARCEL}/a/2`, { ...session, 'accept-language': language });
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '60']);
+    expect(answer.headers.get('content-security-policy')).toBe(PAGE_POLICY);
+    expect(answer.headers.get('content-disposition')).toBeNull();
+    expect(await answer.text()).toContain(words);
+    expect(failures).toEqual([]);
   });
 });
 
