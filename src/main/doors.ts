@@ -9,7 +9,7 @@ import { createPortal } from '../portal/service.ts';
 import { codeOf } from '../relay/line.ts';
 import { openListeners } from '../relay/listeners.ts';
 import type { Listener } from '../smtp/listener.ts';
-import { trustedOrganization } from '../trust/prove.ts';
+import { type TrustedOrganization, trustedOrganization } from '../trust/prove.ts';
 import { certificateOf, portalCertificateOf } from '../web/certificates.ts';
 import { type PortalWeb, startPortalWeb } from '../web/portal/listener.ts';
 import { startWeb } from '../web/server.ts';
@@ -24,6 +24,19 @@ export type Doors = {
   reload(): Promise<ReloadReport>;
 };
 
+/** Networks are parsed once for a configuration: it is asked at each MAIL. */
+function trustedOrganizations(inForce: Base['inForce']): () => readonly TrustedOrganization[] {
+  let of: InForce | null = null;
+  let trusted: readonly TrustedOrganization[] = [];
+  return () => {
+    if (of !== inForce.current) {
+      of = inForce.current;
+      trusted = of.config.organizations.map(trustedOrganization);
+    }
+    return trusted;
+  };
+}
+
 export async function openDoors(base: Base, state: State, running: Watched, configPath: string): Promise<Doors> {
   const { line } = running;
   const { inForce, load, log, metrics, closers } = base;
@@ -33,7 +46,7 @@ export async function openDoors(base: Base, state: State, running: Watched, conf
   closers.push(() => Promise.all(smtp.map((one) => one.close(DRAIN_MS))));
   await openListeners(line, {
     config,
-    organizations: () => inForce.current.config.organizations.map(trustedOrganization),
+    organizations: trustedOrganizations(inForce),
     accounts: store.accounts,
     space: () => spaceLeft(config, state),
     certificate: await certificateOf(config, clock.now()),

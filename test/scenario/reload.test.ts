@@ -133,6 +133,24 @@ testAsRoot('what deliveries were started with is not said to be taken over', asy
   expect(again.needsRestart).toEqual(needsRestart);
 });
 
+testAsRoot('networks that prove an organization are those of the new configuration at once', async () => {
+  const networks = (list: string[]) =>
+    configWith({ organizations: [{ name: 'Clinic', domains: ['clinic.test'], from: { networks: list } }] });
+  const mail = async () => {
+    const session = await openSession({ port: files.port, starttls: true });
+    const reply = await session.command('MAIL FROM:<lee@clinic.test>');
+    await session.quit();
+    return reply;
+  };
+  expect(await mail()).toMatchObject({ code: 250 });
+  write('gateway.yaml', networks(['192.0.2.0/24']));
+  expect(await run('reload')).toMatchObject({ code: 0 });
+  expect(await mail()).toMatchObject({ code: 550, text: expect.stringMatching(/^550 5\.7\.1 /) });
+  write('gateway.yaml', original.config);
+  expect(await run('reload')).toMatchObject({ code: 0 });
+  expect(await mail()).toMatchObject({ code: 250 });
+});
+
 testAsRoot('SIGHUP refuses it too, on standard error', async () => {
   write('policy.yaml', STRONG.replace('deliver', 'delivr'));
   gateway.child.kill('SIGHUP');
