@@ -1,7 +1,7 @@
 // Closed months of the audit: copied, recorded, moved, whatever is broken off in between; read as if nothing had moved; pruned
 // by the term and named; kept by legal holds.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { QueueId } from '../../src/domain/ids.ts';
@@ -416,6 +416,25 @@ describe('pruning', () => {
         expect.stringContaining(`audit/${first!.name}.db is over its term and not destroyed`),
         expect.stringContaining('taken away'),
       ]);
+    });
+
+    test.each<[string, (path: string) => void]>([
+      ['away', (path) => renameSync(path, `${path}.away`)],
+      ['damaged', (path) => copyFileSync(path, `${path}.away`)],
+    ])('what a month tells is believed as soon as it can be read again, and what later ones say of it: %s', async (how, away) => {
+      bench.pass(10 * DAY);
+      const [stays, ends] = [hold, { ...hold, id: verb() }];
+      for (const one of [stays, ends]) await archive().addHold({ ...one, since: 0, until: 1 }, 'ann');
+      await threeMonths();
+      await archive().removeHold(ends.id, 'ann', 'closed');
+      await write('DELETE FROM legal_hold');
+      const path = join(place.path, 'audit', `${(await archive().segments())[0]!.name}.db`);
+      away(path);
+      if (how === 'damaged') writeFileSync(path, Buffer.alloc(8_192, 'x'));
+      expect(await archive().holds()).toEqual([]);
+      expect(await archive().holds()).toEqual([]);
+      renameSync(`${path}.away`, path);
+      expect((await archive().holds()).map(({ id }) => id)).toEqual([stays.id]);
     });
   });
 

@@ -99,15 +99,31 @@ type Entry = {
   readonly boxed: Uint8Array;
 };
 
-/** Entries of holds that were set and not lifted. Entries are read once: later only what came since. */
+/** Entries of holds that were set and not lifted. Entries are read once: later only what came since, and all from a month on that
+ *  could not be read before and can be now. */
 function readStanding(access: Access): () => Promise<readonly Entry[]> {
   const standing = new Map<string, Entry>();
   let through = 0;
+  /** Behind which entries something was passed over, in order. */
+  const passedOver = new Set<number>();
   let last: Promise<unknown> = Promise.resolve();
+  const behind = (after: number) => access.read<HoldEntries>('holdEntries', [after]);
+
+  /** What came later has the last word on each hold again. */
+  async function goBack(): Promise<void> {
+    for (const after of passedOver) {
+      if ((await behind(after)).passedOver) continue;
+      through = after;
+      for (const one of [...passedOver]) if (one >= after) passedOver.delete(one);
+      return;
+    }
+  }
 
   async function more(): Promise<readonly Entry[]> {
+    await goBack();
     for (let done = false; !done; ) {
-      const some = await access.read<HoldEntries>('holdEntries', [through]);
+      const some = await behind(through);
+      if (some.passedOver) passedOver.add(through);
       for (const { organization, at, event, detail: text, boxed } of some.rows) {
         const detail = JSON.parse(text) as Detail;
         if (event === 'log.hold_removed') standing.delete(detail.hold);

@@ -17,6 +17,8 @@ export type Sources = {
   segments(): readonly SegmentRow[];
   /** The file of a segment; null when it was pruned. Throws when it cannot be opened. */
   open(one: SegmentRow): Database.Database | null;
+  /** It is opened anew when it is asked for again: another file may stand there then. */
+  forget(one: SegmentRow): void;
   close(): void;
 };
 
@@ -50,6 +52,7 @@ export function openSources(live: Database.Database): Sources {
       files.set(name, db);
       return db;
     },
+    forget: ({ name }) => void files.delete(name),
     close: () => files.clear(),
   };
 }

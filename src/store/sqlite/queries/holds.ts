@@ -11,8 +11,13 @@ type HoldEntryRow = {
   readonly detail: string;
   readonly boxed: Uint8Array | null;
 };
-/** `done`: behind them is none. */
-export type HoldEntries = { readonly rows: readonly HoldEntryRow[]; readonly through: number; readonly done: boolean };
+/** `done`: behind them is none. `passedOver`: up to `through` nothing could be read. */
+export type HoldEntries = {
+  readonly rows: readonly HoldEntryRow[];
+  readonly through: number;
+  readonly done: boolean;
+  readonly passedOver: boolean;
+};
 /** Entries looked at by one call. */
 const SLICE = 20_000;
 
@@ -33,17 +38,18 @@ export function holdQueries(sources: Sources) {
 
   return {
     holds: () => holds.all(),
-    /** What tells of legal holds behind entry `after`, of some thousands of entries; what cannot be read is passed over. */
+    /** What tells of legal holds behind entry `after`, of some thousands of entries; a month that cannot be read is passed over. */
     holdEntries([after]: readonly [number]): HoldEntries {
       const one = sources.segments().find(({ base, last, state }) => state !== 'pruned' && base + last > after);
       const last = lastEntry.get() ?? 0;
       const from = one === undefined ? after : Math.max(after, one.base + one.first - 1);
       const through = Math.min(from + SLICE, one === undefined ? Math.max(last, after) : one.base + one.last);
-      if (one === undefined) return { rows: inLive(from, through), through, done: through >= last };
+      if (one === undefined) return { rows: inLive(from, through), through, done: through >= last, passedOver: false };
       try {
-        return { rows: inFile(one)!(from, through), through, done: false };
+        return { rows: inFile(one)!(from, through), through, done: false, passedOver: false };
       } catch {
-        return { rows: [], through: one.base + one.last, done: false };
+        sources.forget(one);
+        return { rows: [], through: one.base + one.last, done: false, passedOver: true };
       }
     },
   };
