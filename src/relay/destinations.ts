@@ -174,12 +174,6 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
     };
   }
 
-  /** Null: it may be tried now. */
-  function resting(one: Known): Turn | null {
-    if (one.failures === 0 || clock.now() >= one.rest) return null;
-    return { kind: 'later', reason: 'not tried: its destination did not answer before', notBefore: one.rest };
-  }
-
   return {
     inHand(destination) {
       const one = known.get(destination);
@@ -188,32 +182,43 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
     },
     async enter(destination, size, organization) {
       const one = of(destination);
-      const rests = resting(one);
-      if (rests !== null) return rests;
-      const later = (reason: string): Turn => ({ kind: 'later', reason, notBefore: clock.now() + LATER });
-      const has = slot(one);
-      if (has !== true) {
-        if (!(await has)) return later('not tried: its destination is slow, and has all connections that it may have');
-        const restsNow = resting(one);
-        if (restsNow !== null) {
-          give(one);
-          return restsNow;
-        }
+      let counted = false;
+      const takeOfHalf = () => {
+        counted = !one.prompt;
+        return !counted || half.enter(organization, one.failures > 0);
+      };
+      const giveHalfBack = () => {
+        if (counted) half.giveBack(organization, 0);
+      };
+      const steps = [
+        [() => slot(one), () => give(one), 'its destination is slow, and has all connections that it may have'],
+        [takeOfHalf, giveHalfBack, 'too many destinations that do not answer are tried at once'],
+        [connection, close, 'all connections were in use'],
+      ] as const;
+      const givesBack: (() => void)[] = [];
+      let not = resting(one, clock.now());
+      for (const [take, giveBack, why] of steps) {
+        if (not !== null) break;
+        const has = take();
+        if (has === true || (await has)) {
+          givesBack.push(giveBack);
+          // While it waited another may have found that nobody answers.
+          not = resting(one, clock.now());
+        } else not = { kind: 'later', reason: `not tried: ${why}`, notBefore: clock.now() + LATER };
       }
-      const counted = !one.prompt;
-      if (counted && !(await half.enter(organization, one.failures > 0))) {
-        give(one);
-        return later('not tried: too many destinations that do not answer are tried at once');
-      }
-      const free = connection();
-      if (free === true || (await free)) return { kind: 'go', leave: begin(one, size, organization, counted) };
-      give(one);
-      if (counted) half.giveBack(organization, 0);
-      return later('not tried: all connections were in use');
+      if (not === null) return { kind: 'go', leave: begin(one, size, organization, counted) };
+      for (const giveBack of givesBack.reverse()) giveBack();
+      return not;
     },
     waiting: () => half.waiting() + queued,
     tryAll: () => {
       for (const one of known.values()) one.rest = 0;
     },
   };
+}
+
+/** Null: it may be tried now. */
+function resting({ failures, rest }: Known, now: Time): Turn | null {
+  if (failures === 0 || now >= rest) return null;
+  return { kind: 'later', reason: 'not tried: its destination did not answer before', notBefore: rest };
 }

@@ -125,6 +125,35 @@ test('who waits for a connection of one that is slow now comes later, and of one
   expect(destinations.waiting()).toBe(0);
 });
 
+test('who waits for one of the half comes later when its destination failed meanwhile, and keeps nothing', async () => {
+  const { destinations, go, pass, now } = begin(4);
+  const slowly = await go('a.test');
+  pass(3_000);
+  slowly('answered');
+  const [first] = [await go('a.test'), await go('new1.test')];
+  const second = destinations.enter('a.test', 1, 'Clinic');
+  const other = destinations.enter('new2.test', 1, 'Clinic');
+  first?.('nobody');
+  expect(await second).toMatchObject({ kind: 'later', notBefore: now() + 15_000 });
+  expect((await other).kind).toBe('go');
+  expect(destinations.waiting()).toBe(0);
+  pass(15_000);
+  void destinations.enter('a.test', 1, 'Clinic');
+  expect(destinations.waiting()).toBe(1);
+});
+
+test('who waits for one of all connections comes later when its destination failed meanwhile, and keeps nothing', async () => {
+  const { destinations, go, now } = begin(2);
+  for (const name of ['a.test', 'b.test']) (await go(name))('answered');
+  const [first] = [await go('a.test'), await go('b.test')];
+  const [second, third] = [destinations.enter('a.test', 1, 'Clinic'), destinations.enter('b.test', 1, 'Clinic')];
+  expect(destinations.waiting()).toBe(2);
+  first?.('nobody');
+  expect(await second).toMatchObject({ kind: 'later', notBefore: now() + 15_000 });
+  expect((await third).kind).toBe('go');
+  expect(destinations.waiting()).toBe(0);
+});
+
 test('one that nobody reached is left in peace, twice as long each time, until it answers', async () => {
   const { destinations, go, pass, now } = begin();
   (await go('a.test'))('answered');
