@@ -87,6 +87,7 @@ export function createControl(deps: ControlDeps): Control {
       throw new ControlError('usage', 'the first operator must be an admin', 'use --role admin');
     const added = adding.then(async () => {
       if ((await deps.accounts.operators()).length > 0) throw unknownToken(false);
+      if (await hadOperators(deps)) throw takenAway();
       return addUser(deps, { actor: 'gateway' }, args);
     });
     adding = added.catch(() => undefined);
@@ -128,6 +129,30 @@ function authorize(door: Door, command: Command, caller: Caller): void {
   if (caller.role !== 'admin')
     throw new ControlError('forbidden', 'an auditor reads and changes nothing', 'ask an admin');
   if (door !== 'control') throw new ControlError('forbidden', 'this socket only reads', 'use the control socket');
+}
+
+/** Entries in one page. */
+const PAGE = 2_000;
+
+/** Since a restore, which makes tokens void. The last admin cannot be removed: where one was added and none is there, somebody
+ *  else wrote into the database. */
+async function hadOperators({ audit, status }: Pick<ControlDeps, 'audit' | 'status'>): Promise<boolean> {
+  const { epoch } = (await audit.proofState((await status()).node)).head;
+  for (let after = { epoch, seq: 0 }; ; ) {
+    const page = await audit.read(after, PAGE);
+    if (page.some(({ event }) => event === 'operator.added')) return true;
+    const last = page.at(-1);
+    if (last === undefined) return false;
+    after = last;
+  }
+}
+
+function takenAway(): ControlError {
+  return new ControlError(
+    'unknown token',
+    'its operators were taken out of the database by somebody else',
+    'stop the gateway; sealrelay user add NAME --role admin --offline --reason "why"; then: sealrelay log verify',
+  );
 }
 
 function unknownToken(noOperators: boolean): ControlError {

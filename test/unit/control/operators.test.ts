@@ -1,6 +1,8 @@
 // Who may ask: the first operator without a token, everyone else by theirs; what a role and a socket allow.
 
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { COMMAND_NAMES } from '../../../src/control/control.ts';
 import { fingerprintOf, hashToken, newToken, operatorOf } from '../../../src/control/tokens.ts';
 import { random } from '../../support/vault.ts';
@@ -54,6 +56,18 @@ describe('the first operator', () => {
     );
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await desk.store.accounts.operators()).toHaveLength(1);
+  });
+
+  test('is none whose forerunners were taken out of the database', async () => {
+    await desk.ask('user.add', { name: 'ann', role: 'admin' }, without);
+    const database = new Database(join(desk.folder, 'queue.db'));
+    database.exec('DELETE FROM operator');
+    database.close();
+    await expect(desk.ask('user.add', { name: 'eve', role: 'admin' }, without)).rejects.toMatchObject({
+      code: 'unknown token',
+      next: expect.stringContaining('--offline'),
+    });
+    expect(await desk.store.accounts.operators()).toEqual([]);
   });
 
   test('nothing else is answered before', async () => {
