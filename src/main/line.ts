@@ -67,6 +67,10 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   const often = { ...random, bytes: (n: number) => (n <= ID ? ids().subarray(0, n) : random.bytes(n)) };
   const meter = meterOf(base);
   const running = () => performance.now();
+  const outages = await openOutages({
+    ...{ queue: store.queue, settings, clock, running, random: often, log, meter, wake: schedule.wake, reaches },
+  });
+  closers.push(() => outages.stop());
   const line: Line = {
     queue: store.queue,
     bodies,
@@ -82,9 +86,7 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
     resolve,
     send: client.send,
     settings,
-    outages: await openOutages({
-      ...{ queue: store.queue, settings, clock, running, random: often, log, meter, wake: schedule.wake, reaches },
-    }),
+    outages,
     destinations: createDestinations({ clock, fraction: random.fraction, after, bounds: settings }),
     load: {
       incoming: 0,

@@ -37,8 +37,9 @@ export type OutageDeps = Pick<Line, 'settings' | 'random' | 'clock' | 'log' | 'm
   readonly reaches: (destination: string) => Promise<boolean>;
 };
 
-/** Goes on with an outage that lasted when the last process ended. */
-export async function openOutages(deps: OutageDeps): Promise<Outages> {
+/** Goes on with an outage that lasted when the last process ended. `stop`: what was asked of others is not waited for, and their
+ *  answers say nothing any more. */
+export async function openOutages(deps: OutageDeps): Promise<Outages & { stop(): void }> {
   const { settings, clock, log, meter } = deps;
   // Times of rows are whole.
   const running = () => Math.round(deps.running());
@@ -51,6 +52,7 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
   /** Destinations that answered, the last one last. */
   const answerers = new Set<string>();
   let seen = { now: clock.now(), running: running() };
+  let stopped = false;
 
   const away = (): boolean => outages.at(-1)?.until === null;
 
@@ -118,6 +120,7 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
     const ours = settings().organizations.flatMap(({ returnHost, domains }) => (returnHost === null ? domains : []));
     const names = [...new Set([...answerers, ...ours.slice(0, ASKED)])];
     const answered = await Promise.all(names.map((name) => deps.reaches(name).catch(() => false)));
+    if (stopped) return;
     const one = names.find((_, i) => answered[i]);
     const now = look();
     if (one !== undefined) return gotAnswer(one, now);
@@ -158,6 +161,9 @@ export async function openOutages(deps: OutageDeps): Promise<Outages> {
       look();
       if (!away()) return slowStart(most, running() - endedAt);
       return running() - failedAt < PAUSE ? 0 : Math.min(most, PROBES);
+    },
+    stop() {
+      stopped = true;
     },
   };
 }

@@ -199,6 +199,17 @@ describe('an outage', () => {
     expect(outages.away()).toBe(true);
   });
 
+  test('is not found by an answer that comes after the stop: the store is closed by then', async () => {
+    const { outages, pass, asked, alarms, events } = await watch(null, null);
+    for (const name of ['a.test', 'b.test', 'c.test']) outages.tried(name, false);
+    pass(5 * MINUTE);
+    outages.tried('a.test', false);
+    expect(asked).toEqual(['clinic.test']);
+    outages.stop();
+    await settled();
+    expect([events, alarms]).toEqual([[], []]);
+  });
+
   test('is none after a start when our own domain is there, whose way back is by MX', async () => {
     const { outages, pass, asked, there } = await watch(null, null);
     there.add('clinic.test');
