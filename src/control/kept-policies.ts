@@ -13,8 +13,9 @@ export type KeptPolicies = {
   keep(policy: Policy, at: Time): Promise<void>;
   /** Null when that version was never kept or its key is gone. */
   version(version: string): Promise<Policy | null>;
-  /** Moves versions of before that key, or of an earlier generation, under it; how many. Those that do not open stay. */
-  move(at: Time): Promise<number>;
+  /** Moves versions of before that key, or of an earlier generation, under it; how many. Those that do not open stay. With
+   *  `stop` it ends after the one that it is at. */
+  move(at: Time, stop?: AbortSignal): Promise<number>;
   /** Ids (hex) of the keys that the files are boxed by. */
   keys(): Promise<ReadonlySet<string>>;
 };
@@ -45,11 +46,12 @@ export function createKeptPolicies(folder: string, vault: Vault): KeptPolicies {
         await mkdir(folder, { recursive: true, mode: 0o700 });
         await put(policy.version, vault.keep(place(policy.version), Buffer.from(JSON.stringify(policy.files))));
       }),
-    move: (at) =>
+    move: (at, stop) =>
       inTurn(async () => {
         await vault.ready(GATEWAY, at);
         let moved = 0;
         for (const version of await versions()) {
+          if (stop?.aborted) break;
           try {
             const box = vault.rekeep(place(version), await readFile(fileOf(version)));
             if (box === null) continue;

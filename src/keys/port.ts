@@ -54,8 +54,9 @@ export interface KeyBoxes {
    *  batches, each only where the row is still as it was read. `progress` hears of rows looked at. */
   renew(rewrapRow: (row: KeyRow) => KeyRow | null, progress: (rows: number) => void): Promise<Renewed>;
   /** Moves what outlives its month (keys of addresses, operators, logins) under the present key `fields lasting` of its
-   *  organization: rows of before that key, of a backup, of an earlier generation. May be broken off, and repeated. */
-  moveLasting(): Promise<Moved>;
+   *  organization: rows of before that key, of a backup, of an earlier generation. May be broken off, and repeated; with
+   *  `stop` it ends after the batch that it is at. */
+  moveLasting(stop?: AbortSignal): Promise<Moved>;
   /** Deletes these organization keys, audited; QueueError while a row is still known to need one. From then on no box under
    *  them is taken. */
   retire(rows: readonly KeyRow[], actor: Actor): Promise<void>;

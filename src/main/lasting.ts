@@ -7,15 +7,17 @@ import type { State } from './state.ts';
 
 type Places = Pick<State, 'kept'> & { readonly store: Pick<State['store'], 'keyBoxes'> };
 
-export async function moveLasting({ store, kept }: Places) {
-  const policies = await kept.move(clock.now());
-  return { ...(await store.keyBoxes.moveLasting()), policies };
+/** Ends soon after `stop`. */
+export async function moveLasting({ store, kept }: Places, stop: AbortSignal) {
+  const policies = await kept.move(clock.now(), stop);
+  return { ...(await store.keyBoxes.moveLasting(stop)), policies };
 }
 
-/** Returns at once; what is not moved keeps the key of its month. */
+/** Returns at once; what is not moved keeps the key of its month, also when the gateway stops amid it. */
 export function startMoving(base: Base, places: Places): void {
   const { log, closers } = base;
-  const moved = moveLasting(places).then(
+  const stopped = new AbortController();
+  const moved = moveLasting(places, stopped.signal).then(
     ({ moved, unreadable, policies }) => {
       if (moved + policies > 0)
         log.info({ moved, policies }, 'what outlives its month was moved under a key that stays');
@@ -29,5 +31,8 @@ export function startMoving(base: Base, places: Places): void {
       );
     },
   );
-  closers.push(() => moved);
+  closers.push(() => {
+    stopped.abort();
+    return moved;
+  });
 }

@@ -130,7 +130,7 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   closers.push(() => anchors.stop());
   const months = () => inForce.current.config.retention.audit;
   const destroyKeys = async (before: Time, stop: AbortSignal) => {
-    await moveLasting(state);
+    await moveLasting(state, stop);
     const options = { used: await state.kept.keys(), stop };
     const { gone, kept } = await store.archive.still(() => store.monthKeys.destroy(before, options));
     return { keys: gone.length, kept };

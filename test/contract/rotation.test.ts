@@ -248,6 +248,26 @@ test('what lasts moves under the key of after the rotation, and opens all the wh
   expect(await open.store.accounts.operators()).toMatchObject([{ name: 'ann' }]);
 });
 
+test('what lasts is moved in batches, so that a stop need not wait for all', async () => {
+  const { accounts, keyBoxes } = open.store;
+  const names = Array.from({ length: 250 }, (_, i) => `operator${i}`);
+  const added = names.map((name) => {
+    const operator = { name, role: 'admin', tokenHash: random.bytes(32), createdAt: NOON } as const;
+    return accounts.addOperator(operator, 'root', 'many');
+  });
+  await Promise.all(added);
+  await open.rotation().run(BY);
+  let asked = 0;
+  const stop = {
+    get aborted() {
+      asked += 1;
+      return asked > 1;
+    },
+  } as AbortSignal;
+  expect(await keyBoxes.moveLasting(stop)).toEqual({ moved: 200, unreadable: 0 });
+  expect(await keyBoxes.moveLasting()).toEqual({ moved: 50, unreadable: 0 });
+});
+
 test.each([
   'looked',
   'resting',

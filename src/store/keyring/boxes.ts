@@ -69,12 +69,17 @@ function renewedKey(vault: Vault, organization: string, { object, key }: BodyRef
 export function openKeyBoxes(access: Access): KeyBoxes {
   const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
 
-  async function renewKind(kind: Kind, looked: (rows: number) => void): Promise<[done: number, unreadable: number]> {
+  async function renewKind(
+    kind: Kind,
+    looked: (rows: number) => void,
+    stop?: AbortSignal,
+  ): Promise<[done: number, unreadable: number]> {
     const vault = access.vault();
     let [done, unreadable] = [0, 0];
     for (let after: KeyBoxPage['next'] = 0; after !== null; ) {
       const page: KeyBoxPage = await access.read<KeyBoxPage>(QUERY[kind], [after]);
       for (let from = 0; from < page.rows.length; from += BATCH) {
+        if (stop?.aborted) return [done, unreadable];
         const rows = page.rows.slice(from, from + BATCH);
         const changes: Change[] = [];
         if (isLasting(kind)) await readyFor(rows);
@@ -133,10 +138,10 @@ export function openKeyBoxes(access: Access): KeyBoxes {
       const [bodies, badBodies] = await renewKind('body', looked);
       return { keys, addressKeys, grants, bodies, unreadable: badKeys + badGrants + badBodies };
     },
-    async moveLasting() {
+    async moveLasting(stop) {
       const total = { moved: 0, unreadable: 0 };
       for (const kind of Object.keys(LASTING) as LastingKind[]) {
-        const [moved, unreadable] = await renewKind(kind, () => {});
+        const [moved, unreadable] = await renewKind(kind, () => {}, stop);
         total.moved += moved;
         total.unreadable += unreadable;
       }

@@ -45,6 +45,12 @@ test('what was kept under the key of a month is found, moved once, and read as b
   expect((await kept.version(version))?.version).toBe(version);
 });
 
+test('a stop does not wait for what is not moved yet', async () => {
+  writeFileSync(file(), ofMonth());
+  expect(await kept.move(NOON, AbortSignal.abort())).toBe(0);
+  expect(await kept.move(NOON)).toBe(1);
+});
+
 test('what is moved by two at once, as at a start, or kept meanwhile, is whole', async () => {
   writeFileSync(file(), ofMonth());
   const both = [kept.move(NOON), kept.move(NOON), kept.keep(policyOf(FILES)!, NOON)];
