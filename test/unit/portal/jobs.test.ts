@@ -43,6 +43,32 @@ test('one that fails is tried again by the next', async () => {
   expect(asked).toHaveLength(2);
 });
 
+/** Attachments of 200,000 octets, where there may be 300,000 of what is made. */
+async function withMade(work: (made: Made, jobs: ReturnType<typeof createJobs>) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'sealrelay-jobs-'));
+  const made = await openMade({ dir: join(folder, 'made'), random, bound: 300_000 });
+  const attachments = [{ part: 1, name: 'a', type: 'x/y', size: 1 }];
+  const run = async (name: string, input: { readonly out: MadeHandle }) =>
+    name === 'render' ? { attachments } : writeMade(input.out, [Buffer.alloc(200_000)]);
+  try {
+    await work(made, createJobs({ run } as unknown as Pool, made));
+  } finally {
+    await made.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('recipients who do not read what they ask for keep each other waiting, and no delivery', async () => {
+  await withMade(async (made, { attachment }) => {
+    const slow = (await attachment(body('a'), 1))!.body;
+    await expect(attachment(body('b'), 1)).rejects.toMatchObject({ code: 'busy' });
+    const wish = { use: 'delivery', name: 'variant', organization: 'clinic', expected: 150_000 } as const;
+    await (await made.take(wish, (out) => writeMade(out, [Buffer.alloc(150_000)]))).release(true);
+    await giveBack(slow);
+    await giveBack((await attachment(body('b'), 1))!.body);
+  });
+});
+
 test.each<[string, (chunks: AsyncIterable<Uint8Array>) => Promise<void>]>([
   ['nobody began to read', giveBack],
   [
@@ -58,16 +84,7 @@ test.each<[string, (chunks: AsyncIterable<Uint8Array>) => Promise<void>]>([
     },
   ],
 ])('an attachment that %s takes the place of no other', async (_, take) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sealrelay-jobs-'));
-  const made = await openMade({ dir: join(folder, 'made'), random, bound: 100_000 });
-  const attachments = [{ part: 1, name: 'a', type: 'x/y', size: 1 }];
-  const run = async (name: string, input: { readonly out: MadeHandle }) =>
-    name === 'render' ? { attachments } : writeMade(input.out, [Buffer.alloc(200_000)]);
-  const { attachment } = createJobs({ run } as unknown as Pool, made);
-  try {
+  await withMade(async (_made, { attachment }) => {
     for (const object of ['a', 'b', 'c']) await take((await attachment(body(object), 1))!.body);
-  } finally {
-    await made.close();
-    rmSync(folder, { recursive: true });
-  }
+  });
 });
