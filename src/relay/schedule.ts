@@ -188,13 +188,13 @@ async function takeDeliveries(line: Line): Promise<Taken> {
   });
   for (const transaction of transactions) deliverInBackground(line, transaction);
   if (transactions.length === limit) return 'more';
-  // What is kept is kept: others go on when a connection is free.
-  if (forAll <= 0) return 'later';
   // A destination that was left out may have more: it is asked for again when one of its connections is free.
   const still = fullDestinations(line);
   const taken = transactions.map(({ deliveries }) => deliveries[0]?.destination ?? '');
   const usedUp = (one: string) => taken.filter((other) => other === one).length >= (rooms.get(one) ?? 1);
   if (taken.some((one) => usedUp(one) && !still.includes(one))) return 'more';
+  // What is kept is kept: others go on when a connection is free.
+  if (forAll <= 0) return 'later';
   return full.length > 0 || still.length > 0 ? 'later' : 'all';
 }
 

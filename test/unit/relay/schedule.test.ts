@@ -116,6 +116,35 @@ test('what comes while the queue is asked waits for nothing that is in hand', as
   await schedule.stop(0);
 });
 
+test('where only what is kept is left, a destination that has room is asked for again too', async () => {
+  const { line, leased } = lineWith(false, () => ({ examine: null, deliver: null, notify: null }));
+  const { lease } = line.queue;
+  const decision = { action: { kind: 'deliver', protections: [{ name: 'tls', level: 'may' }] } };
+  const delivery = { id: 'm.0', step: 0, because: '', destination: 'a.test', decision };
+  const taken = {
+    lease: { no: 1, until: 1 },
+    message: { id: 'm', organization: 'Small', size: 1 },
+    deliveries: [delivery],
+  };
+  Object.assign(line, { destinations: goodDestinations(), resolve: () => new Promise(() => {}) });
+  const settings = { ...line.settings(), built: ['tls'] };
+  Object.assign(line, { settings: () => settings });
+  Object.assign(line.queue, {
+    lease: async (...args: Parameters<typeof lease>) => {
+      await lease(...args);
+      return leased.length === 1 ? [taken] : [];
+    },
+  });
+  line.load.delivering = 8;
+  line.load.perOrganization.set('Busy', 8);
+  const schedule = createSchedule();
+  schedule.start(line);
+  await turns(50);
+  // Of one that had none in hand the queue gives one at a time.
+  expect(leased).toHaveLength(2);
+  await schedule.stop(0);
+});
+
 test('a time that came in behind an earlier one is kept', async () => {
   const start = Date.now();
   const times = [start + 20, start + 60];
