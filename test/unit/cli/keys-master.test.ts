@@ -57,13 +57,13 @@ test('create beside data that needs another key, and paper where output is caugh
 test('check: the file opens all', async () => {
   const ran = await run(['check', '--json']);
   expect(ran.code).toBe(0);
-  expect(JSON.parse(ran.out)).toMatchObject({ ids: [id], needed: [id], missing: [], idle: [], keys: 5, wrong: null });
+  expect(JSON.parse(ran.out)).toMatchObject({ ids: [id], needed: [id], missing: [], idle: [], keys: 6, wrong: null });
 });
 
 test('check --from-paper: fits, mistyped, of another key', async () => {
   expect(await run(['check', '--from-paper'], paper)).toMatchObject({
     code: 0,
-    out: expect.stringContaining('opens all 5 keys'),
+    out: expect.stringContaining('opens all 6 keys'),
   });
   const wrong = paper.replace(/^(3 +)(.)/m, (_, start, one) => `${start}${one === 'A' ? 'B' : 'A'}`);
   const named = await run(['check', '--from-paper'], wrong);

@@ -34,6 +34,7 @@ beforeAll(async () => {
   const deps = {
     ...{ queue: store.queue, parcels: store.parcels, audit: store.audit, accounts: store.accounts },
     ...{ clock, random, log: line.log, organizations: () => [CLINIC, PRACTICE], fourEyes: () => [] },
+    status: async () => ({ node: 'gw' }),
   };
   control = createControl(deps as unknown as ControlDeps);
   const admin = await operator('ann', 'admin');
