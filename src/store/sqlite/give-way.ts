@@ -18,7 +18,7 @@ export type GivingWay = {
   readonly isFull: () => boolean;
 };
 
-/** `reserve`: its path; null: there is none, and what does not fit is refused call by call. */
+/** `reserve`: its path; null: there is none, and a batch that does not fit is refused whole. */
 export function givingWay(runner: BatchRunner, reserve: string | null, spent: () => void): GivingWay {
   let full = false;
 
