@@ -1,6 +1,15 @@
 // A full disk: what gives way, what goes on out of the reserve, and how the reserve comes back.
 
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../src/domain/types.ts';
 import { openReserve, reservePath } from '../../src/store/sqlite/reserve.ts';
@@ -74,6 +83,24 @@ describe('a commit finds no space', () => {
     expect(place.failures).toEqual([]);
   });
 
+  test('what the sweep writes leaves half of the reserve to outcomes, however much there is to sweep', async () => {
+    const id = await b.decided();
+    await b.decided();
+    const taken = await b.take();
+    const settle = (i: number) => b.settle(taken[i]!.lease, settlement(taken[i]!.deliveries[0]!.id, 'delivered'));
+    await settle(0);
+    // Holes: of that size more is missing on this disk than the half that is free when it is gone.
+    truncateSync(path, 2 ** 43);
+    place.fail('SQLITE_FULL');
+    await refuses(b.accept(), 'full');
+    await refuses(b.queue.bodiless('b', id), 'full');
+    expect((await b.queue.finished(10)).map((one) => one.id)).toEqual([id]);
+    await settle(1);
+    writeFileSync(path, 'the reserve');
+    await b.queue.bodiless('b', id);
+    expect((await b.queue.finished(10)).map((one) => one.id)).not.toContain(id);
+  });
+
   test('what finds no space even then is refused, and taken when it is tried again', async () => {
     await b.decided();
     const [taken] = await b.take(1);
@@ -128,6 +155,15 @@ describe('the file', () => {
     expect(statSync(path).blocks).toBe(0);
     await (await open()).reserve.stop();
     expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(SIZE);
+  });
+
+  test.each(['', '.new'])('a folder of its name is left, and named with the next step: reserve%s', async (end) => {
+    mkdirSync(`${path}${end}`);
+    await expect(open()).rejects.toMatchObject({
+      message: `${path}${end} is a folder, and the reserve (limits.reserve_file) is a file of that name`,
+      next: expect.stringContaining('start the gateway again'),
+    });
+    expect(readdirSync(place.path)).toEqual([`reserve${end}`]);
   });
 
   test('where there is no space for it, it is missing, and a start goes on', async () => {

@@ -1,7 +1,8 @@
 // What the writer does when the disk is full (P11): it removes the reserve (reserve.ts), and from then on runs only what must
 // not be forgotten, out of the space that this gave; all else is refused as `full` until the reserve is there again.
 
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Answer, BatchRunner } from './batch.ts';
 import type { Call } from './protocol.ts';
 
@@ -12,6 +13,9 @@ const LAST = new Set([
   ...['nextDue', 'recall', 'tally', 'emptyLog'],
 ]);
 
+/** Of these there may be any number: they run only while half of what the reserve gave is free, and the rest is for outcomes. */
+const MANY = new Set(['bodiless']);
+
 export type GivingWay = {
   run(calls: readonly Call[]): Answer[];
   /** True while only the last runs. */
@@ -21,10 +25,19 @@ export type GivingWay = {
 /** `reserve`: its path; null: there is none, and a batch that does not fit is refused whole. */
 export function givingWay(runner: BatchRunner, reserve: string | null, spent: () => void): GivingWay {
   let full = false;
+  /** Octets that the reserve gave. */
+  let given = 0;
 
-  function runLast(calls: readonly Call[]): Answer[] {
-    const last = calls.filter(([, verb]) => LAST.has(verb));
-    const others = calls.filter(([, verb]) => !LAST.has(verb));
+  function hasHalf(path: string): boolean {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return bavail * bsize >= given / 2;
+  }
+
+  function runLast(calls: readonly Call[], path: string): Answer[] {
+    const mayMany = calls.some(([, verb]) => MANY.has(verb)) && hasHalf(path);
+    const runs = (verb: string) => LAST.has(verb) && (mayMany || !MANY.has(verb));
+    const last = calls.filter(([, verb]) => runs(verb));
+    const others = calls.filter(([, verb]) => !runs(verb));
     const answers = last.length > 0 ? runner.run(last) : [];
     return [
       ...answers,
@@ -38,13 +51,14 @@ export function givingWay(runner: BatchRunner, reserve: string | null, spent: ()
       if (reserve === null) return runner.run(calls);
       // Made again by the main thread, whole as soon as it has its name.
       if (full && existsSync(reserve)) full = false;
-      if (full) return runLast(calls);
+      if (full) return runLast(calls, reserve);
       const answers = runner.run(calls);
       if (!answers.some(({ code }) => code === 'full')) return answers;
       full = true;
+      given = statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
       rmSync(reserve, { force: true });
       spent();
-      return runLast(calls);
+      return runLast(calls, reserve);
     },
   };
 }

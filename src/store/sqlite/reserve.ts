@@ -3,7 +3,7 @@
 // its name, synced and renamed, so that it is whole or missing whatever ends the process. Logs nothing.
 
 import { randomFillSync } from 'node:crypto';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { lstat, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Duration } from '../../domain/ids.ts';
 import type { Clock } from '../../domain/types.ts';
@@ -36,7 +36,8 @@ export function reservePath(folder: string): string {
   return join(folder, 'reserve');
 }
 
-/** Makes the file where it is missing or of another size. Without space for it, it is looked for until `stop`. */
+/** Makes the file where it is missing or of another size. Without space for it, it is looked for until `stop`. Rejects with
+ *  words, and the next step as `next`, when a folder has its name. */
 export async function openReserve(deps: ReserveDeps): Promise<Reserve> {
   const { path, size, clock, became } = deps;
   const stopped = new AbortController();
@@ -77,6 +78,7 @@ export async function openReserve(deps: ReserveDeps): Promise<Reserve> {
     looking ??= lookUntilMade();
   }
 
+  for (const one of [path, beside(path)]) await refuseFolder(one);
   if (!(await isWhole(path, size))) {
     await rm(path, { force: true });
     if ((await free()) >= wanted && (await write(path, size))) await putInPlace(path);
@@ -91,6 +93,18 @@ export async function openReserve(deps: ReserveDeps): Promise<Reserve> {
       await looking;
     },
   };
+}
+
+/** Whose it is nobody knows: it is not removed. */
+async function refuseFolder(path: string): Promise<void> {
+  const found = await lstat(path).catch((error) => {
+    if (isNotThere(error)) return null;
+    throw error;
+  });
+  if (!found?.isDirectory()) return;
+  throw Object.assign(new Error(`${path} is a folder, and the reserve (limits.reserve_file) is a file of that name`), {
+    next: 'move that folder elsewhere, or remove it, then start the gateway again',
+  });
 }
 
 /** A file system that compresses, or makes holes, takes fewer blocks than octets: then it is no reserve. */
