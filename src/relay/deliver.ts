@@ -15,7 +15,7 @@ import type {
   Transaction,
 } from '../domain/types.ts';
 import { choose, type Group } from './choose.ts';
-import type { Reached } from './destinations.ts';
+import type { Reached, Turn } from './destinations.ts';
 import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line, verbId } from './line.ts';
 import { isBodyLost, keyName, mailOf } from './outgoing.ts';
 import { untilSpace } from './patience.ts';
@@ -202,7 +202,7 @@ async function attempt(
   }
   let reached: Reached = 'unknown';
   try {
-    return await transfer(line, sending, protection, (what) => {
+    return await transfer(line, sending, protection, turn, (what) => {
       reached = what;
       if (what !== 'unknown') line.outages.tried(first.destination, what === 'answered');
     });
@@ -216,6 +216,7 @@ async function transfer(
   line: Line,
   sending: Sending,
   protection: Protection,
+  { signal, waits }: Turn & { kind: 'go' },
   note: (reached: Reached) => void,
 ): Promise<readonly Outcome[] | 'corrupt'> {
   const { message, group, held } = sending;
@@ -239,8 +240,9 @@ async function transfer(
   if (mail === 'corrupt') return mail;
   if ('kind' in mail) return forAll(mail);
   let over = false;
+  waits(true);
   try {
-    const outcomes = await line.send({
+    const sent = await line.send({
       hops: route.hops,
       demanded: demandedOf(line, first, protection),
       helo: line.settings().hostname,
@@ -252,16 +254,32 @@ async function transfer(
       utf8Headers: message.examination?.utf8Headers ?? false,
       size: mail.size,
       body: mail.open,
-      beforeDot: held.enough,
+      beforeDot: () => {
+        // Behind the dot nobody knows whether it was taken: what is left then is sent twice.
+        waits(false);
+        return held.enough();
+      },
+      signal,
     });
-    // A body that broke says nothing of who was to get it.
-    note(mail.broken() ? 'unknown' : reachedBy(outcomes));
+    const outcomes = signal.aborted ? sent.map(leftBehind) : sent;
+    const reached = reachedBy(outcomes);
+    // A body that broke says nothing of who was to get it; what was stopped is waited for by others.
+    note(mail.broken() || (signal.aborted && reached === 'nobody') ? 'unknown' : reached);
     over = outcomes.every(({ kind }) => kind === 'delivered');
     // A variant that was lost is made again at the next attempt; the message itself is not lost with it.
     return mail.broken() && way.kind === 'message' ? 'corrupt' : outcomes;
   } finally {
     await mail.release(over);
   }
+}
+
+function leftBehind(outcome: Outcome): Outcome {
+  if (outcome.kind !== 'unreached') return outcome;
+  return {
+    ...outcome,
+    reason: `${outcome.reason}: its destination hangs, and has one connection left`,
+    status: '4.4.2',
+  };
 }
 
 /** Only what a hop said, or that none was reached: not what was left in doubt, or was unfit for any. */

@@ -5,7 +5,9 @@
 // all others share half of the connections (half.ts): one organization's thousand names that hang are waited for by its own
 // new destinations only. For who answers promptly more is in hand than it has connections: what waits takes the next one that is
 // free, while the outcome of what went before is stored. Whoever may go on waits once more while all connections are in use: what
-// the queue gave out was judged a moment ago. After a restart all are new. Logs nothing.
+// the queue gave out was judged a moment ago. One that hangs, whatever it did before, keeps one connection for as long as RFC 5321
+// §4.5.3.2 asks for; its others are left after seconds when somebody wants them, but for those on which the final dot was sent: what
+// they carry would be sent twice. After a restart all are new. Logs nothing.
 
 import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
 import type { Clock } from '../domain/types.ts';
@@ -18,6 +20,10 @@ const LONGEST_REST: Duration = 600_000;
 const PROMPT: Duration = 2_000;
 /** … but one that carries much may take a second more for so many octets. */
 const OCTETS = 1 << 20;
+/** After so long, as much more for what is large, it hangs. */
+const HANGS: Duration = 15_000;
+/** Then it is looked whether others want what it has. */
+const AGAIN: Duration = 5_000;
 /** When it waited in vain. */
 const LATER: Duration = 30_000;
 const REMEMBERED = 10_000;
@@ -26,7 +32,14 @@ const REMEMBERED = 10_000;
 export type Reached = 'answered' | 'nobody' | 'unknown';
 
 export type Turn =
-  | { readonly kind: 'go'; readonly leave: (reached: Reached) => void }
+  | {
+      readonly kind: 'go';
+      /** Aborted when the destination hangs, other attempts at it are under way, and others want its connection. */
+      readonly signal: AbortSignal;
+      /** From now on the destination is waited for; false: not any more, or what was sent must be waited for. */
+      readonly waits: (does: boolean) => void;
+      readonly leave: (reached: Reached) => void;
+    }
   /** Nothing is tried now: why, and from when on it may be. */
   | { readonly kind: 'later'; readonly reason: string; readonly notBefore: Time };
 
@@ -58,9 +71,11 @@ export type DestinationsDeps = {
 type Queue = Set<(has: boolean) => void>;
 
 type Known = {
-  /** Connections that it may have, and has. */
+  /** Connections that it may have, and has or will have in a moment. */
   width: number;
   taken: number;
+  /** Attempts under way that were not stopped. */
+  underWay: number;
   /** Who waits for one of them. */
   readonly queue: Queue;
   failures: number;
@@ -78,10 +93,14 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
   const half = createHalf({ after, bounds });
 
   const of = (destination: string): Known => {
-    const one = known.get(destination) ?? { width: 1, taken: 0, queue: new Set(), failures: 0, rest: 0, prompt: false };
+    const one = known.get(destination) ?? newcomer();
     known.delete(destination);
     known.set(destination, one);
-    if (known.size > REMEMBERED) known.delete(known.keys().next().value as string);
+    for (const [name, { taken, queue }] of known) {
+      if (known.size <= REMEMBERED) break;
+      // Who has connections, or waits for one, would have them uncounted.
+      if (taken === 0 && queue.size === 0 && name !== destination) known.delete(name);
+    }
     return one;
   };
   const widthOf = ({ width }: Known) => Math.min(width, bounds().perDestination);
@@ -137,23 +156,40 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
     }
   }
 
-  function begin(
-    one: Known,
-    size: number,
-    organization: OrganizationName,
-    counted: boolean,
-  ): (reached: Reached) => void {
+  /** Where others want what it has, it is left but for one attempt, and nobody waits for it any more. Gives whether it was. */
+  function isLeft(one: Known, organization: OrganizationName): boolean {
+    if (one.underWay <= 1 || half.hasRoom(organization)) return false;
+    one.underWay -= 1;
+    one.width = 1;
+    for (const wake of [...one.queue]) wake(false);
+    return true;
+  }
+
+  function begin(one: Known, size: number, organization: OrganizationName, counted: boolean): Turn {
     const begun = clock.now();
-    const patience = PROMPT + (size / OCTETS) * 1_000;
+    const larger = Math.floor((size / OCTETS) * 1_000);
+    const patience = PROMPT + larger;
+    const stopping = new AbortController();
     let counts = counted;
+    let unwatch = () => {};
+    one.underWay += 1;
     // One that answered promptly may hang today.
     const cancel = after(patience, () => {
       if (!counts) half.count(organization);
       counts = true;
       one.prompt = false;
     });
-    return (reached) => {
+    const watch = (wait: Duration): void => {
+      unwatch = after(wait, () => (isLeft(one, organization) ? stopping.abort() : watch(AGAIN)));
+    };
+    const waits = (does: boolean): void => {
+      unwatch();
+      if (does) watch(HANGS + larger);
+    };
+    const leave = (reached: Reached): void => {
       cancel();
+      waits(false);
+      if (!stopping.signal.aborted) one.underWay -= 1;
       if (reached === 'answered') {
         one.prompt = clock.now() - begun < patience;
         one.width += 1;
@@ -172,6 +208,7 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
       give(one);
       if (counts) half.giveBack(organization, clock.now() - begun);
     };
+    return { kind: 'go', signal: stopping.signal, waits, leave };
   }
 
   return {
@@ -206,7 +243,7 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
           not = resting(one, clock.now());
         } else not = { kind: 'later', reason: `not tried: ${why}`, notBefore: clock.now() + LATER };
       }
-      if (not === null) return { kind: 'go', leave: begin(one, size, organization, counted) };
+      if (not === null) return begin(one, size, organization, counted);
       for (const giveBack of givesBack.reverse()) giveBack();
       return not;
     },
@@ -215,6 +252,10 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
       for (const one of known.values()) one.rest = 0;
     },
   };
+}
+
+function newcomer(): Known {
+  return { width: 1, taken: 0, underWay: 0, queue: new Set(), failures: 0, rest: 0, prompt: false };
 }
 
 /** Null: it may be tried now. */

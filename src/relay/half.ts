@@ -14,6 +14,8 @@ export type Half = {
   enter(organization: OrganizationName, failed: boolean): Promise<boolean>;
   /** One that was prompt when it began belongs to the half now. */
   count(organization: OrganizationName): void;
+  /** Whether a new destination of it would get one at once, and nobody waits. */
+  hasRoom(organization: OrganizationName): boolean;
   /** One of the half is free again, after so long. */
   giveBack(organization: OrganizationName, took: Duration): void;
   waiting(): number;
@@ -110,5 +112,11 @@ export function createHalf({ after, bounds }: HalfDeps): Half {
     });
   }
 
-  return { enter, count: (organization) => count(organization, 1), giveBack, waiting: () => waiters.size };
+  return {
+    enter,
+    count: (organization) => count(organization, 1),
+    hasRoom: (organization) => waiters.size === 0 && mayHave(organization),
+    giveBack,
+    waiting: () => waiters.size,
+  };
 }

@@ -242,6 +242,93 @@ test('a person may have all tried at once', async () => {
   expect((await destinations.enter('a.test', 1, 'Clinic')).kind).toBe('go');
 });
 
+describe('one that hangs after it was prompt', () => {
+  /** All that it may have, seven, are under way, and nothing of the half is free then; an eighth waits. */
+  async function hanging() {
+    const all = begin(12, 40, 7);
+    for (let i = 0; i < 7; i++) (await all.go('a.test'))('answered');
+    const turns = await Promise.all(Array.from({ length: 7 }, () => all.destinations.enter('a.test', 1, 'Clinic')));
+    const gone = turns.flatMap((turn) => (turn.kind === 'go' ? [turn] : []));
+    const eighth = all.destinations.enter('a.test', 1, 'Clinic');
+    const left = () => gone.filter(({ signal }) => signal.aborted).length;
+    return { ...all, gone, eighth, left };
+  }
+
+  test('is left after 15 seconds by all attempts but one, and by who waits for it; it has one connection then', async () => {
+    const { destinations, pass, gone, eighth, left, now } = await hanging();
+    for (const { waits } of gone) waits(true);
+    pass(14_999);
+    expect([left(), destinations.waiting()]).toEqual([0, 1]);
+    pass(1);
+    expect(left()).toBe(6);
+    expect(await eighth).toMatchObject({ kind: 'later', notBefore: now() + 30_000 });
+    for (const { signal, leave } of gone) if (signal.aborted) leave('unknown');
+    expect(destinations.inHand('a.test')).toBe(1);
+    const other = await destinations.enter('new.test', 1, 'Clinic');
+    expect(other.kind).toBe('go');
+    pass(600_000);
+    expect(left()).toBe(6);
+  });
+
+  test('is not left where something was sent whole, or still is prepared', async () => {
+    const { pass, gone, left } = await hanging();
+    for (const { waits } of gone.slice(0, 3)) waits(true);
+    gone[0]?.waits(false);
+    pass(15_000);
+    expect(gone.map(({ signal }) => signal.aborted)).toEqual([false, true, true, false, false, false, false]);
+    pass(600_000);
+    expect(left()).toBe(2);
+  });
+
+  test('is not left while nobody wants what it has, and is as soon as somebody does', async () => {
+    const { destinations, pass, go } = begin(40, 100, 7);
+    for (let i = 0; i < 7; i++) (await go('a.test'))('answered');
+    const turns = [await destinations.enter('a.test', 1, 'Clinic'), await destinations.enter('a.test', 1, 'Clinic')];
+    const gone = turns.flatMap((turn) => (turn.kind === 'go' ? [turn] : []));
+    for (const { waits } of gone) waits(true);
+    pass(60_000);
+    expect(gone.map(({ signal }) => signal.aborted)).toEqual([false, false]);
+    for (let i = 0; i < 14; i++) await go(`new${i}.test`);
+    const next = destinations.enter('good.test', 1, 'Clinic');
+    pass(5_000);
+    expect(gone.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+    gone[0]?.leave('unknown');
+    expect((await next).kind).toBe('go');
+  });
+
+  test('what is large may take a second more for each mebioctet', async () => {
+    const { destinations, go, pass } = begin(4, 40);
+    for (let i = 0; i < 2; i++) (await go('a.test'))('answered');
+    const [small] = [await destinations.enter('a.test', 1, 'Clinic')];
+    const large = await destinations.enter('a.test', 30 << 20, 'Clinic');
+    if (small.kind !== 'go' || large.kind !== 'go') throw new Error('all may go');
+    large.waits(true);
+    await go('b.test');
+    pass(44_999);
+    expect(large.signal.aborted).toBe(false);
+    pass(1);
+    expect(large.signal.aborted).toBe(true);
+  });
+});
+
+test('what is known of 10,000 is kept; one that has connections, or is waited for, is never forgotten', async () => {
+  const { destinations, go } = begin(40, 100, 1);
+  (await go('used.test'))('answered');
+  const [leave] = [await go('used.test')];
+  const next = go('used.test');
+  (await go('oldest.test'))('answered');
+  for (let i = 0; i < 10_001; i++) (await go(`d${i}.test`))('answered');
+  expect(destinations.inHand('oldest.test')).toBe(1);
+  const third = go('used.test');
+  await settled();
+  // It has its one connection: two wait for it.
+  expect(destinations.waiting()).toBe(2);
+  leave('answered');
+  (await next)('answered');
+  (await third)('answered');
+  expect(destinations.waiting()).toBe(0);
+});
+
 describe('organizations', () => {
   const [MANY, FEW] = ['Hospital', 'Practice'];
 
