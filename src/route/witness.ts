@@ -1,7 +1,7 @@
 // Whether the resolver can be believed when it says that there is nothing: a captive portal, or a resolver cut off from the
 // world, may say so of every name, and each would bounce. It is believed when a name that it knew before is there now, asked anew;
-// while none is known, when the top of the name itself is, and a name that cannot be is not: a captive portal is there under each
-// name. Who lies about some names only is not seen. In memory only; logs nothing.
+// while none is known, when the top of the name itself is, or where that is denied too (mistyped) a top that surely is, and a name that
+// cannot be is not: a captive portal is there under each name. Who lies about some names only is not seen. In memory only; logs nothing.
 
 import type { Resolver } from '../net/resolver.ts';
 
@@ -9,6 +9,8 @@ import type { Resolver } from '../net/resolver.ts';
 const REMEMBERED = 3;
 /** RFC 6761 §6.4: it does not exist. */
 const NEVER = 'invalid';
+/** In the root zone for as long as that of any destination. */
+const ALWAYS = 'com';
 
 export type Witness = {
   /** It has mail exchangers that have addresses. */
@@ -31,7 +33,8 @@ export function createWitness({ mx }: Pick<Resolver, 'mx'>): Witness {
       for (const one of others.reverse()) if ((await mx(one, 'anew')).kind === 'found') return true;
       if (others.length > 0) return false;
       const isThere = async (name: string) => ['found', 'none'].includes((await mx(name, 'anew')).kind);
-      return (await isThere(destination.slice(destination.lastIndexOf('.') + 1))) && !(await isThere(NEVER));
+      const top = destination.slice(destination.lastIndexOf('.') + 1);
+      return ((await isThere(top)) || (await isThere(ALWAYS))) && !(await isThere(NEVER));
     },
   };
 }

@@ -235,10 +235,20 @@ describe('a resolver that says of everything that it is not there', () => {
     expect(await resolve('good.test')).toMatchObject({ kind: 'unreached', status: '4.4.3' });
     world.zones = outside;
     expect(await resolve('missing.test')).toMatchObject({ kind: 'refused' });
-    // A mistyped top: nobody can tell, until something is known.
+    // A mistyped top, where the resolver knows no other: nobody can tell, until something is known.
     expect(await resolve('good.tset')).toMatchObject({ kind: 'unreached' });
     await resolve('good.test');
     expect(await resolve('good.tset')).toMatchObject({ kind: 'refused' });
+  });
+
+  test('is believed of a mistyped top, when nothing is known yet, where it knows one that surely is', async () => {
+    const { world, resolve } = begin();
+    world.zones = { com: {} };
+    expect(await resolve('good.con')).toMatchObject({ kind: 'refused', reply: { enhanced: '5.1.2' } });
+    for (const zones of [{}, { com: { mx: 'failed' as const } }, { com: {}, invalid: { a: ['10.0.0.1'] } }]) {
+      world.zones = zones;
+      expect(await resolve('good.con')).toMatchObject({ kind: 'unreached', status: '4.4.3' });
+    }
   });
 
   test.each([
