@@ -12,6 +12,10 @@ import type { KeyStep } from '../../src/store/audit/month-keys.ts';
 import { keyPlace } from '../../src/store/keyring/book.ts';
 import { place as placeOf } from '../../src/store/queue/rows.ts';
 import { BOXED } from '../../src/store/sqlite/boxed.ts';
+import type { BoxMarks } from '../../src/store/sqlite/calls/keys.ts';
+import { DELIVERIES } from '../../src/store/sqlite/calls/queue.ts';
+import { type BoxedPage, boxedQueries, type Slice } from '../../src/store/sqlite/queries/boxed.ts';
+import { openSources } from '../../src/store/sqlite/sources.ts';
 import { newKey } from '../support/keys.ts';
 import { Bench, by, DAY, HOLD, settlement, verb } from './store-bench.ts';
 import { type Place, setUp } from './store-place.ts';
@@ -98,6 +102,60 @@ test('every column of the schema that holds a box is looked at before a key is d
   );
   const boxed = BOXED.flatMap(({ table, columns }) => columns.map((column) => `${table}.${column}`));
   expect(blobs.map(({ name }) => name)).toEqual([...NO_BOXES, ...boxed].sort());
+});
+
+test('what is asked inside the transaction has an index, wherever rows may be many', async () => {
+  await bench.opened.close();
+  const db = new Database(join(place.path, 'queue.db'));
+  for (const { table, columns, number, after } of BOXED) {
+    if (number === null) continue;
+    const newer = after === null ? '' : `AND ${number} >= 9`;
+    const under = columns.map((column) => `substr(${column}, 1, 4) = x'00000001'`).join(' OR ');
+    const plan = db
+      .prepare<[], { detail: string }>(`EXPLAIN QUERY PLAN SELECT 1 FROM ${table} WHERE (${under}) ${newer} LIMIT 1`)
+      .all();
+    expect([table, plan.map(({ detail }) => detail)]).toEqual([table, [expect.stringMatching(/^SEARCH /)]]);
+  }
+  db.close();
+  bench.opened = await place.open();
+});
+
+test('what comes while rows are looked through, and is boxed under no key of the month, keeps none', async () => {
+  await marchAndMay();
+  await age(month(6) + 10 * DAY, month(4));
+  const entry = { organization: 'clinic', actor: 'gateway', event: 'gateway.started' } as const;
+  const many = Array.from({ length: 700 }, () => entry);
+  await destroy(month(4), { at: (step) => (step === 'resting' ? void bench.audit.append(many) : undefined) });
+  expect(await standing()).toEqual(['2026-05', 'lasting']);
+});
+
+test('of rows that came later all keys are seen, and of none that were there before', async () => {
+  await delivered();
+  await bench.opened.close();
+  const db = new Database(join(place.path, 'queue.db'));
+  const queries = boxedQueries(openSources(db));
+  const keysSince = (since?: BoxMarks) => {
+    const keys = new Set<string>();
+    for (let slice: Slice | null = [0, 0]; slice !== null; ) {
+      const page: BoxedPage = queries.boxedPage(since ? [null, slice, since] : [null, slice]);
+      for (const key of page.keys) keys.add(key);
+      slice = page.next;
+    }
+    return [...keys];
+  };
+  const marks = queries.boxMarks();
+  expect([keysSince().length > 0, keysSince(marks)]).toEqual([true, []]);
+  const later: [string, string][] = [
+    [`UPDATE audit SET boxed = x'0000aa01', n = ${marks.audit} + 1 WHERE n = 2`, '0000aa01'],
+    [`UPDATE message SET fixed = x'0000aa02', n = n + 1`, '0000aa02'],
+    [`UPDATE delivery SET because = x'0000aa03', n = n + ${DELIVERIES}`, '0000aa03'],
+  ];
+  for (const [sql, key] of later) {
+    db.exec(sql);
+    expect(keysSince(marks)).toContain(key);
+  }
+  db.close();
+  bench.opened = await place.open();
 });
 
 test('the key goes with the last box under it, named in the audit and the destruction record', async () => {

@@ -38,20 +38,39 @@ type MonthOf = { readonly organization: string; readonly month: string; readonly
 
 /** Times the log is tried to be emptied beside whoever reads; a second later it is emptied anyway. */
 const TRIES = 20;
+/** Entries that came while rows were looked through, so few that the transaction looks at them; times that they are looked
+ *  through before they are as many as they are. */
+const FEW = 500;
+const ROUNDS = 10;
+/** Months of an organization in one transaction. */
+const AT_ONCE = 20;
 const WAIT = 100;
 
 export function openMonthKeys(access: Access): MonthKeys {
   const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
 
-  async function keysIn(name: string | null, stop?: AbortSignal): Promise<Set<string>> {
+  async function keysIn(name: string | null, stop?: AbortSignal, since?: BoxMarks): Promise<Set<string>> {
     const keys = new Set<string>();
     for (let slice: Slice | null = [0, 0]; slice !== null; ) {
       stop?.throwIfAborted();
-      const page: BoxedPage = await access.read<BoxedPage>('boxedPage', [name, slice]);
+      const page: BoxedPage = await access.read<BoxedPage>('boxedPage', since ? [name, slice, since] : [name, slice]);
       for (const key of page.keys) keys.add(key);
       slice = page.next;
     }
     return keys;
+  }
+
+  /** Keys in rows, and up to where that was seen: behind it came few meanwhile, for the transaction to look at. */
+  async function keysInRows(stop?: AbortSignal): Promise<{ readonly keys: Set<string>; readonly marks: BoxMarks }> {
+    let marks = await access.read<BoxMarks>('boxMarks', null);
+    const keys = await keysIn(null, stop);
+    for (let round = 0; round < ROUNDS; round++) {
+      const now = await access.read<BoxMarks>('boxMarks', null);
+      if (now.audit - marks.audit < FEW) break;
+      for (const key of await keysIn(null, stop, marks)) keys.add(key);
+      marks = now;
+    }
+    return { keys, marks };
   }
 
   /** Keys that the segments' boxes are under; one that was not looked through yet is now, once. Null: one cannot be read. */
@@ -107,10 +126,15 @@ export function openMonthKeys(access: Access): MonthKeys {
         // Behind whatever was called before.
         await access.write('append', verb(), []);
         await at('resting');
-        const marks = await access.read<BoxMarks>('boxMarks', null);
-        free = without(free, await keysIn(null, stop));
-        const ids = new Set(await access.write('destroyKeys', verb(), [marks, free.map(callOf)]));
-        gone = keys.filter(({ organization, id }) => ids.has(`${organization} ${id}`));
+        const { keys: inRows, marks } = await keysInRows(stop);
+        free = without(free, inRows);
+        const ids = new Set<string>();
+        for (let i = 0; i < free.length; i += AT_ONCE) {
+          const call = [marks, free.slice(i, i + AT_ONCE).map(callOf)] as const;
+          for (const id of await access.write('destroyKeys', verb(), call)) ids.add(id);
+          // At once: should the next one fail, nothing may be boxed under these all the same.
+          gone = keys.filter(({ organization, id }) => ids.has(`${organization} ${id}`));
+        }
         await at('destroyed');
       } finally {
         wake(gone);

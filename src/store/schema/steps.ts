@@ -10,6 +10,7 @@ import { STEP_0006 } from './0006.ts';
 import { STEP_0007 } from './0007.ts';
 import { STEP_0008 } from './0008.ts';
 import { STEP_0009 } from './0009.ts';
+import { STEP_0010 } from './0010.ts';
 
 /** SQL of step i + 1. Append only; a step that was released is never edited. */
 export const STEPS: readonly string[] = [
@@ -22,6 +23,7 @@ export const STEPS: readonly string[] = [
   STEP_0007,
   STEP_0008,
   STEP_0009,
+  STEP_0010,
 ];
 
 /** Steps still to run on a database that is at `version`; throws when the database is newer than this gateway. */

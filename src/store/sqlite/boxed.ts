@@ -10,7 +10,8 @@ export type BoxedTable = {
   readonly number: string | null;
   /** Numbers in a slice: well under a second. */
   readonly slice: number;
-  /** Which mark (`BoxMarks`) its numbers are compared with in the transaction; null: all of it is looked at again there. */
+  /** Which mark (`BoxMarks`) its numbers are compared with in the transaction; null: all of it is looked at again there, by an
+   *  index when it may be large. */
   readonly after: { readonly mark: 'message' | 'audit'; readonly times: number } | null;
   /** It stands in segments too. */
   readonly moves: boolean;

@@ -66,7 +66,7 @@ function makeTables(db: Database.Database): void {
   const made = db
     .prepare<string[], string>(
       `SELECT sql FROM live.sqlite_schema WHERE tbl_name IN (${names}) AND sql IS NOT NULL
-       AND (type = 'table' OR name IN ('audit_message', 'parcel_delivery'))`,
+       AND (type = 'table' OR name IN ('audit_message', 'audit_lasting', 'parcel_delivery'))`,
     )
     .pluck()
     .all(...TABLES);

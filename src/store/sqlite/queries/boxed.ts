@@ -24,13 +24,18 @@ function pagesOf(db: Database.Database, tables: readonly Sliced[]) {
       last: db.prepare<[], number>(`SELECT coalesce(max(${number}), 0) FROM ${table}`).pluck(),
     };
   });
-  return ([index, after]: Slice): BoxedPage => {
+  return ([index, after]: Slice, since?: BoxMarks): BoxedPage => {
     const { keys, first, last } = made[index]!;
-    const from = Math.max(after, first.get()! - 1);
+    const from = Math.max(after, first.get()! - 1, since === undefined ? 0 : before(tables[index]!, since));
     const to = from + tables[index]!.slice;
     const following: Slice | null = index + 1 < tables.length ? [index + 1, 0] : null;
     return { keys: named(keys.all({ from, to })), next: to < last.get()! ? [index, to] : following };
   };
+}
+
+/** Number of the last row that stood at the marks. Tables without one are looked at in the transaction. */
+function before({ after }: Sliced, marks: BoxMarks): number {
+  return after === null ? Number.MAX_SAFE_INTEGER / 2 : (marks[after.mark] + 1) * after.times - 1;
 }
 
 function named(keys: readonly string[]): string[] {
@@ -56,9 +61,9 @@ export function boxedQueries(sources: Sources) {
     return made;
   };
   return {
-    /** Throws when the segment cannot be read: nobody may take that for "none". */
-    boxedPage: ([name, slice]: readonly [string | null, Slice]): BoxedPage => {
-      if (name === null) return live().page(slice);
+    /** Throws when the segment cannot be read: nobody may take that for "none". `since`: only rows that came later. */
+    boxedPage: ([name, slice, since]: readonly [string | null, Slice, BoxMarks?]): BoxedPage => {
+      if (name === null) return live().page(slice, since);
       const one = sources.segments().find((segment) => segment.name === name);
       const page = one && inFile(one)?.(slice);
       if (!page) throw new Error(missing(name));
