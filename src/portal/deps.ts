@@ -1,7 +1,7 @@
 // What the portal needs of the rest, as one object that main.ts fills in.
 
 import type { Vault } from '../crypto/vault.ts';
-import type { Time } from '../domain/ids.ts';
+import type { Address, Time } from '../domain/ids.ts';
 import type { Random } from '../domain/types.ts';
 import type { Line } from '../relay/line.ts';
 import type { Audit } from '../store/audit/port.ts';
@@ -23,5 +23,5 @@ export type PortalDeps = {
   /** Both run elsewhere: they read what strangers sent. The handle's key is overwritten afterwards. */
   readonly render: (body: BodyHandle) => Promise<Rendered>;
   /** Null when there is no such part. The handle is good until `body` ends. */
-  readonly attachment: (body: BodyHandle, part: number) => Promise<Attachment | null>;
+  readonly attachment: (body: BodyHandle, part: number, reader: Address) => Promise<Attachment | null>;
 };

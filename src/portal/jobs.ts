@@ -28,12 +28,12 @@ export function createJobs(makers: Pool, made: Made): Pick<PortalDeps, 'render' 
   };
   return {
     render,
-    attachment: async (body, part) => {
+    attachment: async (body, part, reader) => {
       const view = (await render(body)).attachments.find((one) => one.part === part);
       if (view === undefined) return null;
       const name = `attachment ${body.object} ${part}`;
       const { organization, length: expected } = body;
-      const decoded = await made.take({ use: 'download', name, organization, expected }, (out) =>
+      const decoded = await made.take({ use: 'download', name, organization, expected, reader }, (out) =>
         makers.run('attachment', { body, part, out }, limit(body)),
       );
       return { view: { ...view, size: decoded.size }, body: ending(decoded.open(), () => decoded.release(false)) };

@@ -71,7 +71,7 @@ async function takeAttachment(deps: PortalDeps, place: PickupPlace, part: number
   let taken: EndingBody | null = null;
   let given = false;
   try {
-    const found = await deps.attachment(body, part);
+    const found = await deps.attachment(body, part, parcel.recipient);
     if (found === null) return null;
     const { view } = found;
     taken = ending(found.body, () => body.dataKey.fill(0));

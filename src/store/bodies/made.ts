@@ -41,6 +41,8 @@ export type MadeWish = {
   readonly organization: OrganizationName;
   /** Octets, roughly. */
   readonly expected: number;
+  /** Who reads it, of a download. */
+  readonly reader?: string;
 };
 
 export type Made = {
@@ -54,6 +56,7 @@ export type Made = {
 
 type Entry = {
   readonly use: MadeUse;
+  readonly reader: string;
   readonly handle: MadeHandle;
   readonly written: Promise<MadeSize>;
   uses: number;
@@ -62,19 +65,22 @@ type Entry = {
   over: boolean;
 };
 
-/** Empties the folder, or makes it. `bound`: octets in use above which nothing is begun; downloads have half of it at most, and
- *  deliveries always half. One that is begun below may go beyond. */
+/** Of a bound this part is for one reader: one download at least, others beside it while they fit. */
+const OWN = 1 / 8;
+
+/** Empties the folder, or makes it. `bound`: octets in use above which nothing is begun; downloads have half of it at most, one
+ *  reader an eighth, and deliveries always half. One that is begun below may go beyond: of a reader's no more than their part counts. */
 export async function openMade(deps: { dir: string; random: Random; bound: number }): Promise<Made> {
   const { dir, random, bound } = deps;
   await realIo.makeFolder(dir);
   for (const name of await realIo.list(dir)) await realIo.unlink(join(dir, name));
-  const readers = new Readers(realIo);
+  const files = new Readers(realIo);
   /** Least recently used first. */
   const entries = new Map<string, Entry>();
 
   async function forget(name: string, entry: Entry): Promise<void> {
     if (entries.get(name) === entry) entries.delete(name);
-    await readers.forget(entry.handle.path);
+    await files.forget(entry.handle.path);
     entry.handle.dataKey.fill(0);
     await realIo.unlink(entry.handle.path).catch(() => {});
   }
@@ -99,25 +105,41 @@ export async function openMade(deps: { dir: string; random: Random; bound: numbe
     return octets;
   }
 
-  const hasHalf = (use: MadeUse): boolean => inUse(use) >= bound / 2;
+  /** Octets of downloads in use, by reader. */
+  function readers(): Map<string, number> {
+    const octets = new Map<string, number>();
+    for (const { use, uses, reader, length } of entries.values())
+      if (uses > 0 && use === 'download') octets.set(reader, (octets.get(reader) ?? 0) + length);
+    return octets;
+  }
+
+  /** Strangers read downloads, as slowly as they like: one half is always there for deliveries, and of the other some for each. */
+  function mayDownload({ reader = '', expected }: MadeWish): boolean {
+    if (inUse(null) >= bound) return false;
+    const octets = readers();
+    const own = octets.get(reader) ?? 0;
+    if (own > 0 && own + expected > bound * OWN) return false;
+    let all = 0;
+    for (const one of octets.values()) all += Math.min(one, bound * OWN);
+    return all < bound / 2;
+  }
 
   function begin(
-    { use, organization, expected: length }: MadeWish,
+    { use, organization, expected: length, reader = '' }: MadeWish,
     make: (handle: MadeHandle) => Promise<MadeSize>,
   ): Entry {
-    // Strangers read downloads, as slowly as they like: one half is always there for deliveries.
-    if (inUse(null) >= bound && (use === 'download' || hasHalf(use))) throw new WorkError('busy');
+    if (use === 'delivery' && inUse(null) >= bound && inUse(use) >= bound / 2) throw new WorkError('busy');
     void trim(bound - length).catch(() => {});
     const object = Buffer.from(random.bytes(16)).toString('hex');
     const handle = { path: join(dir, object), object, organization, dataKey: Buffer.from(random.bytes(32)) };
-    return { use, handle, written: make(handle), uses: 0, length, over: false };
+    return { use, reader, handle, written: make(handle), uses: 0, length, over: false };
   }
 
   async function* read(name: string, entry: Entry, length: number): AsyncGenerator<Uint8Array, void, void> {
     const { handle } = entry;
     const sealed: BodyHandle = { ...handle, kind: KIND.body, offset: 0, length };
     try {
-      yield* streamSealed(sealed, readers);
+      yield* streamSealed(sealed, files);
     } catch (error) {
       // Gone or damaged: made again by the next who takes it.
       if (entries.get(name) === entry) entries.delete(name);
@@ -130,7 +152,7 @@ export async function openMade(deps: { dir: string; random: Random; bound: numbe
     async take(wish, make) {
       const { use, name } = wish;
       const known = entries.get(name);
-      if (use === 'download' && (known?.uses ?? 0) === 0 && hasHalf(use)) throw new WorkError('busy');
+      if (use === 'download' && (known?.uses ?? 0) === 0 && !mayDownload(wish)) throw new WorkError('busy');
       const entry = known ?? begin(wish, make);
       entries.delete(name);
       entries.set(name, entry);
@@ -161,7 +183,7 @@ export async function openMade(deps: { dir: string; random: Random; bound: numbe
         await entry.written.catch(() => {});
         await forget(name, entry);
       }
-      await readers.close();
+      await files.close();
     },
   };
 }

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Address } from '../../../src/domain/ids.ts';
 import { giveBack } from '../../../src/portal/ending.ts';
 import { createJobs } from '../../../src/portal/jobs.ts';
 import { type Made, type MadeHandle, openMade } from '../../../src/store/bodies/made.ts';
@@ -11,6 +12,8 @@ import { writeMade } from '../../../src/store/bodies/write-made.ts';
 import type { Pool } from '../../../src/work/pool.ts';
 import { random } from '../../support/vault.ts';
 
+const ANN = 'ann@there.test' as Address;
+const BOB = 'bob@there.test' as Address;
 const body = (object: string) => ({ object, organization: 'clinic', length: 1 }) as unknown as BodyHandle;
 
 function jobs(answer: () => Promise<unknown>) {
@@ -26,7 +29,7 @@ test('a message that is asked for many times at once is rendered once, then anew
   const { asked, render, attachment } = jobs(async () => ({ attachments: [] }));
   await Promise.all(Array.from({ length: 50 }, () => render(body('a'))));
   expect(asked).toEqual(['render a']);
-  await Promise.all([render(body('a')), render(body('b')), attachment(body('a'), 1)]);
+  await Promise.all([render(body('a')), render(body('b')), attachment(body('a'), 1, ANN)]);
   expect(asked).toEqual(['render a', 'render a', 'render b']);
 });
 
@@ -58,14 +61,15 @@ async function withMade(work: (made: Made, jobs: ReturnType<typeof createJobs>) 
   }
 }
 
-test('recipients who do not read what they ask for keep each other waiting, and no delivery', async () => {
+test('who does not read what they ask for keeps themselves waiting, no other recipient and no delivery', async () => {
   await withMade(async (made, { attachment }) => {
-    const slow = (await attachment(body('a'), 1))!.body;
-    await expect(attachment(body('b'), 1)).rejects.toMatchObject({ code: 'busy' });
+    const slow = (await attachment(body('a'), 1, ANN))!.body;
+    await expect(attachment(body('b'), 1, ANN)).rejects.toMatchObject({ code: 'busy' });
+    await giveBack((await attachment(body('b'), 1, BOB))!.body);
     const wish = { use: 'delivery', name: 'variant', organization: 'clinic', expected: 150_000 } as const;
     await (await made.take(wish, (out) => writeMade(out, [Buffer.alloc(150_000)]))).release(true);
     await giveBack(slow);
-    await giveBack((await attachment(body('b'), 1))!.body);
+    await giveBack((await attachment(body('b'), 1, ANN))!.body);
   });
 });
 
@@ -85,6 +89,6 @@ test.each<[string, (chunks: AsyncIterable<Uint8Array>) => Promise<void>]>([
   ],
 ])('an attachment that %s takes the place of no other', async (_, take) => {
   await withMade(async (_made, { attachment }) => {
-    for (const object of ['a', 'b', 'c']) await take((await attachment(body(object), 1))!.body);
+    for (const object of ['a', 'b', 'c']) await take((await attachment(body(object), 1, ANN))!.body);
   });
 });

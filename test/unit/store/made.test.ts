@@ -21,8 +21,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const take = (name: string, size: number, use: MadeUse = 'delivery'): Promise<MadeBody> =>
-  made.take({ use, name, organization: 'clinic', expected: size }, (handle) => {
+const take = (name: string, size: number, use: MadeUse = 'delivery', reader = name): Promise<MadeBody> =>
+  made.take({ use, name, organization: 'clinic', expected: size, reader }, (handle) => {
     makings.push(name);
     return writeMade(handle, [Buffer.alloc(size)]);
   });
@@ -80,11 +80,24 @@ test('downloads that are read slowly keep no delivery waiting: they have half, a
 });
 
 test('downloads that lie there from before take no more of it than those that are made', async () => {
-  for (const name of ['a', 'b', 'c']) await (await take(name, 30 * KB, 'download')).release(false);
-  const held = [await take('a', 30 * KB, 'download'), await take('b', 30 * KB, 'download')];
-  await expect(take('c', 30 * KB, 'download')).rejects.toMatchObject({ code: 'busy' });
-  held.push(await take('a', 30 * KB, 'download'));
-  expect(makings).toEqual(['a', 'b', 'c']);
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  for (const name of names) await (await take(name, 15 * KB, 'download')).release(false);
+  const held = await Promise.all(names.slice(0, 4).map((name) => take(name, 15 * KB, 'download')));
+  await expect(take('e', 15 * KB, 'download')).rejects.toMatchObject({ code: 'busy' });
+  held.push(await take('a', 15 * KB, 'download'));
+  expect(makings).toEqual(names);
   for (const one of held) await one.release(false);
-  await (await take('c', 30 * KB, 'download')).release(false);
+  await (await take('e', 15 * KB, 'download')).release(false);
+});
+
+test('one reader, however large what they take, leaves the others theirs', async () => {
+  const large = await take('a', 90 * KB, 'download', 'slow');
+  await expect(take('b', 1 * KB, 'download', 'slow')).rejects.toMatchObject({ code: 'busy' });
+  // What they read already may be read twice.
+  await (await take('a', 90 * KB, 'download', 'slow')).release(false);
+  const others = [await take('c', 5 * KB, 'download', 'other'), await take('d', 4 * KB, 'download', 'other')];
+  await expect(take('e', 4 * KB, 'download', 'other')).rejects.toMatchObject({ code: 'busy' });
+  await (await take('m', 60 * KB)).release(true);
+  for (const one of [large, ...others]) await one.release(false);
+  await (await take('b', 1 * KB, 'download', 'slow')).release(false);
 });
