@@ -1,19 +1,9 @@
 // `npm run bench`: how many messages a second are accepted and delivered, over 20 sessions, by the gateway with sealing, scan, decision and audit
 // on, by a plain Postfix, and by a Postfix with a content filter that runs the same engine, in turns in each round, into the same sink. Prints
-// rates, CPU a message by part, memory, and the median of the ratios; ends with 1 when one is below its floor. What is sent: messages.ts.
-//
-//   --only a,b         shapes; default a,b,c, with --full all five
-//   --full             in clear, with STARTTLS, and with slow syncs, one after the other
-//   --tls              STARTTLS from the sender and to the sink, which is verified, for all
-//   --slow-sync        5 ms more for every sync of every program (slow-sync.c; needs gcc)
-//   --no-filter        without the filter, which takes most of the time
-//   --filter-check     the filter without its scan beside plain Postfix: below 0.5 it is badly built, and no fair peer
-//   --rounds N, --quick
-//   --large [--way tls|pgp|smime|portal]   one message of 150 MB instead (large.ts)
-//   --profile FOLDER   V8 profiles of a run of the gateway alone
+// rates, CPU a message by part, memory, and the median of the ratios. What is sent: messages.ts.
 
 import { loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { flag, oneOf, readOptions, someOf, text, whole } from '../support/options.ts';
 import { lacking } from '../support/programs.ts';
 import { type Bound, boundsOf, type Setting } from './bounds.ts';
 import { largeBy } from './large.ts';
@@ -29,31 +19,32 @@ const LEAST_FILTER = 0.5;
 /** The gateway's workers: they sync nothing. */
 const WITHOUT_ENVIRONMENT = /\/src\/worker\.ts\b/;
 
-type Options = ReturnType<typeof readOptions>;
+type Options = ReturnType<typeof askedFor>;
 type Line = { readonly setting: Setting; readonly shape: Shape; readonly results: Results };
 
-function readOptions() {
-  const { values } = parseArgs({
+function askedFor() {
+  const usual: readonly Shape[] = ['a', 'b', 'c'];
+  const { only, ...options } = readOptions({
+    usage: 'npm run bench --',
+    about:
+      'Measures how many messages a second are accepted and delivered by the gateway with sealing, scan, decision and audit on, by a plain Postfix, and by a Postfix with a content filter of the same engine, in turns in each round, into the same sink. Prints rates, CPU a message by part, memory, and the median of the ratios beside their bounds.',
     options: {
-      only: { type: 'string' },
-      full: { type: 'boolean', default: false },
-      tls: { type: 'boolean', default: false },
-      'slow-sync': { type: 'boolean', default: false },
-      'no-filter': { type: 'boolean', default: false },
-      'filter-check': { type: 'boolean', default: false },
-      rounds: { type: 'string', default: '3' },
-      quick: { type: 'boolean', default: false },
-      large: { type: 'boolean', default: false },
-      way: { type: 'string', default: 'tls' },
-      profile: { type: 'string' },
+      only: someOf<Shape>(SHAPES, usual, 'messages, with --full all of them'),
+      full: flag('in clear, with STARTTLS, and with slow syncs, one after the other'),
+      tls: flag('STARTTLS from the sender and to the sink, which is verified, for all'),
+      slowSync: flag('5 ms more for every sync of every program (needs gcc)'),
+      withoutFilter: flag('leaves out the filter, which takes most of the time'),
+      filterCheck: flag('the filter without its scan beside plain Postfix: below 0.5 it is no fair peer'),
+      rounds: whole(3, 'of which the median counts'),
+      quick: flag('a fifth of the messages'),
+      large: flag('one message of 149 MB instead'),
+      way: oneOf(['tls', 'pgp', 'smime', 'portal'], 'tls', 'how --large is protected'),
+      profile: text('FOLDER', 'V8 profiles of a run of the gateway alone'),
     },
+    example: 'npm run bench -- --quick --only a',
+    exits: { 0: 'all bounds hold', 1: 'a ratio is below its floor' },
   });
-  const asked = values.only?.split(',') ?? (values.full ? SHAPES : ['a', 'b', 'c']);
-  const shapes = SHAPES.filter((shape) => asked.includes(shape));
-  if (shapes.length !== asked.length) throw new Error(`--only takes some of ${SHAPES.join(',')}`);
-  const rounds = Number(values.rounds);
-  if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error('--rounds takes a whole number');
-  return { ...values, shapes, rounds };
+  return { ...options, shapes: options.full && only === usual ? SHAPES : only };
 }
 
 function countOf(shape: Shape, options: Options): number {
@@ -202,8 +193,8 @@ async function checkFilter(options: Options): Promise<boolean> {
 }
 
 async function rates(options: Options): Promise<boolean> {
-  const names = SYSTEMS.filter((name) => !(options['no-filter'] && name === 'postfix+filter'));
-  const one: Setting = options['slow-sync'] ? 'slow syncs' : options.tls ? 'STARTTLS' : 'in clear';
+  const names = SYSTEMS.filter((name) => !(options.withoutFilter && name === 'postfix+filter'));
+  const one: Setting = options.slowSync ? 'slow syncs' : options.tls ? 'STARTTLS' : 'in clear';
   const settings: readonly Setting[] = options.full ? ['in clear', 'STARTTLS', 'slow syncs'] : [one];
   const lines: Line[] = [];
   for (const setting of settings) lines.push(...(await runSetting(setting, names, options)));
@@ -213,14 +204,8 @@ async function rates(options: Options): Promise<boolean> {
 }
 
 async function main(): Promise<number> {
-  let options: Options;
-  try {
-    options = readOptions();
-  } catch (error) {
-    console.error((error as Error).message);
-    return 2;
-  }
-  const slow = options['slow-sync'] || options.full;
+  const options = askedFor();
+  const slow = options.slowSync || options.full;
   const missing = lacking(slow ? ['postfix', 'gcc'] : ['postfix']);
   if (missing.length > 0) {
     console.error(`needs: apt-get install ${missing.join(' ')}`);
@@ -228,7 +213,7 @@ async function main(): Promise<number> {
   }
   if (options.profile !== undefined) await profile(options.profile, options);
   else if (options.large) return (await largeBy(options.way)) ? 0 : 1;
-  else if (options['filter-check']) return (await checkFilter(options)) ? 0 : 1;
+  else if (options.filterCheck) return (await checkFilter(options)) ? 0 : 1;
   else return (await rates(options)) ? 0 : 1;
   return 0;
 }

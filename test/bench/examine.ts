@@ -1,7 +1,7 @@
-// What examining costs on one core: megabytes a second of MIME walk, text and scan, and the slowest of crafted texts of
-// 100 kB, which must cost about as much as any other. Run: node test/bench/examine.ts
+// `node test/bench/examine.ts`: what examining costs on one core.
 
 import { examine } from '../../src/dlp/examine.ts';
+import { readOptions } from '../support/options.ts';
 import { makeMessages, SHAPES, WORDS_OF } from './messages.ts';
 
 const PIECE = 65_536;
@@ -72,6 +72,14 @@ const CRAFTED = [
   '\n \n',
 ];
 
+readOptions({
+  usage: 'node test/bench/examine.ts',
+  about:
+    'Measures what examining costs on one core: megabytes a second of MIME walk, text and scan, and the slowest of crafted texts of 100 kB, which must cost about as much as any other.',
+  options: {},
+  example: 'node test/bench/examine.ts',
+  exits: { 0: 'measured' },
+});
 console.log(`node ${process.version}, one core\n`);
 for (const shape of SHAPES) print(`the bench's messages, ${shape}: ${WORDS_OF[shape]}`, makeMessages(shape), 5);
 print('75 kB of clinical prose', [message('text/plain', PROSE.repeat(75_000 / PROSE.length))], 200);

@@ -1,5 +1,4 @@
-// What sealing costs on this machine: microseconds per box, open and seal of 75 kB, and of a body through the body store in
-// a temporary folder. Run: node test/bench/seal.ts [FOLDER on the disk to measure]
+// `node test/bench/seal.ts`: what sealing costs on this machine.
 
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,6 +10,7 @@ import type { Random } from '../../src/domain/types.ts';
 import type { KeyRow } from '../../src/keys/port.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
 import { openBodies } from '../../src/store/bodies/segments.ts';
+import { readOptions, text } from '../support/options.ts';
 
 const random: Random = { bytes: (n) => randomBytes(n), fraction: Math.random };
 const body = randomBytes(75_000);
@@ -99,7 +99,15 @@ const keyring = {
     return row;
   },
 };
+const { folder = tmpdir() } = readOptions({
+  usage: 'node test/bench/seal.ts',
+  about:
+    'Measures what sealing costs: microseconds for a box, to open and to seal 75 kB, and for a body through the body store.',
+  options: { folder: text('FOLDER', 'on the disk to measure (default: that of temporary files)') },
+  example: 'node test/bench/seal.ts --folder /var/lib',
+  exits: { 0: 'measured' },
+});
 const ring = await openRing({ master: [boxKey(randomBytes(32))], keyring, random });
 await ring.ready('demo', Date.now());
 measureCrypto(ring);
-await measureStore(ring, process.argv[2] ?? tmpdir());
+await measureStore(ring, folder);

@@ -1,6 +1,5 @@
-// What the store's queue takes on this machine: messages accepted a second and commits a message, by how many callers wait
-// at the same time, and what a whole life (accept, decide, settle) costs. Synced on the disk of FOLDER.
-// Run: node test/bench/store.ts [FOLDER on the disk to measure]
+// `node test/bench/store.ts`: what the store's queue takes on this machine: messages accepted a second and commits a message, by how many callers
+// wait at the same time, and what a whole life (accept, decide, settle) costs.
 
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,6 +10,7 @@ import { type Address, type DeliveryId, type Owner, queueId } from '../../src/do
 import type { Decision, Examination, NewMessage, Random, Settlement } from '../../src/domain/types.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
 import { openStore, type Store } from '../../src/store/sqlite/open.ts';
+import { readOptions, text } from '../support/options.ts';
 
 const random: Random = { bytes: (n) => randomBytes(n), fraction: Math.random };
 const clock = { now: Date.now, sleep: async () => {} };
@@ -95,7 +95,14 @@ async function measure(store: Store, name: string, callers: number, messages: nu
   );
 }
 
-const folder = process.argv[2] ?? tmpdir();
+const { folder = tmpdir() } = readOptions({
+  usage: 'node test/bench/store.ts',
+  about:
+    "Measures what the store's queue takes, synced: messages accepted a second and commits a message, by how many callers wait at the same time, and what a whole life (accept, decide, settle) costs.",
+  options: { folder: text('FOLDER', 'on the disk to measure (default: that of temporary files)') },
+  example: 'node test/bench/store.ts --folder /var/lib',
+  exits: { 0: 'measured' },
+});
 const path = mkdtempSync(join(folder, 'sealrelay-bench-'));
 let ring: Ring;
 const store = await openStore({ path, node: 'gw', vault: () => ring, clock, random });

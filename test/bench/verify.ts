@@ -1,17 +1,16 @@
-// `node test/bench/verify.ts [--entries 1000000] [--rounds 3]`: fills an audit with the entries of messages that came, were examined, decided and
-// delivered, by the ledger that writes it in the gateway, and verifies it as `sealrelay log verify --offline` does. Prints entries a second beside
-// the bound, and ends with 1 below it.
+// `node test/bench/verify.ts`: fills an audit with the entries of messages that came, were examined, decided and delivered, by the ledger that writes
+// it in the gateway, and verifies it as `sealrelay log verify --offline` does.
 
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type Database from 'better-sqlite3';
 import { DELIVERIES } from '../../src/store/sqlite/calls/queue.ts';
 import { migrate, openWriting } from '../../src/store/sqlite/database.ts';
 import { type Ledger, openLedger } from '../../src/store/sqlite/ledger.ts';
 import { verifyStored } from '../../src/store/sqlite/offline.ts';
+import { readOptions, whole } from '../support/options.ts';
 
 /** Entries a second (`issue 5`: "Load"). */
 const BOUND = 200_000;
@@ -80,19 +79,21 @@ function fill(path: string, entries: number): void {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      entries: { type: 'string', default: '1000000' },
-      rounds: { type: 'string', default: '3' },
-    },
+  const options = readOptions({
+    usage: 'node test/bench/verify.ts',
+    about:
+      'Fills an audit with the entries of messages that came and were delivered, and verifies it as `sealrelay log verify --offline` does. Prints entries a second beside the bound.',
+    options: { entries: whole(1_000_000, 'of the audit'), rounds: whole(3, 'of verification; their median counts') },
+    example: 'node test/bench/verify.ts --entries 300000',
+    exits: { 0: 'as fast as the bound', 1: 'slower' },
   });
   const folder = mkdtempSync(join(tmpdir(), 'sealrelay-verify-'));
   try {
     const database = join(folder, 'queue.db');
-    fill(database, Number(values.entries));
+    fill(database, options.entries);
     const rates: number[] = [];
     let words = '';
-    for (let round = 0; round < Number(values.rounds); round++) {
+    for (let round = 0; round < options.rounds; round++) {
       const cpu = process.cpuUsage();
       const begun = performance.now();
       const { entries, intact, lost } = await verifyStored(folder, () => {});

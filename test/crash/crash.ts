@@ -1,12 +1,9 @@
-// `npm run crash -- --kills N [--seed S] [--sessions 8] [--life 1500] [--drop 0.1 --seconds 60]`: the gateway is killed with SIGKILL at random moments under load, also while it
-// starts, and started again. At the end the queue drains, and what was acknowledged is compared with what arrived at sinks that live in this
-// process. --life is the longest time between a start and its kill, ms. With --drop the next hop takes that part of the transactions and cuts the connection without a reply; --seconds is how long the load
-// goes on after the last kill. Ends with 1 when an acknowledged recipient was lost, a message was changed, two DSNs speak of one recipient, more came
-// twice than was in doubt, or the audit does not verify after a start.
+// `npm run crash`: the gateway is killed with SIGKILL at random moments under load, and at the end what was acknowledged is compared with what
+// arrived at sinks that live in this process.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { type Running, startGateway } from '../support/gateway.ts';
+import { randomSeed, readOptions, share, whole } from '../support/options.ts';
 import { seeded } from '../support/random.ts';
 import { type Load, startLoad } from './load.ts';
 import { closeTrial, drain, note, openTrial, report, start, type Trial } from './trial.ts';
@@ -47,20 +44,27 @@ async function killUnderLoad(trial: Trial, load: Load, life: number): Promise<vo
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const options = readOptions({
+    usage: 'npm run crash --',
+    about:
+      'Kills the gateway with SIGKILL at random moments under load, also while it starts, and starts it again. At the end the queue drains, and what was acknowledged is compared with what arrived.',
     options: {
-      kills: { type: 'string', default: '20' },
-      seed: { type: 'string' },
-      life: { type: 'string', default: '1500' },
-      sessions: { type: 'string', default: '8' },
-      drop: { type: 'string', default: '0' },
-      seconds: { type: 'string', default: '0' },
+      kills: whole(20, 'how often it is killed', { least: 0 }),
+      seed: randomSeed(),
+      life: whole(1500, 'longest time between a start and its kill, ms'),
+      sessions: whole(8, 'senders at the same time'),
+      drop: share(0, 'part of the transactions that the next hop takes and then cuts without a reply'),
+      seconds: whole(0, 'how long the load goes on after the last kill', { least: 0 }),
+    },
+    example: 'npm run crash -- --kills 100 --seed 7',
+    exits: {
+      0: 'nothing was lost or changed',
+      1: 'a recipient was lost, a message was changed, more came twice than was in doubt, two DSNs speak of one recipient, the audit does not verify, or it was ended early',
     },
   });
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
-  const kills = Number(values.kills);
+  const { seed, kills } = options;
   const begun = Date.now();
-  const trial = await openTrial(seed, { drop: Number(values.drop) });
+  const trial = await openTrial(seed, { drop: options.drop });
   const show = (words: string): void => {
     if (!process.stdout.isTTY) return;
     const { acknowledged, arrived } = trial.ledger.totals();
@@ -68,7 +72,7 @@ async function main(): Promise<number> {
       `\r\x1b[K${trial.kills}/${kills} kills, ${acknowledged} acknowledged, ${arrived} arrived ${words}`,
     );
   };
-  const load = startLoad(trial.files.port, Number(values.sessions), seeded(seed + 1), trial.ledger);
+  const load = startLoad(trial.files.port, options.sessions, seeded(seed + 1), trial.ledger);
   // Who ends it before its time, `timeout` too, gets the figures so far.
   let isEnough = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -78,11 +82,11 @@ async function main(): Promise<number> {
   }
   while (trial.kills < kills && !isEnough) {
     if (trial.kills > 0 && trial.random.fraction() < IN_START) await killInStart(trial);
-    else await killUnderLoad(trial, load, Number(values.life));
+    else await killUnderLoad(trial, load, options.life);
     show('');
   }
   const gateway = await startResting(trial, load);
-  await sleep(Number(values.seconds) * 1000);
+  await sleep(options.seconds * 1000);
   await load.stop();
   const drained = await drain(trial, DRAIN_MS, show);
   const ended = await gateway.stop();

@@ -1,15 +1,13 @@
-// `node test/crash/memory.ts [--seconds 60] [--limit 900] [--kills 5] [--slow 500] [--seed S]`: the gateway and its workers in a memory cgroup (MB),
-// with a load that is at least four times what the next hop takes, and `slow` clients that send an octet a second. First it must live: what it and
-// its workers hold levels off, and some mail is put off by 421, 451 or 452. Then the limit is drawn in until the kernel ends it, again and again; at
-// the end with all memory what was acknowledged is compared with what arrived. Ends with 1 when something was lost, it grew, or was killed within
-// its limit. Needs root and the memory controller of cgroup v1 or v2.
+// `node test/crash/memory.ts`: the gateway and its workers in a memory cgroup, with a load that is at least four times what the next hop takes, and
+// clients that send an octet a second. First it must live: what it and its workers hold levels off, and some mail is put off by 421, 451 or 452. Then
+// the limit is drawn in until the kernel ends it, again and again; at the end with all memory what was acknowledged is compared with what arrived.
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import type { Running } from '../support/gateway.ts';
+import { randomSeed, readOptions, whole } from '../support/options.ts';
 import { seeded } from '../support/random.ts';
 import { type Load, RECIPIENT_DOMAIN, SENDER, startLoad } from './load.ts';
 import { closeTrial, drain, note, openTrial, report, start, type Trial } from './trial.ts';
@@ -191,27 +189,29 @@ async function run(trial: Trial, cgroup: Cgroup, wanted: Wanted, seed: number): 
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const options = readOptions({
+    usage: 'node test/crash/memory.ts',
+    about:
+      'Gives the gateway and its workers too little memory: first a limit within which it must live, with more mail than the next hop takes and with clients that send an octet a second; then less and less until the kernel ends it. At the end what was acknowledged is compared with what arrived. Needs root and the memory controller of cgroup v1 or v2.',
     options: {
-      seconds: { type: 'string', default: '60' },
-      limit: { type: 'string', default: '900' },
-      kills: { type: 'string', default: '5' },
-      slow: { type: 'string', default: '500' },
-      seed: { type: 'string' },
+      seconds: whole(60, 'how long it must live within its limit'),
+      limit: whole(900, 'the limit, MB'),
+      kills: whole(5, 'how often the kernel ends it', { least: 0 }),
+      slow: whole(500, 'clients that send an octet a second', { least: 0 }),
+      seed: randomSeed(),
     },
+    example: 'node test/crash/memory.ts --seconds 20 --kills 2',
+    exits: { 0: 'it lived, and nothing was lost', 1: 'something was lost, it grew, or it was ended within its limit' },
   });
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
   const cgroup = openCgroup();
   if (cgroup === null) {
     console.error('needs root and a memory cgroup that can be written');
     return 2;
   }
-  const trial = await openTrial(seed, { limits: LIMITS, connections: CONNECTIONS });
+  const trial = await openTrial(options.seed, { limits: LIMITS, connections: CONNECTIONS });
   let good = false;
   try {
-    const { seconds, limit, kills, slow } = values;
-    const wanted = { seconds: Number(seconds), limit: Number(limit), kills: Number(kills), slow: Number(slow) };
-    good = await run(trial, cgroup, wanted, seed);
+    good = await run(trial, cgroup, options, options.seed);
   } finally {
     await closeTrial(trial, good);
     cgroup.remove();

@@ -1,13 +1,10 @@
-// `node test/crash/power.ts [--cuts 25] [--fs xfs|ext4] [--seed S] [--control]`: the gateway's state lies on a file system of its own, which is shut
-// down under load without writing its log out: what was not on stable storage then is gone, as in a power cut. Then it is mounted again, the gateway
-// started, and at the end what was acknowledged is compared with what arrived. `--control` takes the syncs away (no-sync.ts) and must lose
-// something: else the trial proves nothing. Needs root, loop devices, xfsprogs (also for ext4: xfs_io), e2fsprogs. What the disk itself may
-// lose of what it was told to keep, it cannot show.
+// `node test/crash/power.ts`: the gateway's state lies on a file system of its own, which is shut down under load without writing its log out: what
+// was not on stable storage then is gone, as in a power cut. What the disk itself may lose of what it was told to keep, it cannot show.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { type FileSystem, type LoopDisk, openLoopDisk } from '../support/loop-disk.ts';
+import { flag, randomSeed, readOptions, someOf, whole } from '../support/options.ts';
 import { lacking, type Wanted } from '../support/programs.ts';
 import { seeded } from '../support/random.ts';
 import { startLoad } from './load.ts';
@@ -72,13 +69,18 @@ async function run({ kind, cuts, seed, control }: Options): Promise<boolean> {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const options = readOptions({
+    usage: 'node test/crash/power.ts',
+    about:
+      'Cuts the power of the gateway under load: its state lies on a file system of its own, which is shut down without writing its log out, mounted again, and the gateway started. At the end what was acknowledged is compared with what arrived. Needs root, loop devices, xfsprogs and e2fsprogs.',
     options: {
-      cuts: { type: 'string', default: '25' },
-      fs: { type: 'string' },
-      seed: { type: 'string' },
-      control: { type: 'boolean', default: false },
+      cuts: whole(25, 'how often, on each file system'),
+      fs: someOf<FileSystem>(['xfs', 'ext4'], ['xfs', 'ext4'], 'file systems'),
+      seed: randomSeed(),
+      control: flag('takes the syncs away, and must lose something: else the trial proves nothing'),
     },
+    example: 'node test/crash/power.ts --cuts 5 --fs ext4',
+    exits: { 0: 'nothing was lost or changed; with --control, something was', 1: 'it came out otherwise' },
   });
   const wanted: Wanted[] = ['xfs_io', 'mkfs.xfs', 'mkfs.ext4', 'losetup'];
   const lacks = lacking(wanted);
@@ -86,12 +88,9 @@ async function main(): Promise<number> {
     console.error(`needs root${lacks.length > 0 ? `, and: apt-get install ${lacks.join(' ')}` : ''}`);
     return 2;
   }
-  const kinds: readonly FileSystem[] = values.fs === 'xfs' || values.fs === 'ext4' ? [values.fs] : ['xfs', 'ext4'];
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+  const { cuts, seed, control } = options;
   let good = true;
-  for (const kind of kinds) {
-    good = (await run({ kind, cuts: Number(values.cuts), seed, control: values.control })) && good;
-  }
+  for (const kind of options.fs) good = (await run({ kind, cuts, seed, control })) && good;
   return good ? 0 : 1;
 }
 

@@ -1,16 +1,15 @@
-// `node test/crash/steps.ts [--every N] [--only message|code|reply]`: one message by PGP and by the portal, a code and a reply, with the gateway ended by SIGKILL between
-// every two (with N: every N) steps that it takes on disk, store and sockets. After each kill it is started again and must bring all to its end: the
-// variant arrives, there is one notice, one receipt and one reply however often each was sent, the message opens with link and code, and
-// nothing plain of it lies on the disk. Ends with 1 when something was lost or came twice.
+// `node test/crash/steps.ts`: one message by PGP and by the portal, a code and a reply, with the gateway ended by SIGKILL between every two steps
+// that it takes on disk, store and sockets. After each kill it is started again and must bring all to its end: the variant arrives, there is one
+// notice, one receipt and one reply however often each was sent, the message opens with link and code, and nothing plain of it lies on the disk.
 
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { simpleParser } from 'mailparser';
 import { ask } from '../../src/cli/client.ts';
 import { openWorld, until, type World } from '../scenario/world.ts';
 import { findCanaries } from '../support/canary.ts';
 import { pgpPair } from '../support/correspondents.ts';
 import type { Running } from '../support/gateway.ts';
+import { readOptions, someOf, whole } from '../support/options.ts';
 import { codeIn, linkIn, type Page, type Visitor, visitor } from '../support/pick-up.ts';
 import { freePort } from '../support/smtp-sink.ts';
 
@@ -217,27 +216,31 @@ export async function tryReply(trial: Trial, link: string, killAt: number): Prom
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { every: { type: 'string', default: '1' }, only: { type: 'string' } },
+  const names = ['message', 'code', 'reply'] as const;
+  const { every, only } = readOptions({
+    usage: 'node test/crash/steps.ts',
+    about:
+      'Kills the gateway with SIGKILL between every two steps that it takes on disk, store and sockets, for one message by PGP and by the portal, for a code, and for a reply. After each kill it is started again and must bring all to its end, once.',
+    options: {
+      every: whole(1, 'kills only before every so many steps'),
+      only: someOf(names, names, 'what'),
+    },
+    example: 'node test/crash/steps.ts --only reply --every 10',
+    exits: { 0: 'nothing was lost', 1: 'something was lost, came twice, or lies plain on the disk' },
   });
-  const every = Number(values.every);
   const trial = await openTrial();
   const show = (line: string) => process.stderr.isTTY && process.stderr.write(`\r${line.padEnd(60)}`);
   try {
     const message = async (_: Trial, _link: string, at: number) => (await trySend(trial, at)).died;
-    for (const [name, run] of [
-      ['message', message],
-      ['code', tryCode],
-      ['reply', tryReply],
-    ] as const) {
-      if (values.only !== undefined && values.only !== name) continue;
+    const runs = { message, code: tryCode, reply: tryReply };
+    for (const name of only) {
       let at = 0;
       for (let died = true; died; ) {
         at += every;
         show(`${name}: killed before step ${at}`);
         // A grant gives three codes an hour: each trial has a message of its own.
         const link = name === 'message' ? '' : ((await trySend(trial, 0)).link ?? '');
-        died = await run(trial, link, at);
+        died = await runs[name](trial, link, at);
       }
       console.log(`${name}: killed before each of ${at} steps (every ${every})`);
     }

@@ -1,14 +1,13 @@
-// `node test/crash/syncs.ts [--messages 400]`: runs the gateway under strace and proves from its system calls that each 250 came after the
-// message was on stable storage. Between the read of the last octet of a message and the write of its 250 there must be, for segment, key file
-// and write-ahead log, a write and then a sync that began after that write and ended before the 250: first for messages sent one by one, where no
-// other message can have caused them, then under load, where there must also be fewer syncs than messages. `--control` takes the syncs of bodies
-// away and must find that they are missing. Ends with 1 when the proof fails.
+// `node test/crash/syncs.ts`: runs the gateway under strace and proves from its system calls that each 250 came after the message was on stable
+// storage. Between the read of the last octet of a message and the write of its 250 there must be, for segment, key file and write-ahead log, a
+// write and then a sync that began after that write and ended before the 250: first for messages sent one by one, where no other message can have
+// caused them, then under load, where there must also be fewer syncs than messages.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { startGateway } from '../support/gateway.ts';
+import { flag, readOptions, whole } from '../support/options.ts';
 import { descendants } from '../support/processes.ts';
 import { lacking } from '../support/programs.ts';
 import { writeRelay } from '../support/relay.ts';
@@ -117,26 +116,33 @@ function report(name: string, { messages, syncs, missing }: Proof): void {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { messages: { type: 'string', default: '400' }, control: { type: 'boolean', default: false } },
+  const options = readOptions({
+    usage: 'node test/crash/syncs.ts',
+    about:
+      'Runs the gateway under strace and proves from its system calls that each 250 came after the message was on stable storage: first of messages sent one by one, then under load, where there must also be fewer syncs than messages.',
+    options: {
+      messages: whole(400, 'how many under load', { least: SESSIONS }),
+      control: flag('takes the syncs of bodies away, and must find that they are missing'),
+    },
+    example: 'node test/crash/syncs.ts --messages 400',
+    exits: { 0: 'it is proven; with --control, what is missing was found', 1: 'it is not' },
   });
   if (lacking(['strace']).length > 0) {
     console.error('needs: apt-get install strace');
     return 2;
   }
-  if (values.control) {
+  if (options.control) {
     const proof = prove(await trace(ONE_BY_ONE, 1, true));
     report('control', proof);
     return proof.missing.length === 2 * ONE_BY_ONE ? 0 : 1;
   }
   const alone = prove(await trace(ONE_BY_ONE, 1, false));
   report('one by one', alone);
-  const count = Number(values.messages);
-  const load = prove(await trace(count, SESSIONS, false));
+  const load = prove(await trace(options.messages, SESSIONS, false));
   report(`${SESSIONS} sessions`, load);
   const fewer = Object.values(load.syncs).every((syncs) => syncs < load.messages);
   console.log(fewer ? 'fewer syncs than messages under load' : 'NOT fewer syncs than messages under load');
-  const complete = alone.messages === ONE_BY_ONE && load.messages === count;
+  const complete = alone.messages === ONE_BY_ONE && load.messages === options.messages;
   return complete && fewer && alone.missing.length + load.missing.length === 0 ? 0 : 1;
 }
 

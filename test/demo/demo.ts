@@ -1,14 +1,14 @@
 // `npm run demo`: the real gateway on loopback with throw-away state. Dr. Lee sends one message to five people; the table
-// shows how each was protected and why, and each of them opens it. Exit code 1 when anything came out otherwise than it must;
-// `--json` prints one object; `--keep` leaves it running until Ctrl-C.
+// shows how each was protected and why, and each of them opens it.
 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { createTransport } from 'nodemailer';
 import { ask } from '../../src/cli/client.ts';
 import type { DeliveryView, MessageView } from '../../src/control/views.ts';
 import { sealrelay } from '../support/gateway.ts';
+import { flag, readOptions } from '../support/options.ts';
 import { type Opened, openCertificate, openPgp, pickUp } from './open.ts';
 import { importKeys } from './people.ts';
 import { openGateway, openServers, type World } from './world.ts';
@@ -43,11 +43,18 @@ const EXPECTED: Readonly<Record<string, Pick<Row, 'protection' | 'level' | 'resu
 };
 const WAIT_MS = 30_000;
 
-const { values: flags } = parseArgs({ options: { keep: { type: 'boolean' }, json: { type: 'boolean' } } });
+const flags = readOptions({
+  usage: 'npm run demo --',
+  about:
+    'Runs the real gateway on 127.0.0.1 with throw-away state: Dr. Lee sends one message to five people. Prints how each was protected and why, and with what each of them opened it. Needs no root, no DNS, no Internet.',
+  options: { keep: flag('leaves it running until Ctrl-C'), json: flag('prints one JSON object') },
+  example: 'npm run demo -- --keep',
+  exits: { 0: 'all came out as it must', 1: 'something came out otherwise' },
+});
 const color = (format: Parameters<typeof styleText>[0], text: string) =>
   styleText(format, text, { stream: process.stdout });
 const say = (line = ''): void => {
-  if (flags.json !== true) console.log(line);
+  if (!flags.json) console.log(line);
 };
 
 async function step<T>(words: (value: T) => string, work: () => Promise<T>): Promise<T> {
@@ -207,8 +214,8 @@ async function main(): Promise<number> {
       ` audit: ${result.audit.entries} entries, hash chain ${result.audit.intact ? '✓' : '✗'}      clear-text deliveries: ${result.clear}`,
     );
     for (const line of wrong) console.error(color('red', ` ✗ ${line}`));
-    if (flags.json === true) console.log(JSON.stringify(result));
-    if (flags.keep === true) await keep(world, result);
+    if (flags.json) console.log(JSON.stringify(result));
+    if (flags.keep) await keep(world, result);
     else
       say(
         `\n Next:  npm run demo -- --keep      leave it running and look around\n        config/README.md            a configuration for your domain`,

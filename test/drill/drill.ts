@@ -1,28 +1,28 @@
-// The drill: how long it takes to back up a gateway that holds mail and takes more, to bring the backup back on an empty
-// machine, and to start there. Prints each time, and what the backup did to the mail that came meanwhile.
-//
-//   node_modules/.bin/node test/drill/drill.ts [--messages 20000] [--octets 20000] [--rate 100]
+// `node test/drill/drill.ts`, the drill: how long it takes to back up a gateway that holds mail and takes more, to bring the backup back on an
+// empty machine, and to start there.
 
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { type GatewayFiles, type Ran, type Running, sealrelay, startGateway } from '../support/gateway.ts';
+import { readOptions, whole } from '../support/options.ts';
 import { type RelayFiles, writeRelay } from '../support/relay.ts';
 import { openSession, type Session } from '../support/session.ts';
 import { freePort } from '../support/smtp-sink.ts';
 
-const { values } = parseArgs({
+const { messages, octets, rate } = readOptions({
+  usage: 'node test/drill/drill.ts',
+  about:
+    'Backs up a gateway that holds mail and takes more, brings the backup back on an empty machine, and starts there. Prints how long each takes, and what the backup did to the mail that came meanwhile.',
   options: {
-    messages: { type: 'string', default: '20000' },
-    octets: { type: 'string', default: '20000' },
-    rate: { type: 'string', default: '100' },
+    messages: whole(20_000, 'unfinished in the gateway'),
+    octets: whole(20_000, 'of each'),
+    rate: whole(100, 'messages a second that come meanwhile', { most: 1_000 }),
   },
+  example: 'node test/drill/drill.ts --messages 2000',
+  exits: { 0: 'it is back', 1: 'it is not' },
 });
-const messages = Number(values.messages);
-const octets = Number(values.octets);
-const rate = Number(values.rate);
 const SESSIONS = 20;
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;

@@ -1,31 +1,26 @@
-// `npm run fuzz [-- --seed N --count 100000 --only NAME]`: changed valid inputs against each parser of what comes from outside.
-// Ends with 1 when one of them broke a promise; what is printed then repeats it: seed and index, or `--only NAME --input BASE64`.
+// `npm run fuzz`: changed valid inputs against each parser of what comes from outside.
 
 import { spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { randomSeed, readOptions, someOf, text, whole } from '../support/options.ts';
 import { type Outcome, runTarget, saidOf, targetNames } from './run.ts';
 
-const { values } = parseArgs({
+const { seed, count, from, only, input } = readOptions({
+  usage: 'npm run fuzz --',
+  about:
+    'Feeds changed valid inputs to each parser of what comes from outside: none may crash, hang, grow or break a promise. What is printed of one that does repeats it: a seed and an index, or the input itself.',
   options: {
-    seed: { type: 'string' },
-    count: { type: 'string', default: '100000' },
-    from: { type: 'string', default: '0' },
-    only: { type: 'string', multiple: true },
-    input: { type: 'string' },
+    seed: randomSeed(),
+    count: whole(100_000, 'inputs for each target'),
+    from: whole(0, 'index of the first input', { least: 0 }),
+    only: someOf(targetNames(), targetNames(), 'targets'),
+    input: text('BASE64', 'this input alone, for the first target of --only'),
   },
+  example: 'npm run fuzz -- --seed 7 --only mime,header',
+  exits: { 0: 'no promise was broken', 1: 'one was' },
 });
-const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
-const all = targetNames();
-const names = values.only ?? all;
-const unknown = names.filter((name) => !all.includes(name));
-if (unknown.length > 0 || !Number.isSafeInteger(seed)) {
-  console.error(`targets are ${all.join(', ')}`);
-  process.exit(2);
-}
-if (values.input !== undefined) {
-  const args = [join(import.meta.dirname, 'child.ts'), names[0] as string, '--input', values.input];
+if (input !== undefined) {
+  const args = [join(import.meta.dirname, 'child.ts'), only[0] as string, '--input', input];
   const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   console.log(status === 0 ? 'nothing is wrong with it' : `${stdout}${stderr}`.replaceAll('\\n', '\n'));
   process.exit(status ?? 1);
@@ -44,14 +39,14 @@ const line = (name: string, outcome: Outcome, seconds: number): string =>
 console.log(`seed ${seed}`);
 let failed = 0;
 let tried = 0;
-for (const name of names) {
+for (const name of only) {
   const begun = Date.now();
-  const outcome = await runTarget(name, seed, Number(values.count), Number(values.from));
+  const outcome = await runTarget(name, seed, count, from);
   console.log(line(name, outcome, (Date.now() - begun) / 1_000));
   tried += outcome.tried;
   if (outcome.failure === null) continue;
   failed += 1;
   console.log(saidOf(name, seed, outcome.failure));
 }
-console.log(`${tried.toLocaleString('en')} inputs, ${failed} of ${names.length} targets failed`);
+console.log(`${tried.toLocaleString('en')} inputs, ${failed} of ${only.length} targets failed`);
 process.exit(failed === 0 ? 0 : 1);

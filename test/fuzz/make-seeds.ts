@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import forge from 'node-forge';
 import { createMessage, encrypt, encryptKey, enums, generateKey, type PrivateKey } from 'openpgp';
 import { type MailCertificate, mailCertificate } from '../support/mail-pki.ts';
+import { readOptions } from '../support/options.ts';
 import { smimeMessage } from '../support/smime.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 12);
@@ -93,6 +94,14 @@ function smime(): object {
   };
 }
 
+readOptions({
+  usage: 'node test/fuzz/make-seeds.ts',
+  about:
+    'Makes new keys, certificates and encrypted messages for fuzzing to start from, in place of those in test/fuzz/seeds. A seed and an index then mean other inputs than before.',
+  options: {},
+  example: 'node test/fuzz/make-seeds.ts',
+  exits: { 0: 'made' },
+});
 for (const [name, seeds] of Object.entries({ pgp: await pgp(), smime: smime() })) {
   writeFileSync(join(import.meta.dirname, 'seeds', `${name}.json`), `${JSON.stringify(seeds, null, 2)}\n`);
 }

@@ -1,8 +1,7 @@
-// `npm run load [-- --only NAME] [-- --rows 100000]`: the line under load, each trial against a gateway of its own. Prints
-// figures beside their bounds; ends with 1 when any is missed.
+// `npm run load`: the line under load, each trial against a gateway of its own.
 
 import { loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { readOptions, someOf, whole } from '../support/options.ts';
 import { herd } from './herd.ts';
 import { isolation } from './isolation.ts';
 import { commands, cost, start } from './large.ts';
@@ -13,16 +12,21 @@ import { urgent } from './urgent.ts';
 
 const TRIALS: readonly Trial[] = [urgent, pacing, isolation, peers, herd, start, commands, cost];
 
-const { values } = parseArgs({
-  options: { only: { type: 'string' }, rows: { type: 'string', default: '100000' } },
+const NAMES = TRIALS.map(({ name }) => name);
+
+const { only, rows } = readOptions({
+  usage: 'npm run load --',
+  about:
+    'Puts the line under load, a trial for each promise, each against a gateway of its own that has many messages queued. Prints figures beside their bounds.',
+  options: {
+    only: someOf(NAMES, NAMES, 'trials'),
+    rows: whole(100_000, 'messages queued'),
+  },
+  example: 'npm run load -- --only herd --rows 10000',
+  exits: { 0: 'all bounds hold', 1: 'one is missed' },
 });
-const chosen = TRIALS.filter(({ name }) => values.only === undefined || name === values.only);
-if (chosen.length === 0) {
-  console.error(`no trial ${values.only}; there are: ${TRIALS.map(({ name }) => name).join(', ')}`);
-  process.exit(2);
-}
 let missed = 0;
-for (const trial of chosen) {
+for (const trial of TRIALS.filter(({ name }) => only.includes(name))) {
   console.log(`${trial.name}: ${trial.promise} (load average ${(loadavg()[0] ?? 0).toFixed(1)})`);
   for (const { line, holds } of (await figuresOf(trial)).map(judge)) {
     console.log(line);
@@ -35,7 +39,7 @@ process.exit(missed === 0 ? 0 : 1);
 
 async function figuresOf({ run }: Trial): Promise<readonly Figure[]> {
   try {
-    return await run(Number(values.rows));
+    return await run(rows);
   } catch (error) {
     console.log(`  ${error instanceof Error ? error.message : error}`);
     missed += 1;

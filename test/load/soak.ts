@@ -1,12 +1,10 @@
-// `npm run soak -- [--entries N] [--months N]`: the store with its clock sped up. Messages are accepted, leased, delivered and
-// swept by the verbs of the line, evenly over some months and ten days; retention closes each month and destroys what is older
-// than one. Printed beside its bound: what must not grow from the first month to the last, and what must stay quick.
+// `npm run soak`: the store with its clock sped up. Messages are accepted, leased, delivered and swept by the verbs of the line, evenly over some
+// months and ten days; retention closes each month and destroys what is older than one.
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { boxKey } from '../../src/crypto/box.ts';
 import { type Address, type OrganizationName, type Owner, queueId } from '../../src/domain/ids.ts';
 import type { Decision, NewMessage, Random, Settlement, Transaction } from '../../src/domain/types.ts';
@@ -15,20 +13,21 @@ import { openDayKeys } from '../../src/store/audit/day-keys.ts';
 import { openStore, type Store } from '../../src/store/sqlite/open.ts';
 import { type Checkpoints, startCheckpoints } from '../../src/watch/checkpoints.ts';
 import { makeRetention } from '../../src/watch/retention.ts';
+import { readOptions, text, whole } from '../support/options.ts';
 
-const { values } = parseArgs({
+const options = readOptions({
+  usage: 'npm run soak --',
+  about:
+    'Passes months of messages through the store and its retention, with the clock sped up. Prints, beside its bound, what must not grow from the first month to the last, and what must stay quick.',
   options: {
-    entries: { type: 'string', default: '10000000' },
-    months: { type: 'string', default: '3' },
-    folder: { type: 'string' },
+    entries: whole(10_000_000, 'of the audit; a message makes six', { least: 10_000 }),
+    months: whole(3, 'over which they are spread, and ten days more', { most: 24 }),
+    folder: text('FOLDER', 'where the store lies, and stays (default: a temporary one)'),
   },
+  example: 'npm run soak -- --entries 1000000',
+  exits: { 0: 'all bounds hold', 1: 'one is missed' },
 });
-const ENTRIES = Number(values.entries);
-const MONTHS = Number(values.months);
-if (!(ENTRIES >= 10_000) || !(MONTHS >= 1 && MONTHS <= 24)) {
-  process.stderr.write('--entries: 10000 at least; --months: 1 to 24\n');
-  process.exit(2);
-}
+const { entries: ENTRIES, months: MONTHS } = options;
 
 /** accepted, decided, attempted, delivered, finished, swept. */
 const EACH = 6;
@@ -287,7 +286,7 @@ async function report(soak: Soak): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const folder = values.folder ?? mkdtempSync(join(tmpdir(), 'sealrelay-soak-'));
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'sealrelay-soak-'));
   mkdirSync(folder, { recursive: true });
   let ring: Ring;
   let checkpoints: Checkpoints | null = null;
@@ -308,7 +307,7 @@ async function main(): Promise<void> {
   await checkpoints.stop();
   await report(soak);
   await store.close();
-  if (values.folder === undefined) rmSync(folder, { recursive: true });
+  if (options.folder === undefined) rmSync(folder, { recursive: true });
   process.exitCode = failed > 0 ? 1 : 0;
 }
 

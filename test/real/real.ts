@@ -1,9 +1,6 @@
-// Sends the real-input set through the gateway, through a Postfix, or straight to the sink, and prints what became of each message.
-//   node test/real/real.ts [--through gateway|postfix|direct] [--sink own|smtp-sink] [--starttls] [--all]
-// Ends with 1 when a message was changed, lost or doubled, or when one was refused or accepted against expectation. What Postfix changes is
-// listed and does not count: it is there to be compared with.
+// `node test/real/real.ts`: sends the real-input set through the gateway, through a Postfix, or straight to the sink.
 
-import { parseArgs } from 'node:util';
+import { flag, oneOf, readOptions } from '../support/options.ts';
 import { startPostfix } from '../support/postfix.ts';
 import { lacking } from '../support/programs.ts';
 import { isOneReceived, kindOf } from './compare.ts';
@@ -12,13 +9,18 @@ import { startForCorpus } from './gateway.ts';
 import { judge } from './judge.ts';
 import { type Outcome, ownWitness, postfixWitness, sendAll } from './send.ts';
 
-const { values } = parseArgs({
+const options = readOptions({
+  usage: 'node test/real/real.ts',
+  about:
+    'Sends messages that others wrote, from the packages of Debian, through the gateway, and prints what became of each that was not relayed unchanged. A Postfix in its place is there to be compared with: what it changes does not count.',
   options: {
-    through: { type: 'string', default: 'gateway' },
-    sink: { type: 'string', default: 'smtp-sink' },
-    starttls: { type: 'boolean', default: false },
-    all: { type: 'boolean', default: false },
+    through: oneOf(['gateway', 'postfix', 'direct'], 'gateway', 'what they pass'),
+    sink: oneOf(['own', 'smtp-sink'], 'smtp-sink', 'what sees them come; smtp-sink is of Postfix'),
+    starttls: flag('sends with STARTTLS'),
+    all: flag('prints also what was relayed unchanged'),
   },
+  example: 'node test/real/real.ts --all',
+  exits: { 0: 'all as expected', 1: 'one was changed, lost or doubled, or refused or accepted against expectation' },
 });
 const missing = lacking([...SOURCES.map(([folder]) => folder), 'postfix']);
 if (missing.length > 0) {
@@ -27,10 +29,10 @@ if (missing.length > 0) {
 }
 
 const samples = readCorpus();
-const witness = values.sink === 'own' ? await ownWitness() : await postfixWitness();
+const witness = options.sink === 'own' ? await ownWitness() : await postfixWitness();
 const relay = await startRelay(witness.port);
 try {
-  const outcomes = await sendAll(samples, relay.port, witness, { starttls: values.starttls, wait: 60_000 });
+  const outcomes = await sendAll(samples, relay.port, witness, { starttls: options.starttls, wait: 60_000 });
   report(outcomes);
 } finally {
   await relay.stop();
@@ -38,8 +40,8 @@ try {
 }
 
 async function startRelay(sinkPort: number): Promise<{ port: number; stop(): void | Promise<void> }> {
-  if (values.through === 'direct') return { port: sinkPort, stop: () => {} };
-  if (values.through === 'postfix') {
+  if (options.through === 'direct') return { port: sinkPort, stop: () => {} };
+  if (options.through === 'postfix') {
     return startPostfix(sinkPort, {
       message_drop_headers: '',
       local_header_rewrite_clients: '',
@@ -54,7 +56,7 @@ function report(outcomes: readonly Outcome[]): void {
   const count = (test: (one: (typeof judged)[number]) => boolean) => judged.filter(test).length;
   for (const { sample, reply, arrived, verdict } of judged) {
     const isPlain = arrived?.same && verdict === null;
-    if (isPlain && !values.all) continue;
+    if (isPlain && !options.all) continue;
     console.log(`${sample.id} ${sample.name}${sample.faults.length ? ` [${sample.faults.join(', ')}]` : ''}`);
     console.log(`      ${reply.text.split('\r\n').at(-1)}`);
     if (arrived && !arrived.same) {
@@ -68,7 +70,7 @@ function report(outcomes: readonly Outcome[]): void {
   const kinds = new Map<string, number>();
   for (const { arrived } of judged)
     if (arrived && !arrived.same) kinds.set(kindOf(arrived), (kinds.get(kindOf(arrived)) ?? 0) + 1);
-  console.log(`\n${samples.length} messages through ${values.through}, seen by ${values.sink}`);
+  console.log(`\n${samples.length} messages through ${options.through}, seen by ${options.sink}`);
   console.log(
     `${count(({ reply }) => reply.code === 250)} accepted, ${count(({ reply }) => reply.code !== 250)} refused`,
   );
@@ -80,8 +82,8 @@ function report(outcomes: readonly Outcome[]): void {
   );
   for (const [kind, number] of kinds) console.log(`${number} changed: ${kind}`);
   const wrong = count(
-    ({ verdict, arrived }) => verdict !== null && !(values.through === 'postfix' && arrived !== null),
+    ({ verdict, arrived }) => verdict !== null && !(options.through === 'postfix' && arrived !== null),
   );
   console.log(`${wrong} against expectation`);
-  if (values.through === 'gateway' && wrong > 0) process.exitCode = 1;
+  if (options.through === 'gateway' && wrong > 0) process.exitCode = 1;
 }
