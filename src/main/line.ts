@@ -59,7 +59,9 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   });
   const ca = await Promise.all((config.overrides?.ca ?? []).map((file) => readFile(file, 'utf8')));
   const minVersion = minVersionOf(config);
-  const { resolver, egress, resolve, client, reaches } = createWayOut({ config, minVersion, ca, clock, random });
+  const connections = () => settings().connections;
+  const wayOut = createWayOut({ config, minVersion, ca, clock, random, connections });
+  const { resolver, egress, resolve, client, reaches } = wayOut;
   closers.push(() => client.close());
   const schedule = createSchedule();
   const ids = nonces(random, ID);

@@ -24,6 +24,8 @@ export type WayOutDeps = {
   readonly ca: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
+  /** Bound of connections, idle ones among them. */
+  readonly connections: () => number;
 };
 
 export type WayOut = {
@@ -35,7 +37,7 @@ export type WayOut = {
   readonly reaches: (destination: string) => Promise<boolean>;
 };
 
-export function createWayOut({ config, minVersion, ca, clock, random }: WayOutDeps): WayOut {
+export function createWayOut({ config, minVersion, ca, clock, random, connections }: WayOutDeps): WayOut {
   const { overrides } = config;
   const resolver = createResolver({ clock, random, servers: config.resolver.servers.map(hostPort) });
   const hosts = (overrides?.hosts ?? []).map(({ name, address, port }) => ({
@@ -56,6 +58,7 @@ export function createWayOut({ config, minVersion, ca, clock, random }: WayOutDe
     clock,
     tls: clientTls({ ca, minVersion }),
     timeouts: { connect: config.delivery.connect_timeout },
+    connections,
   });
   const reaches = (destination: string) => reachesOne(resolve, destination, config.delivery.connect_timeout);
   return { resolver, egress, resolve, client, reaches };

@@ -47,6 +47,8 @@ export type ClientDeps = {
   readonly tls: ConnectionOptions;
   readonly timeouts?: Partial<Timeouts>;
   readonly limits?: Partial<PoolLimits>;
+  /** Connections at the same time: idle ones give way to those in use. How many are in use at most is for who sends. */
+  readonly connections?: () => number;
   /** Source address of all connections. */
   readonly localAddress?: string;
 };
@@ -64,12 +66,14 @@ type Inner = {
   readonly deps: ClientDeps;
   readonly timeouts: Timeouts;
   readonly pool: Pool;
+  /** Hops that are tried now: each has one connection. */
+  inUse: number;
 };
 
 export function createClient(deps: ClientDeps): SmtpClient {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...deps.timeouts };
   const pool = createPool({ clock: deps.clock, limits: { ...DEFAULT_LIMITS, ...deps.limits } });
-  const inner = { deps, timeouts, pool };
+  const inner = { deps, timeouts, pool, inUse: 0 };
   return {
     send: (what) => send(inner, what),
     close: async () => pool.close(),
@@ -84,12 +88,16 @@ async function send(inner: Inner, what: Send): Promise<readonly Outcome[]> {
   for (const hop of what.hops) {
     const open = outcomes.flatMap((outcome, i) => (outcome === null ? [i] : []));
     if (open.length === 0) break;
+    inner.inUse += 1;
     const result = await tryHop(
       inner,
       what,
       hop,
       open.map((i) => what.recipients[i] as EnvelopeRecipient),
-    );
+    ).finally(() => {
+      inner.inUse -= 1;
+      makeRoom(inner);
+    });
     if ('kind' in result) {
       failures.push(result);
     } else {
@@ -128,8 +136,13 @@ async function tryHop(
     // The peer had closed it, or was about to: that says nothing about the hop.
     if (!stale || what.signal?.aborted) return result;
   }
+  makeRoom(inner);
   const opened = await openConnection({ ...inner.deps, timeouts: inner.timeouts }, hop, what.helo, what.signal);
   return 'kind' in opened ? opened : transact(inner, what, hop, opened, recipients);
+}
+
+function makeRoom({ pool, inUse, deps }: Inner): void {
+  pool.trim(Math.max(0, (deps.connections?.() ?? Number.POSITIVE_INFINITY) - inUse));
 }
 
 async function transact(

@@ -10,17 +10,17 @@ export type PoolLimits = {
   readonly messages: number;
   readonly idle: Duration;
   readonly life: Duration;
-  /** Idle connections in all; beyond it the oldest is closed. */
-  readonly size: number;
 };
 
-export const DEFAULT_LIMITS: PoolLimits = { messages: 100, idle: 5_000, life: 600_000, size: 200 };
+export const DEFAULT_LIMITS: PoolLimits = { messages: 100, idle: 5_000, life: 600_000 };
 
 export type Pool = {
   /** An idle connection for the key that `fits`, or null. */
   readonly take: (key: string, fits: (connection: Connection) => boolean) => Connection | null;
   /** Keeps it, or takes leave of it when it is used up. */
   readonly give: (key: string, connection: Connection) => void;
+  /** No more than so many stay, the oldest go first: at once, since another takes its place. */
+  readonly trim: (most: number) => void;
   readonly idle: () => number;
   readonly close: () => void;
 };
@@ -62,14 +62,16 @@ export function createPool(deps: { readonly clock: Pick<Clock, 'now'>; readonly 
     },
     give: (key, connection) => {
       if (connection.dialog.ended !== null) return;
-      if (closed || isSpent(connection) || limits.size <= 0) return connection.dialog.quit(QUIT_MS);
+      if (closed || isSpent(connection)) return connection.dialog.quit(QUIT_MS);
       const timer = setTimeout(() => remove(entry).dialog.quit(QUIT_MS), limits.idle).unref();
       const entry: Kept = { key, connection, timer };
       kept.add(entry);
       connection.dialog.whenEnded(() => remove(entry));
+    },
+    trim: (most) => {
       for (const oldest of kept) {
-        if (kept.size <= limits.size) break;
-        remove(oldest).dialog.quit(QUIT_MS);
+        if (kept.size <= most) break;
+        remove(oldest).dialog.quit(0);
       }
     },
     idle: () => kept.size,

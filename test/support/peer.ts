@@ -30,6 +30,8 @@ export type Peer = {
   readonly commands: string[];
   readonly mails: PeerMail[];
   readonly sessions: () => number;
+  /** Connections open now. */
+  readonly open: () => number;
   /** Ends all open connections. */
   readonly hangUp: () => void;
   readonly close: () => Promise<void>;
@@ -53,6 +55,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
     ...peer,
     port: (server.address() as { port: number }).port,
     sessions: () => sessions,
+    open: () => open.size,
     hangUp,
     close: () => {
       hangUp();

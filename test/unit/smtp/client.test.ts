@@ -334,3 +334,27 @@ test('an idle connection takes its leave', async () => {
 test('no hop at all', async () => {
   expect(await client.send(message([]))).toEqual([{ kind: 'unreached', reason: 'no next hop', status: '4.4.4' }]);
 });
+
+test('idle connections count in the bound: the oldest gives way when one more is wanted', async () => {
+  let most = 3;
+  const bound = clientFor([ca.cert], { connections: () => most });
+  const held = Promise.withResolvers<boolean>();
+  const [a, b, c, d] = [await start(), await start(), await start(), await start()];
+  const open = (): number => [a, b, c, d].reduce((sum, peer) => sum + peer.open(), 0);
+  for (const peer of [a, b, c]) await bound.send(message([hopTo(peer.port)]));
+  expect([bound.idle(), open()]).toEqual([3, 3]);
+  const slow = bound.send(message([hopTo(d.port)], { beforeDot: () => held.promise }));
+  while (d.mails.length + d.commands.filter((line) => line === 'DATA').length === 0 || a.open() > 0)
+    await new Promise((wake) => setImmediate(wake));
+  expect([bound.idle(), a.open(), b.open(), c.open(), d.open()]).toEqual([2, 0, 1, 1, 1]);
+  // One that is idle is used, and no other goes for it.
+  await bound.send(message([hopTo(b.port)]));
+  expect([bound.idle(), b.sessions()]).toEqual([2, 1]);
+  // An operator lowers it.
+  most = 1;
+  held.resolve(true);
+  await slow;
+  expect(bound.idle()).toBe(1);
+  while (open() > 1) await new Promise((wake) => setImmediate(wake));
+  await bound.close();
+});
