@@ -190,7 +190,7 @@ function scanHeader(scanner: Scanner, part: Part): void {
     if (MACHINE_FIELDS.test(name)) continue;
     if (hasUnknownCharset(value)) part.unread ??= 'charset';
     const text = normalise(decodeWords(value));
-    if (name === 'subject' && part.index === 0) scanner.add('subject', 0, text);
+    if (name === 'subject' && !part.nested) scanner.add('subject', part.index, text);
     else lines.push(`${name}: ${text}`);
   }
   // A name in an address line is no patient; only numbers and words of the rest matter.

@@ -5,6 +5,7 @@
 import { Tokenizer } from 'htmlparser2';
 import type { UnreadReason } from '../domain/types.ts';
 import { CHARSET_HEAD, type CharsetDecoder, charsetDecoder } from './charset.ts';
+import { isTnef } from './tnef.ts';
 import type { Part } from './walk.ts';
 
 /** How a part is read, and what is to be said of it at once. `opaque` parts are not read; `signature` has no text. */
@@ -30,7 +31,7 @@ const ENCRYPTED = new Set(['application/pgp-encrypted', 'application/pkcs7-mime'
 export function readingOf(part: Part): Reading {
   const { type } = part;
   if (type === 'multipart/encrypted') return { as: 'plain', unread: 'encrypted' };
-  if (part.multipart || type === 'message/rfc822' || type === 'message/global') return { as: 'plain' };
+  if (part.multipart || type === 'message/rfc822' || type === 'message/global' || isTnef(part)) return { as: 'plain' };
   if (type === 'text/html' || type === 'application/xhtml+xml') return { as: 'html' };
   if (type === 'text/rtf' || type === 'text/richtext' || type === 'text/enriched')
     return { as: 'plain', unread: 'format' };

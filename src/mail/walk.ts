@@ -1,12 +1,14 @@
 // Streaming walk over a MIME message: octets in as they come, parts out as events. Memory is bounded whatever the size: one
-// header section, one line that could be a boundary, one chunk. What is wrong, too much or ambiguous becomes the part's
-// `unread` reason and the walk goes on; nothing throws for content, nothing is logged. It decodes transfer encodings; what
-// the octets mean is the handler's to know.
+// header section, one line that could be a boundary, one chunk, and 50 MB of TNEF. What is wrong, too much or ambiguous
+// becomes the part's `unread` reason and the walk goes on; nothing throws for content, nothing is logged. It decodes
+// transfer encodings and takes TNEF apart; what the octets mean is the handler's to know.
 
 import type { UnreadReason } from '../domain/types.ts';
 import { type Decoder, decoderFor } from './decode.ts';
 import { HEADER_MAX, type HeaderSection, parseHeader } from './header.ts';
 import { type Media, parseMedia } from './media.ts';
+import { isTnef } from './tnef.ts';
+import { tnefParts } from './tnef-parts.ts';
 
 export type WalkLimits = { readonly depth: number; readonly parts: number };
 export const WALK_LIMITS: WalkLimits = { depth: 50, parts: 1_000 };
@@ -14,7 +16,7 @@ export const WALK_LIMITS: WalkLimits = { depth: 50, parts: 1_000 };
 export type Part = {
   /** From 0 in order of appearance; a container counts. */
   readonly index: number;
-  /** 0 for the message itself; one more for each multipart or message around it. */
+  /** 0 for the message itself; one more for each multipart, message or TNEF around it. */
   readonly depth: number;
   /** Lower case: `text/plain`. */
   readonly type: string;
@@ -23,10 +25,11 @@ export type Part = {
   /** Decoded; '' when none is given. */
   readonly fileName: string;
   readonly header: HeaderSection;
-  /** Inside a message/rfc822 part. */
+  /** Inside a message/rfc822 part, or attached within TNEF. */
   readonly nested: boolean;
   readonly multipart: boolean;
-  /** Octets of its body as they stand in the message; of a container, what lies outside its parts. */
+  /** Octets of its body as they stand in the message; of a container, what lies outside its parts; of what stood in TNEF, as
+   *  it was taken out. */
   size: number;
   /** First reason why it was not read whole. */
   unread?: UnreadReason;
@@ -49,9 +52,9 @@ export type Walker = {
 };
 
 type Open = { readonly part: Part; readonly boundary: string; readonly sink: Sink; closed: boolean };
-type Sink = { wanted: boolean; readonly decoder: Decoder | null; readonly child: Walk | null };
+type Sink = { wanted: boolean; readonly decoder: Decoder | null; readonly child: Walk | TnefWalk | null };
 type Parent = { readonly depth: number; readonly nested: boolean; readonly digest: boolean };
-type Shared = { readonly handler: WalkHandler; readonly limits: WalkLimits; parts: number };
+type Shared = { readonly handler: WalkHandler; readonly limits: WalkLimits; parts: number; held: number };
 
 const LF = 10;
 const CR = 13;
@@ -64,7 +67,7 @@ const EMPTY = Buffer.alloc(0);
 
 /** A walker that tells `handler` of every part of one message. */
 export function createWalker(handler: WalkHandler, limits: WalkLimits = WALK_LIMITS): Walker {
-  const walk = new Walk({ handler, limits, parts: 0 }, { depth: -1, nested: false, digest: false });
+  const walk = new Walk({ handler, limits, parts: 0, held: 0 }, { depth: -1, nested: false, digest: false });
   return { push: (chunk) => walk.push(chunk), end: () => walk.end() };
 }
 
@@ -177,14 +180,18 @@ class Walk {
       return false;
     }
     const isMessage = media.value === 'message/rfc822' || media.value === 'message/global';
-    const container = (event.part.multipart || isMessage) && (handler.enters?.(event.part) ?? true);
+    const tnef = isTnef(event.part);
+    const container = (event.part.multipart || isMessage || tnef) && (handler.enters?.(event.part) ?? true);
     if (container && event.part.depth >= limits.depth) note(event.part, 'too deep');
     const decoder = decoderFor(encoding);
     if (decoder === undefined) note(event.part, 'malformed');
     const enters = container && event.part.depth < limits.depth;
     const wanted = handler.begin(event.part);
     if (enters && event.part.multipart) this.openMultipart(event.part, media, wanted, decoder ?? null);
-    else if (enters && decoder) {
+    else if (enters && tnef) {
+      const child = wanted ? new TnefWalk(this.shared, event.part) : null;
+      this.sink = { wanted, decoder: decoder ?? null, child };
+    } else if (enters && decoder) {
       this.sink = { wanted: true, decoder, child: new Walk(this.shared, inside(event.part)) };
     } else if (enters && isMessage) {
       handler.end(event.part);
@@ -309,6 +316,46 @@ class Walk {
     this.boundaries.delete(open.boundary);
     if (!open.closed) note(open.part, 'malformed');
     this.shared.handler.end(open.part);
+  }
+}
+
+/** Octets of TNEF that are held at once: of a stream names and code pages may stand behind what they are for. */
+const TNEF_MAX = 50_000_000;
+const TNEF_CHUNK = 65_536;
+
+/** What stands in a TNEF part, one walk for each of its texts and files. */
+class TnefWalk {
+  private readonly shared: Shared;
+  private readonly part: Part;
+  private chunks: Buffer[] = [];
+  private size = 0;
+
+  constructor(shared: Shared, part: Part) {
+    this.shared = shared;
+    this.part = part;
+  }
+
+  push(bytes: Buffer): void {
+    const taken = Buffer.from(bytes.subarray(0, TNEF_MAX - this.shared.held));
+    if (taken.length < bytes.length) note(this.part, 'too large');
+    this.chunks.push(taken);
+    this.size += taken.length;
+    this.shared.held += taken.length;
+  }
+
+  end(): void {
+    const { shared, part } = this;
+    const stream = Buffer.concat(this.chunks);
+    this.chunks = [];
+    for (const { header, body, isAttached } of tnefParts(stream, (reason) => note(part, reason))) {
+      const walk = new Walk(shared, { depth: part.depth, nested: part.nested || isAttached, digest: false });
+      walk.push(header);
+      for (let at = 0; at < body.length; at += TNEF_CHUNK) walk.push(body.subarray(at, at + TNEF_CHUNK));
+      walk.end();
+      // The one behind the last says so.
+      if (shared.parts > shared.limits.parts) break;
+    }
+    shared.held -= this.size;
   }
 }
 

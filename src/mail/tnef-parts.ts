@@ -1,0 +1,169 @@
+// What stands in a TNEF stream as MIME entities, so that whoever walks a message walks it too. Pure; never throws for
+// content, logs nothing.
+
+import { isAscii } from 'node:buffer';
+import type { UnreadReason } from '../domain/types.ts';
+import { charsetOf } from './codepage.ts';
+import { parseHeader } from './header.ts';
+import { decompressRtf, rtfText } from './rtf.ts';
+import { readTnef, type Tnef, type TnefFile, type TnefText } from './tnef.ts';
+
+export type TnefPart = {
+  /** Header section, blank line included. */
+  readonly header: Buffer;
+  readonly body: Buffer;
+  /** A file or a message that was attached; else of the message itself. */
+  readonly isAttached: boolean;
+};
+
+type Say = (reason: UnreadReason) => void;
+
+/** Octets that all compressed texts of one stream may become. */
+const RTF_MAX = 16_777_216;
+/** What one section of fields may hold; the walk takes 1,000 and a megabyte. */
+const SECTION = { fields: 500, octets: 524_288 };
+/** Characters of a text that is a field still. */
+const FIELD_MAX = 65_536;
+
+/** Texts first, then files in their order. */
+export function* tnefParts(bytes: Buffer, say: Say): Generator<TnefPart, void, void> {
+  const tnef = readTnef(bytes, say);
+  const text = (one: TnefText) => decoded(one, tnef, say);
+  const fields = [
+    ...new Set(tnef.subjects.map((one) => `Subject: ${oneLine(text(one))}`)),
+    ...tnef.headers.flatMap((one) => headerLines(one, text(one))),
+    ...tnef.fields.map((one) => `Property: ${oneLine(text(one))}`),
+    ...tnef.files.flatMap(({ names }) => names.slice(1)).map((one) => `Property: ${oneLine(text(one))}`),
+  ];
+  yield* sections(fields.filter((field) => !isLong(field)));
+  const notes = [...tnef.notes.map((one) => labelled(one, text(one))), ...fields.filter(isLong)];
+  if (notes.length > 0) yield textPart('text/plain', 'utf-8', Buffer.from(notes.join('\n\n')));
+  for (const body of tnef.bodies) yield textPart('text/plain', charset(body, tnef), withoutNul(body));
+  for (const html of tnef.htmls) yield textPart('text/html', charset(html, tnef), withoutNul(html));
+  yield* rtfParts(tnef.rtfs, say);
+  for (const file of tnef.files) yield filePart(file, text(file.names[0] ?? NO_NAME));
+}
+
+function* rtfParts(rtfs: readonly Buffer[], say: Say): Generator<TnefPart, void, void> {
+  let room = RTF_MAX;
+  for (const packed of rtfs) {
+    const rtf = withoutNul({ octets: decompressRtf(packed, room, say), coding: 'ansi' });
+    room -= rtf.length;
+    const { text, html } = rtfText(rtf, say);
+    yield textPart('text/plain', 'utf-8', Buffer.from(text));
+    if (html !== null) yield textPart('text/html', 'utf-8', Buffer.from(html));
+  }
+}
+
+// ── fields ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function* sections(fields: readonly string[]): Generator<TnefPart, void, void> {
+  let section: string[] = [];
+  let octets = 0;
+  for (const field of fields) {
+    const size = Buffer.byteLength(field);
+    if (section.length > 0 && (section.length === SECTION.fields || octets + size > SECTION.octets)) {
+      yield { header: headerOf(['Content-Type: text/plain', ...section]), body: EMPTY, isAttached: false };
+      section = [];
+      octets = 0;
+    }
+    section.push(field);
+    octets += size;
+  }
+  if (section.length > 0) {
+    yield { header: headerOf(['Content-Type: text/plain', ...section]), body: EMPTY, isAttached: false };
+  }
+}
+
+/** Fields as they were, but those that would say how this part is to be read. */
+function headerLines({ label }: TnefText, text: string): string[] {
+  if (label !== undefined)
+    return [`${/^[\w-]{1,100}$/.test(label) ? label : 'Property'}: ${oneLine(text)}`].filter(isFree);
+  return parseHeader(Buffer.from(text))
+    .fields.map(({ name, value }) => `${name}: ${oneLine(value)}`)
+    .filter(isFree);
+}
+
+function isFree(line: string): boolean {
+  return !/^(?:content-|mime-version:)/i.test(line);
+}
+
+function isLong(field: string): boolean {
+  return field.length > FIELD_MAX;
+}
+
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they would end the field.
+  return text.replace(/[\x00-\x1f\x7f]+/g, ' ');
+}
+
+function labelled({ label }: TnefText, text: string): string {
+  return label === undefined ? text : `${label}: ${text}`;
+}
+
+// ── texts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const EMPTY = Buffer.alloc(0);
+const NO_NAME: TnefText = { octets: EMPTY, coding: 'utf-8' };
+
+function charset({ coding, octets }: TnefText, { pages }: Tnef): string {
+  if (coding === 'utf-16le' || coding === 'utf-8') return coding;
+  return isAscii(octets) ? 'us-ascii' : charsetOf(coding === 'html' ? pages.html : pages.ansi);
+}
+
+/** Strings end in a NUL, which may be missing or stand there often. */
+function withoutNul({ octets, coding }: TnefText): Buffer {
+  const width = coding === 'utf-16le' ? 2 : 1;
+  let end = octets.length - (octets.length % width);
+  while (end > 0 && octets[end - 1] === 0 && (width === 1 || octets[end - 2] === 0)) end -= width;
+  return octets.subarray(0, end);
+}
+
+function decoded(text: TnefText, tnef: Tnef, say: Say): string {
+  const octets = withoutNul(text);
+  const label = charset(text, tnef);
+  if (label === 'us-ascii') return octets.toString('latin1');
+  try {
+    return new TextDecoder(label).decode(octets);
+  } catch {
+    say('charset');
+    return octets.toString('latin1');
+  }
+}
+
+function headerOf(lines: readonly string[]): Buffer {
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`);
+}
+
+function textPart(type: string, label: string, body: Buffer): TnefPart {
+  return { header: headerOf([`Content-Type: ${type}; charset=${label}`]), body, isAttached: false };
+}
+
+// ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** By their ending, files that are read although nothing tells what they are. */
+const TYPES: ReadonlyMap<string, string> = new Map([
+  ...['txt', 'log', 'md', 'hl7', 'edi'].map((ending) => [ending, 'text/plain'] as const),
+  ...['htm', 'html', 'xhtml'].map((ending) => [ending, 'text/html'] as const),
+  ...[['csv', 'text/csv'] as const, ['tsv', 'text/tab-separated-values'] as const],
+  ...[['json', 'application/json'] as const, ['xml', 'application/xml'] as const],
+  ...[['ics', 'text/calendar'] as const, ['vcf', 'text/vcard'] as const],
+  ...[['eml', 'message/rfc822'] as const, ['rtf', 'text/rtf'] as const],
+]);
+
+function filePart({ type, data, isMessage }: TnefFile, name: string): TnefPart {
+  const told = /^[a-z0-9!#$&^_.+-]{1,80}\/[a-z0-9!#$&^_.+-]{1,80}$/i.test(type) ? type.toLowerCase() : OCTETS;
+  const ending = /\.(\w{1,10})$/.exec(name)?.[1]?.toLowerCase() ?? '';
+  // Octets without boundaries are no multipart.
+  const known = told === OCTETS || told.startsWith('multipart/') ? (TYPES.get(ending) ?? OCTETS) : told;
+  const lines = [`Content-Type: ${isMessage ? 'application/ms-tnef' : known}`, 'Content-Disposition: attachment'];
+  if (name !== '') lines[1] += `; filename*=utf-8''${percent(name)}`;
+  return { header: headerOf(lines), body: data, isAttached: true };
+}
+
+const OCTETS = 'application/octet-stream';
+
+/** RFC 5987 §3.2.1; a parenthesis would begin a comment. */
+function percent(text: string): string {
+  return encodeURIComponent(text.toWellFormed()).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+}
