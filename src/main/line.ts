@@ -61,7 +61,7 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   const minVersion = minVersionOf(config);
   const connections = () => settings().connections;
   const wayOut = createWayOut({ config, minVersion, ca, clock, random, connections });
-  const { resolver, egress, resolve, client, reaches } = wayOut;
+  const { resolver, egress, resolve, client, reaches, online } = wayOut;
   closers.push(() => client.close());
   const schedule = createSchedule();
   const ids = nonces(random, ID);
@@ -70,7 +70,8 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   const meter = meterOf(base);
   const running = () => performance.now();
   const outages = await openOutages({
-    ...{ queue: store.queue, settings, clock, running, random: often, log, meter, wake: schedule.wake, reaches },
+    ...{ queue: store.queue, settings, clock, running, random: often, log, meter, wake: schedule.wake },
+    ...{ reaches, online },
   });
   closers.push(() => outages.stop());
   const line: Line = {

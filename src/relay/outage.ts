@@ -4,9 +4,11 @@
 // that jumps ahead, as after a machine was suspended, is the same: that time nobody had. outages.ts keeps and watches.
 //
 // Three destinations that fail while nothing else is tried may simply be dead. So before it is called ours, and every few minutes
-// while it lasts, what ought to answer is asked: destinations that answered last, and the organizations' own domains, unless
+// while it lasts, what ought to answer is asked: destinations that answered last or most often, and the organizations' own domains, unless
 // their way back is configured (that may be next door). A greeting of one of them, or any answer of a next hop, proves resolver
 // and uplink: then all that fail are blamed themselves, and an outage ends. With nothing to ask that ever answered, three are believed.
+// They are strangers, and so may be all that ever answered: while the resolver sees the world clocks stand still by their word alone for
+// eight hours in a week. (Not for none: where the own firewall bars mail, names are still resolved.)
 //
 // It cannot see an outage on the way to one destination alone, nor one of a gateway that tries fewer than three destinations
 // and has no smart host: there nobody can tell whose fault it is, and senders are told as ever.
@@ -24,7 +26,10 @@ export const LASTS = 5 * MINUTE;
 const FRESH = 90 * MINUTE;
 /** In one outage clocks stand still no longer: by then people must be told. */
 const MOST = 24 * HOUR;
-/** Destinations that answered last, and domains of ours, that are asked. */
+/** In a week, while the resolver sees the world. */
+export const BY_STRANGERS = 8 * HOUR;
+export const WEEK = 7 * 24 * HOUR;
+/** Destinations that answered last, those that answered most often, and domains of ours, that are asked. */
 export const ASKED = 3;
 /** Attempts at once in an outage. */
 export const PROBES = 2;

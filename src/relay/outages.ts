@@ -8,6 +8,7 @@ import { codeOf, type Line, type Settings, verbId } from './line.ts';
 import {
   ASKED,
   afterJump,
+  BY_STRANGERS,
   createTally,
   DESTINATIONS,
   endOf,
@@ -16,6 +17,7 @@ import {
   PROBES,
   slowStart,
   stoodStill,
+  WEEK,
   waitThrough,
 } from './outage.ts';
 
@@ -26,6 +28,8 @@ const JUMP = 60 * MINUTE;
 const KEPT = 50;
 /** The clock is in doubt for so long after it jumped. */
 const DOUBT = 24 * 60 * MINUTE;
+/** Destinations that answered. */
+const REMEMBERED = 1_000;
 /** After an attempt that failed none is begun for so long. */
 const PAUSE = 10_000;
 
@@ -35,6 +39,8 @@ export type OutageDeps = Pick<Line, 'settings' | 'random' | 'clock' | 'log' | 'm
   readonly running: () => number;
   /** Whether a next hop of the destination says anything. */
   readonly reaches: (destination: string) => Promise<boolean>;
+  /** Whether the resolver sees the world. */
+  readonly online: () => Promise<boolean>;
 };
 
 /** Goes on with an outage that lasted when the last process ended. `stop`: what was asked of others is not waited for, and their
@@ -49,8 +55,10 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
   let endedAt = Number.NEGATIVE_INFINITY;
   let jumpedAt = Number.NEGATIVE_INFINITY;
   let askedAt = Number.NEGATIVE_INFINITY;
-  /** Destinations that answered, the last one last. */
-  const answerers = new Set<string>();
+  /** How often destinations answered; the one that did last stands last. */
+  const answerers = new Map<string, number>();
+  /** Outages of this process, by the clock that only runs. */
+  let spells: { readonly from: number; readonly until: number | null }[] = [];
   let seen = { now: clock.now(), running: running() };
   let stopped = false;
 
@@ -91,6 +99,7 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
   function begin(age: Duration, now: Time): void {
     const last = outages.at(-1)?.until ?? 0;
     keep([...outages, { from: Math.max(now - age, last), until: null }], 'outage.began');
+    spells.push({ from: running() - age, until: null });
     meter.alarm('own outage');
     log.error(
       { minutes: Math.round(age / MINUTE) },
@@ -98,17 +107,27 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
     );
   }
 
-  function end(now: Time): void {
+  function end(now: Time, why = 'destinations can be reached again'): void {
     const last = outages.at(-1) as Outage;
     endedAt = running();
     keep([...outages.slice(0, -1), { from: last.from, until: endOf(last, now) }], 'outage.ended');
-    log.warn({ minutes: Math.round((now - last.from) / MINUTE) }, 'destinations can be reached again');
+    spells = spells.map(({ from, until }) => ({ from, until: until ?? endedAt }));
+    log.warn({ minutes: Math.round((now - last.from) / MINUTE) }, why);
+  }
+
+  /** Whether clocks stood still for as long in the last week as they may by the word of strangers. */
+  function isSpent(): boolean {
+    const at = running();
+    spells = spells.filter(({ until }) => (until ?? at) > at - WEEK);
+    const sum = spells.reduce((all, { from, until }) => all + (until ?? at) - Math.max(from, at - WEEK), 0);
+    return sum >= BY_STRANGERS;
   }
 
   function gotAnswer(destination: string, now: Time): void {
+    const before = answerers.get(destination) ?? 0;
     answerers.delete(destination);
-    answerers.add(destination);
-    if (answerers.size > ASKED) answerers.delete(answerers.values().next().value as string);
+    answerers.set(destination, before + 1);
+    if (answerers.size > REMEMBERED) answerers.delete(answerers.keys().next().value as string);
     tally.answered(destination);
     if (away()) end(now);
   }
@@ -118,13 +137,21 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
     if (running() - askedAt < LASTS) return;
     askedAt = running();
     const ours = settings().organizations.flatMap(({ returnHost, domains }) => (returnHost === null ? domains : []));
-    const names = [...new Set([...answerers, ...ours.slice(0, ASKED)])];
+    const last = [...answerers].reverse();
+    const often = last.toSorted(([, a], [, b]) => b - a);
+    const known = [...last.slice(0, ASKED), ...often.slice(0, ASKED)].map(([name]) => name);
+    const names = [...new Set([...known, ...ours.slice(0, ASKED)])];
+    const online = deps.online().catch(() => false);
     const answered = await Promise.all(names.map((name) => deps.reaches(name).catch(() => false)));
+    const byStrangers = await online;
     if (stopped) return;
     const one = names.find((_, i) => answered[i]);
     const now = look();
     if (one !== undefined) return gotAnswer(one, now);
-    const age = away() ? null : tally.age(running(), DESTINATIONS);
+    const spent = byStrangers && isSpent();
+    if (away() && spent)
+      end(now, 'names are resolved but no destination is reached, for hours: clocks of messages run again');
+    const age = away() || spent ? null : tally.age(running(), DESTINATIONS);
     if (age !== null) begin(age, now);
   }
 

@@ -7,6 +7,7 @@ import { createEgress, type Egress } from '../net/egress.ts';
 import { createResolver, type Resolver } from '../net/resolver.ts';
 import { clientTls } from '../net/tls.ts';
 import { createResolve } from '../route/resolve.ts';
+import { seesWorld } from '../route/witness.ts';
 import { createClient, type SmtpClient } from '../smtp/client.ts';
 import { connectDialog, DialogError } from '../smtp/dialog.ts';
 import type { Line } from './line.ts';
@@ -35,6 +36,8 @@ export type WayOut = {
   readonly client: SmtpClient;
   /** Whether a next hop of the destination greets or says anything; nothing is sent to it. */
   readonly reaches: (destination: string) => Promise<boolean>;
+  /** Whether the resolver sees the world. */
+  readonly online: () => Promise<boolean>;
 };
 
 export function createWayOut({ config, minVersion, ca, clock, random, connections }: WayOutDeps): WayOut {
@@ -61,7 +64,7 @@ export function createWayOut({ config, minVersion, ca, clock, random, connection
     connections,
   });
   const reaches = (destination: string) => reachesOne(resolve, destination, config.delivery.connect_timeout);
-  return { resolver, egress, resolve, client, reaches };
+  return { resolver, egress, resolve, client, reaches, online: () => seesWorld(resolver) };
 }
 
 async function reachesOne(resolve: Line['resolve'], destination: string, ms: Duration): Promise<boolean> {

@@ -19,7 +19,16 @@ export type Witness = {
   sees(destination: string): Promise<boolean>;
 };
 
-export function createWitness({ mx }: Pick<Resolver, 'mx'>): Witness {
+/** Whether the resolver sees the world now: a top that surely is, is there, and a name that cannot be is not. Never throws. */
+export async function seesWorld(resolver: Pick<Resolver, 'mx'>, top = ALWAYS): Promise<boolean> {
+  return (await isThere(resolver, top)) && !(await isThere(resolver, NEVER));
+}
+
+async function isThere({ mx }: Pick<Resolver, 'mx'>, name: string): Promise<boolean> {
+  return ['found', 'none'].includes((await mx(name, 'anew')).kind);
+}
+
+export function createWitness(resolver: Pick<Resolver, 'mx'>): Witness {
   /** The one seen last stands last. */
   const seen = new Set<string>();
   return {
@@ -30,11 +39,10 @@ export function createWitness({ mx }: Pick<Resolver, 'mx'>): Witness {
     },
     async sees(destination) {
       const others = [...seen].filter((one) => one !== destination);
-      for (const one of others.reverse()) if ((await mx(one, 'anew')).kind === 'found') return true;
+      for (const one of others.reverse()) if ((await resolver.mx(one, 'anew')).kind === 'found') return true;
       if (others.length > 0) return false;
-      const isThere = async (name: string) => ['found', 'none'].includes((await mx(name, 'anew')).kind);
       const top = destination.slice(destination.lastIndexOf('.') + 1);
-      return ((await isThere(top)) || (await isThere(ALWAYS))) && !(await isThere(NEVER));
+      return (await seesWorld(resolver, top)) || seesWorld(resolver);
     },
   };
 }

@@ -106,6 +106,7 @@ describe('an outage', () => {
     const asked: string[] = [];
     /** Destinations that would answer if they were asked. */
     const there = new Set<string>();
+    const resolver = { online: false };
     const settings = { smartHost, organizations: [{ returnHost, domains: ['clinic.test'] }], warnAfter: 4 * HOUR };
     const open = () =>
       openOutages({
@@ -127,6 +128,7 @@ describe('an outage', () => {
           asked.push(destination);
           return there.has(destination);
         },
+        online: async () => resolver.online,
         random: { bytes: () => Buffer.alloc(16), fraction: () => 0 },
         wake: () => {},
         log: { info: () => {}, warn: () => {}, error: () => {} },
@@ -136,7 +138,18 @@ describe('an outage', () => {
       time.now += ms;
       time.running += ms + 0.01;
     };
-    return { outages: await open(), again: open, pass, time, alarms, events, asked, there, stored: () => stored };
+    return {
+      outages: await open(),
+      again: open,
+      pass,
+      time,
+      alarms,
+      events,
+      asked,
+      there,
+      resolver,
+      stored: () => stored,
+    };
   }
 
   test('of six hours: clocks stop where it began, few are tried, nobody is told, and it ends with one answer', async () => {
@@ -190,12 +203,64 @@ describe('an outage', () => {
     expect(outages.away()).toBe(false);
     expect([outages.stood(NOON), alarms]).toEqual([0, []]);
     // Once: those that failed while it answered say nothing of us any more.
-    expect(asked).toEqual(['good.test', 'fair.test', 'fine.test']);
+    expect(asked).toEqual(['fine.test', 'fair.test', 'good.test']);
     there.clear();
     for (const name of ['good.test', 'fair.test', 'fine.test']) outages.tried(name, false);
     pass(6 * MINUTE);
     outages.tried('good.test', false);
     await settled();
+    expect(outages.away()).toBe(true);
+  });
+
+  test('is none when three answered last and hang now: what answered most often is asked too', async () => {
+    const { outages, pass, asked, there } = await watch();
+    there.add('large.test');
+    for (let i = 0; i < 5; i++) outages.tried('large.test', true);
+    const hostile = ['a.test', 'b.test', 'c.test'];
+    for (const name of hostile) outages.tried(name, true);
+    for (const minute of [0, 6]) {
+      pass(minute * MINUTE);
+      for (const name of hostile) outages.tried(name, false);
+      await settled();
+    }
+    expect(asked).toContain('large.test');
+    expect(outages.away()).toBe(false);
+  });
+
+  test('is believed of strangers alone for eight hours in a week, while the resolver sees the world', async () => {
+    const { outages, pass, resolver, alarms, events } = await watch();
+    resolver.online = true;
+    const hostile = ['a.test', 'b.test', 'c.test'];
+    const hours = async (count: number): Promise<void> => {
+      for (let i = 0; i < count * 10; i++) {
+        pass(6 * MINUTE);
+        for (const name of hostile) outages.tried(name, false);
+        await settled();
+      }
+    };
+    for (const name of hostile) outages.tried(name, true);
+    await hours(7);
+    expect(outages.away()).toBe(true);
+    // Now and then one answers: it ends, and begins anew.
+    for (const name of hostile) outages.tried(name, true);
+    await hours(72);
+    expect(outages.away()).toBe(false);
+    expect(outages.stood(0)).toBeLessThanOrEqual(8.2 * HOUR);
+    for (const name of hostile) outages.tried(name, true);
+    await hours(72);
+    expect(outages.stood(0)).toBeLessThanOrEqual(8.2 * HOUR);
+    expect([alarms.length, events.filter((one) => one === 'outage.ended').length]).toEqual([2, 2]);
+    // The resolver is away too: whatever was before.
+    resolver.online = false;
+    await hours(1);
+    expect(outages.away()).toBe(true);
+    await hours(23);
+    expect(outages.stood(0)).toBeGreaterThan(30 * HOUR);
+    for (const name of hostile) outages.tried(name, true);
+    // A week later strangers are believed again.
+    pass(168 * HOUR);
+    resolver.online = true;
+    await hours(1);
     expect(outages.away()).toBe(true);
   });
 
