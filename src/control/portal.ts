@@ -6,7 +6,7 @@ import { type Duration, GATEWAY, isQueueId, messageOf, type Time } from '../doma
 import { PARCEL_STATES, type Parcel } from '../domain/portal.ts';
 import { DAYS_MAX } from '../portal/desk.ts';
 import { stateAt } from '../portal/door.ts';
-import { QueueError } from '../store/queue/port.ts';
+import { QueueError, verbId } from '../store/queue/port.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import type { ControlDeps } from './deps.ts';
 import { clearConditions, isDeliveryId, searched } from './selection.ts';
@@ -141,7 +141,7 @@ async function apply(
     if (parcel === null || why !== null) refusals.push({ id, why: why ?? '' });
     else {
       try {
-        if (!args.dryRun) await verb(Buffer.from(deps.random.bytes(16)).toString('hex'), parcel);
+        if (!args.dryRun) await verb(verbId(deps), parcel);
         parcels.add(parcel.id);
       } catch (error) {
         if (!(error instanceof QueueError)) throw error;

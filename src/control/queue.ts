@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type DeliveryId, GATEWAY, isQueueId, messageOf, type QueueId } from '../domain/ids.ts';
 import type { DeliveryState } from '../domain/types.ts';
-import type { Changed, Operation, QueueError, Selection } from '../store/queue/port.ts';
+import { type Changed, type Operation, type QueueError, type Selection, verbId } from '../store/queue/port.ts';
 import { type Guard, UNGUARDED } from './approvals/guarded.ts';
 import { type Command, type Context, ControlError, command } from './command.ts';
 import type { ControlDeps, Found } from './deps.ts';
@@ -52,7 +52,7 @@ export async function apply(
   const changed: string[] = [];
   const refusals: { delivery: string; why: string }[] = [];
   for (const what of selections(args, states, deps.clock.now())) {
-    const id = Buffer.from(deps.random.bytes(16)).toString('hex');
+    const id = verbId(deps);
     const op = { verb: id, actor: caller.actor, reason: args.reason, dryRun: args.dryRun };
     const done = await verb(op, what);
     changed.push(...done.changed);
@@ -171,7 +171,7 @@ async function guardDrop(deps: ControlDeps, args: z.output<z.ZodObject<typeof be
   if (args.ids.length > 0 || !deps.fourEyes().includes('drop')) return { kinds: ['drop'], of: '' };
   const meant: string[] = [];
   for (const what of selections(args, ['ready', 'held'], deps.clock.now())) {
-    const verb = Buffer.from(deps.random.bytes(16)).toString('hex');
+    const verb = verbId(deps);
     meant.push(...(await deps.queue.drop({ verb, actor: 'gateway', reason: '', dryRun: true }, what)).changed);
   }
   return { kinds: ['drop'], of: createHash('sha256').update(meant.sort().join()).digest('hex') };

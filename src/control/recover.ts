@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import type { DeliveryId } from '../domain/ids.ts';
+import { verbId } from '../store/queue/port.ts';
 import { UNGUARDED } from './approvals/guarded.ts';
 import { type Command, type Context, command } from './command.ts';
 import { apply, change } from './queue.ts';
@@ -72,7 +73,7 @@ export const recoverCommands: readonly Command[] = [
     async ({ deps, caller }, args): Promise<{ dryRun: boolean; objects: number }> => {
       const { unclaimed } = await deps.recovery.counts();
       if (args.dryRun || unclaimed === 0) return { dryRun: args.dryRun, objects: unclaimed };
-      const verb = Buffer.from(deps.random.bytes(16)).toString('hex');
+      const verb = verbId(deps);
       return { dryRun: false, objects: await deps.recovery.discard(verb, caller.actor, args.reason) };
     },
     // It destroys mail of which nobody is told.

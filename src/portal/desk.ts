@@ -4,7 +4,7 @@
 import type { Duration } from '../domain/ids.ts';
 import type { Parcel } from '../domain/portal.ts';
 import type { Actor } from '../domain/types.ts';
-import { verbId } from '../relay/line.ts';
+import { verbId } from '../store/queue/port.ts';
 import type { PortalDeps } from './deps.ts';
 import type { Desk, Door } from './portal.ts';
 

@@ -11,10 +11,11 @@ import type { BodyRef, Delivery, Level, NewMessage, Random, Transaction } from '
 import { fieldValue, HEADER_MAX, headerEnd, parseHeader } from '../mail/header.ts';
 import { composeNotice, composeReceipt } from '../mail/notice.ts';
 import { shownSender } from '../mail/sender.ts';
-import { type Line, type OrganizationSettings, organizationOf, verbId } from '../relay/line.ts';
+import { type Line, type OrganizationSettings, organizationOf } from '../relay/line.ts';
 import { outgoing } from '../relay/outgoing.ts';
 import { isStaff, newMessageId, toRecipient, toStaff, writeOwn } from '../relay/own-mail.ts';
 import type { NewParcel, Parcels } from '../store/parcels/port.ts';
+import { verbId } from '../store/queue/port.ts';
 import { ON_ITS_WAY } from '../store/queue/rows.ts';
 import { makeGrant, newId, newKey, newToken, sealDataKey } from './tokens.ts';
 

@@ -18,10 +18,10 @@ import { DataGone, DataRefused } from '../smtp/data.ts';
 import type { Client } from '../smtp/listener.ts';
 import { encodeEnvelope } from '../store/bodies/envelope.ts';
 import { BodyError, type BodyWriter } from '../store/bodies/port.ts';
-import { type Accepted, QueueError } from '../store/queue/port.ts';
+import { type Accepted, QueueError, verbId } from '../store/queue/port.ts';
 import type { Proven, Unproven } from '../trust/prove.ts';
 import { examineInBackground, roomToExamine } from './examine.ts';
-import { codeOf, destinationOf, LEASE, type Line, type Load, organizationOf, verbId } from './line.ts';
+import { codeOf, destinationOf, LEASE, type Line, type Load, organizationOf } from './line.ts';
 
 const REPLY = {
   failed: { code: 451, enhanced: '4.3.0', text: 'Local error, try again later' },

@@ -14,9 +14,10 @@ import type {
   Settlement,
   Transaction,
 } from '../domain/types.ts';
+import { verbId } from '../store/queue/port.ts';
 import { choose, type Group } from './choose.ts';
 import type { Reached, Turn } from './destinations.ts';
-import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line, verbId } from './line.ts';
+import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line } from './line.ts';
 import { isBodyLost, keyName, mailOf } from './outgoing.ts';
 import { untilSpace } from './patience.ts';
 import { protectionsOf, settle } from './settle.ts';

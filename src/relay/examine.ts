@@ -15,10 +15,10 @@ import type {
 } from '../domain/types.ts';
 import { ENGINE_VERSION } from '../policy/version.ts';
 import { BodyError } from '../store/bodies/port.ts';
-import type { Decided } from '../store/queue/port.ts';
+import { type Decided, verbId } from '../store/queue/port.ts';
 import { WorkError } from '../work/pool.ts';
 import { deliverInBackground, fullDestinations, roomFor } from './deliver.ts';
-import { codeOf, LEASE, type Line, verbId } from './line.ts';
+import { codeOf, LEASE, type Line } from './line.ts';
 import { untilSpace } from './patience.ts';
 
 /** After so many examiners were lost on it, a message is held by the line. */

@@ -1,7 +1,8 @@
 // Clears what is over: bodies of finished messages, and bytes that no row knows. Runs in the background, in batches.
 
 import type { Duration } from '../domain/ids.ts';
-import { codeOf, type Line, verbId } from './line.ts';
+import { verbId } from '../store/queue/port.ts';
+import { codeOf, type Line } from './line.ts';
 import { isFull } from './patience.ts';
 
 const EVERY: Duration = 5_000;

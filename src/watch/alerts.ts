@@ -6,8 +6,9 @@
 import type { Address, Duration, OrganizationName, QueueId } from '../domain/ids.ts';
 import { isEnded } from '../domain/states.ts';
 import { composeAlert } from '../mail/alert.ts';
-import { codeOf, type Line, type OrganizationSettings, verbId } from '../relay/line.ts';
+import { codeOf, type Line, type OrganizationSettings } from '../relay/line.ts';
 import { isStaff, newMessageId, toStaff, writeOwn } from '../relay/own-mail.ts';
+import { verbId } from '../store/queue/port.ts';
 import type { AlertMail, ToldAlert, WatchStore } from '../store/watch/port.ts';
 import { ALARMS } from './alarms.ts';
 import { type Cause, keyOf, type Plan, plan } from './plan.ts';

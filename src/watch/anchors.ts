@@ -7,8 +7,9 @@ import type { Address, Duration, Time } from '../domain/ids.ts';
 import { composeAnchor } from '../mail/anchor.ts';
 import { type PostDeps, postJson } from '../net/post.ts';
 import { checkpointText, type SignedCheckpoint } from '../record/checkpoint.ts';
-import { codeOf, type Line, verbId } from '../relay/line.ts';
+import { codeOf, type Line } from '../relay/line.ts';
 import { isStaff, newMessageId, toStaff, writeOwn } from '../relay/own-mail.ts';
+import { verbId } from '../store/queue/port.ts';
 import type { Checkpoints } from './checkpoints.ts';
 
 type Targets = Config['anchors'];

@@ -4,7 +4,8 @@
 
 import type { Duration } from '../domain/ids.ts';
 import { notify } from '../relay/bounce.ts';
-import { codeOf, type Line, verbId } from '../relay/line.ts';
+import { codeOf, type Line } from '../relay/line.ts';
+import { verbId } from '../store/queue/port.ts';
 import type { WatchStore } from '../store/watch/port.ts';
 import { ageOf } from './words.ts';
 

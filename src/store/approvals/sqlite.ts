@@ -4,7 +4,7 @@
 import { type BoxPlace, VaultError } from '../../crypto/vault.ts';
 import { GATEWAY } from '../../domain/ids.ts';
 import type { Actor } from '../../domain/types.ts';
-import { QueueError } from '../queue/port.ts';
+import { QueueError, verbId } from '../queue/port.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { ApprovalRow } from '../sqlite/calls/approvals.ts';
@@ -24,7 +24,6 @@ type Step = {
 const boxPlace = (id: string): BoxPlace => ({ organization: GATEWAY, table: 'approval', row: id, column: 'box' });
 
 export function openApprovals(access: Access): Approvals {
-  const random = (octets: number) => Buffer.from(access.random.bytes(octets)).toString('hex');
   const open = ({ id, box }: ApprovalRow): Approval => ({
     id,
     failed: false,
@@ -54,7 +53,7 @@ export function openApprovals(access: Access): Approvals {
     const { id: _, ...same } = before;
     const after: Boxed = failed ? { ...same, failed } : { ...same, state: to, decidedBy: actor, decidedAt: at };
     const event = failed ? 'approval.failed' : `approval.${to}`;
-    await access.write('approve', random(16), [
+    await access.write('approve', verbId(access), [
       id,
       toOctets(row.box),
       boxJson(vault, boxPlace(id), after, at),
@@ -73,10 +72,10 @@ export function openApprovals(access: Access): Approvals {
       const vault = await readyVault(access, GATEWAY, at);
       const undecided = { decidedBy: null, decidedAt: null, failed: false };
       const boxed: Boxed = { ...asked, state, askedBy: actor, askedAt: at, until, ...undecided };
-      const approval: Approval = { id: random(4), ...boxed };
+      const approval: Approval = { id: Buffer.from(access.random.bytes(4)).toString('hex'), ...boxed };
       const box = boxJson(vault, boxPlace(approval.id), boxed, at);
       const event = state === 'waiting' ? 'approval.asked' : 'approval.bypassed';
-      await access.write('ask', random(16), [approval.id, state, actor, until, box, event, detailOf(approval)]);
+      await access.write('ask', verbId(access), [approval.id, state, actor, until, box, event, detailOf(approval)]);
       return approval;
     },
     async open() {

@@ -1,7 +1,7 @@
 // Erases what is boxed of one address: first an entry names what goes, then it goes, from the queue's database and from every
 // segment, and the logs of both are emptied. Broken off, it is made again whole by the same call: tags go with their rows.
 
-import { QueueError } from '../queue/port.ts';
+import { QueueError, verbId } from '../queue/port.ts';
 import { boxJson, place } from '../queue/rows.ts';
 import { type Access, readyVault, tagsOf } from '../sqlite/access.ts';
 import type { ArchivistJob, SegmentRow } from '../sqlite/calls/archive.ts';
@@ -100,7 +100,7 @@ async function eraseSome({ access, run }: EraseDeps, what: Some, at: AtStep): Pr
   const now = access.clock.now();
   const vault = await readyVault(access, organization, now);
   const box = boxJson(vault, place.entry(organization, '-', 'log.erased'), { reason }, now);
-  await access.write('erase', Buffer.from(access.random.bytes(16)).toString('hex'), [
+  await access.write('erase', verbId(access), [
     ...([organization, actor, detailsOf(entries, some.length), box] as const),
     entries.map(({ n }) => n),
     some.map(({ n, id }) => [n, id] as const),

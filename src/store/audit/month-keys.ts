@@ -7,7 +7,7 @@ import type { FieldsKey } from '../../crypto/vault.ts';
 import type { Time } from '../../domain/ids.ts';
 import type { KeyRow } from '../../keys/port.ts';
 import { rowOf } from '../keyring/sqlite.ts';
-import { QueueError } from '../queue/port.ts';
+import { QueueError, verbId } from '../queue/port.ts';
 import type { Access } from '../sqlite/access.ts';
 import type { SegmentRow } from '../sqlite/calls/archive.ts';
 import type { BoxMarks, StoredKey } from '../sqlite/calls/keys.ts';
@@ -47,8 +47,6 @@ const AT_ONCE = 20;
 const WAIT = 100;
 
 export function openMonthKeys(access: Access): MonthKeys {
-  const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
-
   async function keysIn(name: string | null, stop?: AbortSignal, since?: BoxMarks): Promise<Set<string>> {
     const keys = new Set<string>();
     for (let slice: Slice | null = [0, 0]; slice !== null; ) {
@@ -98,7 +96,7 @@ export function openMonthKeys(access: Access): MonthKeys {
       access.alarm(`audit/${name}.db cannot be read: until it can, no month's key is destroyed; sealrelay log verify`);
       return null;
     }
-    await access.write('segmentKeys', verb(), [name, keys]);
+    await access.write('segmentKeys', verbId(access), [name, keys]);
     return keys;
   }
 
@@ -124,14 +122,14 @@ export function openMonthKeys(access: Access): MonthKeys {
       let gone: readonly FieldsKey[] = [];
       try {
         // Behind whatever was called before.
-        await access.write('append', verb(), []);
+        await access.write('append', verbId(access), []);
         await at('resting');
         const { keys: inRows, marks } = await keysInRows(stop);
         free = without(free, inRows);
         const ids = new Set<string>();
         for (let i = 0; i < free.length; i += AT_ONCE) {
           const call = [marks, free.slice(i, i + AT_ONCE).map(callOf)] as const;
-          for (const id of await access.write('destroyKeys', verb(), call)) ids.add(id);
+          for (const id of await access.write('destroyKeys', verbId(access), call)) ids.add(id);
           // At once: should the next one fail, nothing may be boxed under these all the same.
           gone = keys.filter(({ organization, id }) => ids.has(`${organization} ${id}`));
         }

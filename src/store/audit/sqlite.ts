@@ -5,6 +5,7 @@ import { type BoxPlace, type Vault, VaultError } from '../../crypto/vault.ts';
 import type { AuditEvent } from '../../domain/events.ts';
 import type { DeliveryId, QueueId } from '../../domain/ids.ts';
 import { headText, type SignedCheckpoint } from '../../record/checkpoint.ts';
+import { verbId } from '../queue/port.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { AuditRow, EntryCall } from '../sqlite/calls/audit.ts';
@@ -75,7 +76,7 @@ export function openAudit(access: Access): Audit {
     async append(entries) {
       const calls: EntryCall[] = [];
       for (const entry of entries) calls.push(await entryCall(access, entry));
-      await access.write('append', Buffer.from(access.random.bytes(16)).toString('hex'), calls);
+      await access.write('append', verbId(access), calls);
     },
     search: (query) => search(access, query),
     async trace(message) {
@@ -90,7 +91,7 @@ export function openAudit(access: Access): Audit {
     ...proofOf(access),
     proofState: (node) => access.read<ProofState>('proofState', [node]),
     async addCheckpoint(one) {
-      const verb = Buffer.from(access.random.bytes(16)).toString('hex');
+      const verb = verbId(access);
       const others = JSON.stringify(one.others.map(headText));
       await access.write('checkpoint', verb, [
         ...([one.no, one.node, one.epoch, one.seq, toOctets(one.hash), one.at, others, toOctets(one.key)] as const),

@@ -8,7 +8,7 @@ import type { OrganizationName, Time } from '../../domain/ids.ts';
 import type { KeyKind } from '../../domain/keys.ts';
 import type { AddressKey, AddressKeyId, KeyBook, KeyChange, NewAddressKey } from '../../keys/book-port.ts';
 import { covers } from '../../keys/judge.ts';
-import { QueueError } from '../queue/port.ts';
+import { QueueError, verbId } from '../queue/port.ts';
 import { boxJson, keepJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { AddressKeyRow } from '../sqlite/calls/keys.ts';
@@ -151,7 +151,6 @@ function makeReading(access: Access, rows: Rows): Pick<KeyBook, 'forAddress' | '
 
 function makeChanges(access: Access, rows: Rows): Pick<KeyBook, 'add' | 'renew' | 'pin' | 'revoke'> {
   const { all, row, opened, openedOrNot, tagOf } = rows;
-  const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
 
   /** Clear and boxed detail of an entry. A fingerprint leads to its owner's address by any key server. */
   function entry(vault: Vault, key: AddressKey, event: Event, reason: string, at: Time): readonly [string, Octets] {
@@ -175,7 +174,7 @@ function makeChanges(access: Access, rows: Rows): Pick<KeyBook, 'add' | 'renew' 
       const box = keepJson(vault, keyPlace(organization, id, 'box'), boxedOf(key));
       const secretBox = own && secret ? wrapped(vault, key, secret) : null;
       const [detail, why] = entry(vault, key, 'key.imported', reason, at);
-      const done = await access.write('addAddressKey', verb(), [
+      const done = await access.write('addAddressKey', verbId(access), [
         ...([id, organization, facts.kind, own ? 1 : 0, toOctets(tag), standing.length] as const),
         ...([pinned ? 1 : 0, facts.validUntil, box, secretBox, actor, detail, why] as const),
       ]);
@@ -202,7 +201,7 @@ function makeChanges(access: Access, rows: Rows): Pick<KeyBook, 'add' | 'renew' 
       const box = keepJson(vault, keyPlace(key.organization, id, 'box'), boxedOf(key));
       const [detail, why] = entry(vault, key, event, reason, at);
       const secretBox = key.own && secret ? wrapped(vault, key, secret) : null;
-      const done = await access.write('changeAddressKey', verb(), [
+      const done = await access.write('changeAddressKey', verbId(access), [
         ...([id, toOctets(before.box), box, secretBox, key.pinned ? 1 : 0] as const),
         ...([key.facts.validUntil, key.revoked?.at ?? null, actor, event, detail, why] as const),
       ]);

@@ -9,6 +9,7 @@ import type { AddressKeyId } from '../../keys/book-port.ts';
 import type { KeyBoxes, KeyRow, Moved, Renewed, RotationMark } from '../../keys/port.ts';
 import { loginPlace, operatorPlace } from '../accounts/sqlite.ts';
 import { grantPlace } from '../parcels/port.ts';
+import { verbId } from '../queue/port.ts';
 import { boxJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { BoxKind, KeyBoxPage, KeyBoxRow, LastingKind, StoredKey } from '../sqlite/calls/keys.ts';
@@ -67,8 +68,6 @@ function renewedKey(vault: Vault, organization: string, { object, key }: BodyRef
 }
 
 export function openKeyBoxes(access: Access): KeyBoxes {
-  const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
-
   async function renewKind(
     kind: Kind,
     looked: (rows: number) => void,
@@ -92,7 +91,7 @@ export function openKeyBoxes(access: Access): KeyBoxes {
             unreadable += 1;
           }
         }
-        if (changes.length > 0) done += await access.write('replaceBoxes', verb(), [kind, changes]);
+        if (changes.length > 0) done += await access.write('replaceBoxes', verbId(access), [kind, changes]);
         looked(rows.length);
       }
       after = page.next;
@@ -117,7 +116,7 @@ export function openKeyBoxes(access: Access): KeyBoxes {
         return [[organization, purpose, generation, toOctets(row.box), after.wrappedBy, toOctets(after.box)] as const];
       });
     // Also when there are none: what was posted before is committed then, and the pages that follow show it.
-    return access.write('rewrapKeys', verb(), calls);
+    return access.write('rewrapKeys', verbId(access), calls);
   }
 
   return {
@@ -129,7 +128,7 @@ export function openKeyBoxes(access: Access): KeyBoxes {
       const vault = await readyVault(access, GATEWAY, mark.begunAt);
       const boxed = boxJson(vault, place.entry(GATEWAY, '-', 'key.rotation_begun'), { reason }, mark.begunAt);
       const detail = JSON.stringify({ from: mark.from, to: mark.to });
-      await access.write('beginRotation', verb(), [JSON.stringify(mark), mark.actor, detail, boxed]);
+      await access.write('beginRotation', verbId(access), [JSON.stringify(mark), mark.actor, detail, boxed]);
     },
     async renew(rewrapRow, looked): Promise<Renewed> {
       const keys = await renewKeys(rewrapRow);
@@ -149,13 +148,13 @@ export function openKeyBoxes(access: Access): KeyBoxes {
     },
     async retire(rows, actor) {
       const keys = rows.map(({ organization, generation, id }) => [organization, generation, id] as const);
-      await access.write('retireKeys', verb(), [actor, keys]);
+      await access.write('retireKeys', verbId(access), [actor, keys]);
     },
     // Without an id: a second try has to try.
     emptyLog: () => access.write('emptyLog', '', null),
     async end(mark, detail) {
       const clear = JSON.stringify({ from: mark.from, to: mark.to, ...detail });
-      await access.write('endRotation', verb(), [mark.actor, clear]);
+      await access.write('endRotation', verbId(access), [mark.actor, clear]);
     },
   };
 }

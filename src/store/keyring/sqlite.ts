@@ -1,6 +1,7 @@
 // Boxed keys as rows on SQLite. Boxes go in and out; nothing here opens one.
 
 import type { KeyRow, Keyring } from '../../keys/port.ts';
+import { verbId } from '../queue/port.ts';
 import type { Access } from '../sqlite/access.ts';
 import type { StoredKey } from '../sqlite/calls/keys.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
@@ -21,7 +22,7 @@ export function openKeyring(access: Access): Keyring {
   return {
     all: async () => (await access.read<StoredKey[]>('keys', null)).map(rowOf),
     add: async ({ organization, purpose, generation, id, wrappedBy, box, createdAt }) => {
-      const verb = Buffer.from(access.random.bytes(16)).toString('hex');
+      const verb = verbId(access);
       const call = [organization, purpose, generation, id, wrappedBy, toOctets(box), createdAt] as const;
       return rowOf(await access.write('addKey', verb, call));
     },

@@ -5,7 +5,7 @@ import { type BoxPlace, type Vault, VaultError } from '../../crypto/vault.ts';
 import { type DeliveryId, normalAddress } from '../../domain/ids.ts';
 import type { Grant, GrantKind, Parcel } from '../../domain/portal.ts';
 import type { Actor, BodyRef, NewMessage } from '../../domain/types.ts';
-import { QueueError } from '../queue/port.ts';
+import { QueueError, verbId } from '../queue/port.ts';
 import { acceptCall, boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import { type Octets, toOctets } from '../sqlite/calls/octets.ts';
@@ -133,10 +133,6 @@ function opened(access: Access, row: ParcelRow): Parcel | null {
     access.alarm(`the box of parcel ${row.id} does not open: it is not shown`);
     return null;
   }
-}
-
-function verbId(access: Access): string {
-  return Buffer.from(access.random.bytes(16)).toString('hex');
 }
 
 type Writing = Pick<Parcels, 'escrow' | 'seen' | 'replied' | 'extend' | 'retract' | 'sweep' | 'forgotten'>;

@@ -15,6 +15,7 @@ import type {
   NewMessage,
   Outage,
   Protection,
+  Random,
   Settlement,
   Stage,
   Transaction,
@@ -22,6 +23,10 @@ import type {
 
 /** 16 random bytes as hex; repeat a call of unknown outcome with the same one. */
 export type VerbId = string;
+
+export function verbId({ random }: { readonly random: Random }): VerbId {
+  return Buffer.from(random.bytes(16)).toString('hex');
+}
 
 /** Thrown when a verb does not fit the present state: `code` for callers, message for people, no addresses in it. */
 export class QueueError extends Error {

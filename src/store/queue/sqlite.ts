@@ -16,8 +16,7 @@ import {
 } from '../sqlite/calls/queue.ts';
 import { trackAcknowledgements } from './acknowledged.ts';
 import { makeOperators } from './operators.ts';
-import type { Decided, Notification, Queue } from './port.ts';
-import { QueueError } from './port.ts';
+import { type Decided, type Notification, type Queue, QueueError, verbId } from './port.ts';
 import { makeReading } from './reading.ts';
 import {
   acceptCall,
@@ -132,10 +131,6 @@ function makeOpener(access: Access) {
   }
 
   return { message, hold, transactions };
-}
-
-function verbId(access: Access): string {
-  return Buffer.from(access.random.bytes(16)).toString('hex');
 }
 
 // ── the line's verbs ──

@@ -2,6 +2,7 @@
 
 import { type DeliveryId, deliveryId, GATEWAY, type OrganizationName } from '../../domain/ids.ts';
 import type { Cause, DeliveryState, NewMessage } from '../../domain/types.ts';
+import { verbId } from '../queue/port.ts';
 import { acceptCall, boxJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
@@ -17,10 +18,6 @@ type UnfinishedRow = {
   readonly organization: OrganizationName;
   readonly state: DeliveryState;
 };
-
-function verbId(access: Access): string {
-  return Buffer.from(access.random.bytes(16)).toString('hex');
-}
 
 /** Attempts are counted from 0 again: what is told of a delivery from now on must not look as if it had been told. */
 function causeOf({ cause }: NewMessage): Cause {

@@ -2,6 +2,7 @@
 
 import { VaultError } from '../../crypto/vault.ts';
 import type { DeliveryId, OrganizationName, Time } from '../../domain/ids.ts';
+import { verbId } from '../queue/port.ts';
 import { deliveryOrNothing } from '../queue/reading.ts';
 import { fixedFrom, messageFrom } from '../queue/rows.ts';
 import type { Access } from '../sqlite/access.ts';
@@ -13,7 +14,6 @@ const FIRST_MONTH = '0000-00';
 const LAST_MONTH = '9999-99';
 
 export function openWatch(access: Access): WatchStore {
-  const newId = () => Buffer.from(access.random.bytes(16)).toString('hex');
   return {
     usage: (from, to) => access.read<UsageRow[]>('usage', [from ?? FIRST_MONTH, to ?? LAST_MONTH]),
     async lastAccepted() {
@@ -32,7 +32,7 @@ export function openWatch(access: Access): WatchStore {
         }
         access.alarm(`boxes of message ${row.message.id} do not open: nobody is reminded`);
         const ids = row.deliveries.map((one) => `${row.message.id}.${one.n % DELIVERIES}`);
-        await access.write('told', newId(), [ids, tellCode('reminded', row.no), 'its boxes do not open']);
+        await access.write('told', verbId(access), [ids, tellCode('reminded', row.no), 'its boxes do not open']);
       }
       return found;
     },
