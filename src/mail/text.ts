@@ -5,7 +5,7 @@
 import { Tokenizer } from 'htmlparser2';
 import type { UnreadReason } from '../domain/types.ts';
 import { CHARSET_HEAD, type CharsetDecoder, charsetDecoder } from './charset.ts';
-import { isTnef } from './tnef.ts';
+import { isTnef } from './tnef/stream.ts';
 import type { Part } from './walk.ts';
 
 /** How a part is read, and what is to be said of it at once. `opaque` parts are not read; `signature` has no text. */

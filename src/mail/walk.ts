@@ -7,8 +7,8 @@ import type { UnreadReason } from '../domain/types.ts';
 import { type Decoder, decoderFor } from './decode.ts';
 import { HEADER_MAX, type HeaderSection, parseHeader } from './header.ts';
 import { type Media, parseMedia } from './media.ts';
-import { isTnef } from './tnef.ts';
-import { tnefParts } from './tnef-parts.ts';
+import { tnefParts } from './tnef/parts.ts';
+import { isTnef } from './tnef/stream.ts';
 
 export type WalkLimits = { readonly depth: number; readonly parts: number };
 export const WALK_LIMITS: WalkLimits = { depth: 50, parts: 1_000 };

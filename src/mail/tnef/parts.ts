@@ -2,11 +2,11 @@
 // content, logs nothing.
 
 import { isAscii } from 'node:buffer';
-import type { UnreadReason } from '../domain/types.ts';
+import type { UnreadReason } from '../../domain/types.ts';
+import { parseHeader } from '../header.ts';
 import { charsetOf } from './codepage.ts';
-import { parseHeader } from './header.ts';
 import { decompressRtf, rtfText } from './rtf.ts';
-import { readTnef, type Tnef, type TnefFile, type TnefText } from './tnef.ts';
+import { readTnef, type Tnef, type TnefFile, type TnefText } from './stream.ts';
 
 export type TnefPart = {
   /** Header section, blank line included. */

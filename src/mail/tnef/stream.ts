@@ -3,7 +3,7 @@
 // or contradicts itself is said, and what stood before it is still given. Checksums are not compared: whoever shows such mail
 // passes over them. Pure; never throws for content, logs nothing.
 
-import type { UnreadReason } from '../domain/types.ts';
+import type { UnreadReason } from '../../domain/types.ts';
 
 export type TnefText = {
   readonly octets: Buffer;

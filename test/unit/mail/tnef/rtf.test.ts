@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { decompressRtf, rtfText } from '../../../src/mail/rtf.ts';
-import { compressRtf, plainRtf } from '../../support/tnef.ts';
+import { decompressRtf, rtfText } from '../../../../src/mail/tnef/rtf.ts';
+import { compressRtf, plainRtf } from '../../../support/tnef.ts';
 
 const MAX = 1_000_000;
 

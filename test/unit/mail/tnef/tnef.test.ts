@@ -1,6 +1,6 @@
-import { readTnef } from '../../../src/mail/tnef.ts';
-import { tnefParts } from '../../../src/mail/tnef-parts.ts';
-import { attribute, compressRtf, listOf, PR, rtfBomb, type TnefMessage, tnef, u32 } from '../../support/tnef.ts';
+import { tnefParts } from '../../../../src/mail/tnef/parts.ts';
+import { readTnef } from '../../../../src/mail/tnef/stream.ts';
+import { attribute, compressRtf, listOf, PR, rtfBomb, type TnefMessage, tnef, u32 } from '../../../support/tnef.ts';
 
 /** `type text` of each part, what was attached with its name; then what was said. */
 function told(bytes: Buffer): string[] {

@@ -3,7 +3,7 @@
 // has. Pictures and objects are told, not read. Pure; never throws for content, logs nothing.
 
 import { isAscii } from 'node:buffer';
-import type { UnreadReason } from '../domain/types.ts';
+import type { UnreadReason } from '../../domain/types.ts';
 import { charsetOf } from './codepage.ts';
 
 type Say = (reason: UnreadReason) => void;
