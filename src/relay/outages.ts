@@ -3,8 +3,8 @@
 
 import type { Duration, Time } from '../domain/ids.ts';
 import type { Outage } from '../domain/types.ts';
-import type { Queue } from '../store/queue/port.ts';
-import { codeOf, type Line, type Settings, verbId } from './line.ts';
+import { type Queue, verbId } from '../store/queue/port.ts';
+import { codeOf, type Line, type Settings } from './line.ts';
 import {
   ASKED,
   afterJump,

@@ -41,6 +41,7 @@ beforeEach(async () => {
   web = await startPortalWeb(portal, {
     address: '127.0.0.1',
     port: 0,
+    maxConnections: 64,
     certificate: { cert: chain, key },
     rate: { burst: 1_000, perMinute: 1_000, clients: 10 },
   });

@@ -16,7 +16,7 @@ export type PortalWebOptions = PortalAppOptions & {
   /** 0 takes one from the system. */
   readonly port: number;
   readonly certificate: PortalCertificate;
-  readonly maxConnections?: number;
+  readonly maxConnections: number;
 };
 export type PortalWeb = {
   readonly address: string;
@@ -36,7 +36,6 @@ export const PORTAL_BOUNDS = {
   keepAliveTimeout: 5_000,
   /** Of a socket on which nothing moves, a download that nobody takes among them. */
   idleTimeout: 60_000,
-  connections: 512,
 } as const;
 
 /** Listens; rejects when it cannot, or the certificate and key do not work together. */
@@ -67,7 +66,7 @@ export function startPortalWeb(portal: Portal, options: PortalWebOptions): Promi
     ) as Server;
     server.once('error', reject);
     server.maxHeadersCount = PORTAL_BOUNDS.headerFields;
-    server.maxConnections = options.maxConnections ?? PORTAL_BOUNDS.connections;
+    server.maxConnections = options.maxConnections;
     server.setTimeout(PORTAL_BOUNDS.idleTimeout);
 
     function updateCertificate(certificate: PortalCertificate): void {

@@ -19,7 +19,12 @@ async function start(options: Partial<PortalWebOptions> = {}): Promise<void> {
   portal = fakePortal([fakeParcel({ host: 'localhost' })]);
   lines = [];
   failures = [];
-  const given = { address: '127.0.0.1', port: 0, certificate: { cert: first.chain, key: first.key } };
+  const given = {
+    address: '127.0.0.1',
+    port: 0,
+    maxConnections: 64,
+    certificate: { cert: first.chain, key: first.key },
+  };
   const watched: Partial<PortalWebOptions> = {
     log: (line) => lines.push(`${line.route} ${line.status}`),
     failed: (error) => failures.push(error),
@@ -98,7 +103,9 @@ test('another certificate serves what comes after it; a wrong one changes nothin
 
 test('does not start with a key of another certificate', async () => {
   const certificate = { cert: first.chain, key: second.key };
-  await expect(startPortalWeb(portal, { address: '127.0.0.1', port: 0, certificate })).rejects.toThrow();
+  await expect(
+    startPortalWeb(portal, { address: '127.0.0.1', port: 0, maxConnections: 64, certificate }),
+  ).rejects.toThrow();
 });
 
 test.each<[string, (answer: string) => string, number]>([

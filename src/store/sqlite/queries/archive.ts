@@ -29,7 +29,8 @@ export function archiveQueries(sources: Sources) {
   const audit = perFile(sources, auditQueries);
   const search = perFile(sources, searchQueries);
   const whole = perFile(sources, messageQuery);
-  const young = perFile(sources, (db) =>
+  /** Whether one of these numbers is of a time between those: for pruning, which trusts no row's times. */
+  const entryOf = perFile(sources, (db) =>
     db
       .prepare<[number, number, number, number], number>(
         'SELECT 1 FROM audit WHERE n > ? AND n <= ? AND at >= ? AND at <= ? LIMIT 1',
@@ -144,7 +145,7 @@ export function archiveQueries(sources: Sources) {
       verifyIn(named(name), [head, from, to, erased.all(from, to)]),
     /** Whether an entry numbered from < n ≤ to is of a moment from `since` to `until`. */
     hasEntryOf: ([name, from, to, since, until]: readonly [string, number, number, number, number]) =>
-      young(named(name))!.get(from, to, since, until) === 1,
+      entryOf(named(name))!.get(from, to, since, until) === 1,
     searchSegment: ([name, call]: readonly [string, SearchCall]) => search(named(name))!.search(call),
     /** Where a page of a search goes on behind this delivery. */
     cursorOf: ([id]: readonly [string]): SearchCall['cursor'] => {
