@@ -21,6 +21,7 @@ export type SubmissionLogin = {
   readonly createdAt: Time;
 };
 
+/** Who was removed is none, whatever the rows say. */
 export interface Accounts {
   operators(): Promise<readonly Operator[]>;
   addOperator(operator: Operator, actor: Actor, reason: string): Promise<void>;

@@ -49,7 +49,8 @@ export interface Archive {
    *  the term, which the entry says. One whose entries do not prove that they are so old stays, with an alarm. Rejects when
    *  `stop` is aborted. */
   prune(before: Time, months: number, at?: AtStep, stop?: AbortSignal): Promise<number>;
-  /** What is wrong with old months or legal holds, in words: those of the last `prune`, and holds that were put back. */
+  /** What is wrong with old months, legal holds or accounts, in words: months at the last `prune`; rows that are not as the
+   *  audit says, since the start. */
   wrong(): readonly string[];
   /** Holds whose rows lack what the audit says of them are put back first: so they are at each `prune`, `erase` and look. */
   holds(): Promise<readonly Hold[]>;

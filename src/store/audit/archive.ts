@@ -16,6 +16,7 @@ import type { Archive, AtStep, Segment } from './archive-port.ts';
 import { runArchivist } from './archivist.ts';
 import { erase } from './erase.ts';
 import { openHolds, type ProvenHolds } from './holds.ts';
+import type { Lasting } from './lasting.ts';
 import { monthEnd, monthOf } from './months.ts';
 import { entryFrom } from './sqlite.ts';
 
@@ -23,9 +24,9 @@ const DAY = 86_400_000;
 /** A month is closed so long after its end: what ended in its last minutes may still be settled late. */
 const GRACE = 2 * DAY;
 
-export function openArchive(access: Access, database: string): Archive {
+export function openArchive(access: Access, database: string, lasting: Lasting): Archive {
   const segments = () => access.read<SegmentRow[]>('segments', null);
-  const { prove, restored, ...holds } = openHolds(access);
+  const { prove, ...holds } = openHolds(access, lasting);
   let unproven: readonly string[] = [];
   let last: Promise<unknown> = Promise.resolve();
   // What is erased while a month is copied would still stand in the copy; what is pruned meanwhile could not be opened.
@@ -44,7 +45,7 @@ export function openArchive(access: Access, database: string): Archive {
         return done.pruned;
       }),
     ...holds,
-    wrong: () => [...unproven, ...restored()],
+    wrong: () => [...unproven, ...lasting.reported()],
     erase: (what, at = () => {}) =>
       inTurn(() => erase({ access, prove, run: (job) => runArchivist({ database, job }) }, what, at)),
     still: inTurn,

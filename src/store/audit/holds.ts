@@ -8,53 +8,38 @@ import { type Access, readyVault } from '../sqlite/access.ts';
 import type { HoldRow } from '../sqlite/calls/archive.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
 import { isSameHold } from '../sqlite/legal-hold.ts';
-import type { HoldEntries } from '../sqlite/queries/holds.ts';
 import type { Archive, Hold, NewHold } from './archive-port.ts';
+import type { HoldDetail, HoldEntry, Lasting } from './lasting.ts';
 
 type Boxed = { readonly address: string | null; readonly reason: string };
-type Detail = {
-  readonly hold: string;
-  readonly queueId: string | null;
-  readonly since: number | null;
-  readonly until: number | null;
-  /** It names an address. */
-  readonly one: boolean;
-};
-
 export type ProvenHolds = Pick<Archive, 'holds' | 'addHold' | 'removeHold'> & {
   /** The rows as the audit proves them. */
   prove(): Promise<readonly HoldRow[]>;
-  /** What was put back in this process, in words. */
-  restored(): readonly string[];
 };
 
 const where = (organization: string) => place.entry(organization, '-', 'log.hold_added');
 
-export function openHolds(access: Access): ProvenHolds {
+export function openHolds(access: Access, lasting: Lasting): ProvenHolds {
   const rows = () => access.read<HoldRow[]>('holds', null);
-  const standing = readStanding(access);
-  const restored: string[] = [];
   const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
 
   async function prove(): Promise<readonly HoldRow[]> {
     // Rows first: what is lifted after that has its entry when the entries are read.
     const there = new Map((await rows()).map((row) => [row.id, row]));
     let changed = false;
-    for (const entry of await standing()) {
+    for (const entry of (await lasting.read()).holds.values()) {
       const row = await rowOf(access, entry, there.get(entry.detail.hold));
       const now = there.get(row.id);
       if (now && isSameHold(now, row)) continue;
       if (!(await access.write('putHoldBack', verb(), [row]))) continue;
       changed = true;
-      restored.push(`legal hold ${row.id} was ${now ? 'changed' : 'taken away'} beside the audit, and is put back`);
-      access.alarm(`${restored.at(-1)}: somebody else wrote into the database`);
+      lasting.report(`legal hold ${row.id} was ${now ? 'changed' : 'taken away'} beside the audit, and is put back`);
     }
     return changed ? await rows() : [...there.values()];
   }
 
   return {
     prove,
-    restored: () => restored,
     async holds() {
       const vault = access.vault();
       return (await prove()).map((row): Hold => {
@@ -75,7 +60,7 @@ export function openHolds(access: Access): ProvenHolds {
         since,
         until,
         one: address !== null,
-      } satisfies Detail);
+      } satisfies HoldDetail);
       const box = boxJson(vault, where(organization), { address, reason } satisfies Boxed, at);
       await access.write('addHold', verb(), [
         ...([id, organization, tag('sender'), tag('recipient'), message, since, until, box, actor, detail] as const),
@@ -92,54 +77,6 @@ export function openHolds(access: Access): ProvenHolds {
   };
 }
 
-type Entry = {
-  readonly organization: string;
-  readonly at: number;
-  readonly detail: Detail;
-  readonly boxed: Uint8Array;
-};
-
-/** Entries of holds that were set and not lifted. Entries are read once: later only what came since, and all from a month on that
- *  could not be read before and can be now. */
-function readStanding(access: Access): () => Promise<readonly Entry[]> {
-  const standing = new Map<string, Entry>();
-  let through = 0;
-  /** Behind which entries something was passed over, in order. */
-  const passedOver = new Set<number>();
-  let last: Promise<unknown> = Promise.resolve();
-  const behind = (after: number) => access.read<HoldEntries>('holdEntries', [after]);
-
-  /** What came later has the last word on each hold again. */
-  async function goBack(): Promise<void> {
-    for (const after of passedOver) {
-      if ((await behind(after)).passedOver) continue;
-      through = after;
-      for (const one of [...passedOver]) if (one >= after) passedOver.delete(one);
-      return;
-    }
-  }
-
-  async function more(): Promise<readonly Entry[]> {
-    await goBack();
-    for (let done = false; !done; ) {
-      const some = await behind(through);
-      if (some.passedOver) passedOver.add(through);
-      for (const { organization, at, event, detail: text, boxed } of some.rows) {
-        const detail = JSON.parse(text) as Detail;
-        if (event === 'log.hold_removed') standing.delete(detail.hold);
-        else standing.set(detail.hold, { organization, at, detail, boxed: boxed ?? new Uint8Array() });
-      }
-      ({ through, done } = some);
-    }
-    return [...standing.values()];
-  }
-  return () => {
-    const mine = last.then(more, more);
-    last = mine;
-    return mine;
-  };
-}
-
 function boxedOf(vault: ReturnType<Access['vault']>, organization: string, box: Uint8Array): Boxed | null {
   try {
     return openJson<Boxed>(vault, where(organization), box);
@@ -150,7 +87,7 @@ function boxedOf(vault: ReturnType<Access['vault']>, organization: string, box: 
 }
 
 /** The row that an entry speaks of. Where its box does not open, the address is that of the row as it is, or everybody's. */
-async function rowOf(access: Access, entry: Entry, now: HoldRow | undefined): Promise<HoldRow> {
+async function rowOf(access: Access, entry: HoldEntry, now: HoldRow | undefined): Promise<HoldRow> {
   const { organization, at, detail, boxed } = entry;
   const vault = await readyVault(access, organization, access.clock.now());
   const opened = boxedOf(vault, organization, boxed);

@@ -14,6 +14,7 @@ import type { Approvals } from '../approvals/port.ts';
 import { openApprovals } from '../approvals/sqlite.ts';
 import { openArchive } from '../audit/archive.ts';
 import type { Archive } from '../audit/archive-port.ts';
+import { openLasting } from '../audit/lasting.ts';
 import { type MonthKeys, openMonthKeys } from '../audit/month-keys.ts';
 import type { Audit } from '../audit/port.ts';
 import { openAudit } from '../audit/sqlite.ts';
@@ -112,11 +113,12 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
   }
   const alarm = deps.alarm ?? (() => {});
   const access = accessOf({ clock, random, vault, alarm, recipients }, { writer, reader });
+  const lasting = openLasting(access);
   return {
     queue: openQueue(access),
     audit: openAudit(access),
-    archive: openArchive(access, database),
-    accounts: openAccounts(access),
+    archive: openArchive(access, database, lasting),
+    accounts: openAccounts(access, lasting),
     approvals: openApprovals(access),
     keyring: openKeyring(access),
     keyBoxes: openKeyBoxes(access),

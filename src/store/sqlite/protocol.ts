@@ -117,6 +117,7 @@ export type WriterVerbs = {
     args: readonly [name: string, box: Octets, actor: string, detail: string, reason: Octets];
     answer: null;
   };
+  dropAccount: { args: readonly [kind: 'operator' | 'submission', name: string, box: Octets]; answer: boolean };
   removeOperator: { args: readonly [name: string, actor: string, reason: Octets]; answer: null };
   addLogin: {
     args: readonly [name: string, organization: string, box: Octets, actor: string, detail: string, reason: Octets];

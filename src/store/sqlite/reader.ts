@@ -10,8 +10,8 @@ import { archiveQueries } from './queries/archive.ts';
 import { auditQueries } from './queries/audit.ts';
 import { boxedQueries } from './queries/boxed.ts';
 import { eraseQueries } from './queries/erase.ts';
-import { holdQueries } from './queries/holds.ts';
 import { keyQueries } from './queries/keys.ts';
+import { lastingQueries } from './queries/lasting.ts';
 import { parcelQueries } from './queries/parcels.ts';
 import { proofQueries } from './queries/proof.ts';
 import { queueQueries } from './queries/queue.ts';
@@ -49,7 +49,7 @@ function serve(port: MessagePort, db: Database.Database): void {
     ...searchQueries(db),
     ...auditQueries(db),
     ...archiveQueries(sources),
-    ...holdQueries(sources),
+    ...lastingQueries(sources),
     ...boxedQueries(sources),
     ...eraseQueries(sources),
     ...proofQueries(db, sources),

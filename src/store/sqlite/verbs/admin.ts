@@ -20,6 +20,11 @@ export function makeAdmin(w: Workbench) {
   const insertLogin = db.prepare('INSERT INTO login (name, organization, box) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const deleteLogin = db.prepare('DELETE FROM login WHERE name = ?');
 
+  const drop = {
+    operator: db.prepare("DELETE FROM operator WHERE name = ? AND box = ? RETURNING '-' AS organization").pluck(),
+    submission: db.prepare('DELETE FROM login WHERE name = ? AND box = ? RETURNING organization').pluck(),
+  };
+
   const lastCheckpoint = db.prepare<[], number>('SELECT coalesce(max(no), 0) FROM checkpoint').pluck();
   const insertCheckpoint = db.prepare(
     `INSERT INTO checkpoint (no, node, epoch, seq, hash, at, others, key, next, signature)
@@ -75,6 +80,14 @@ export function makeAdmin(w: Workbench) {
       if (deleteOperator.run(name).changes === 0) throw new Refusal('not found', `no operator ${name}`);
       record(at, GATEWAY, actor, 'operator.removed', JSON.stringify({ name }), reason);
       return null;
+    },
+    /** A row that is not as the audit says. False: it is another by now. */
+    dropAccount([kind, name, box]: readonly ['operator' | 'submission', string, Octets], at: number): boolean {
+      const organization = drop[kind].get(name, fromOctets(box)) as string | undefined;
+      if (organization === undefined) return false;
+      const detail = JSON.stringify({ name, was: 'put back' });
+      ledger.append(at, organization, null, null, 'gateway', `${kind}.removed`, detail, null);
+      return true;
     },
     addLogin(call: readonly [string, string, Octets, string, string, Octets], at: number): null {
       const [name, organization, box, actor, detail, reason] = call;
