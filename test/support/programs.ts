@@ -21,6 +21,7 @@ const PACKAGES = {
   pk12util: 'libnss3-tools',
   gpg: 'gnupg',
   python3: 'python3-minimal',
+  tnef: 'tnef',
   chromium: 'chromium',
   '/usr/lib/python3.11/test/test_email/data': 'libpython3.11-testsuite',
   '/usr/lib/python3/dist-packages/flufl/bounce/tests/data': 'python3-flufl.bounce',
