@@ -15,7 +15,7 @@ export class DataRefused extends Error {
   }
 }
 
-/** The client left before the end of the mail data; nobody waits for a reply. */
+/** The client left, or took it back, before the end of the mail data; nobody waits for a reply. */
 export class DataGone extends Error {
   constructor() {
     super('the client left before the end of the mail data');
@@ -29,7 +29,7 @@ const DOT = 46;
 
 type State = 'line start' | 'line' | 'cr' | 'dot' | 'dot cr';
 
-/** A step of mail data: octets of the chunk that were used, what is content, whether the data ended. */
+/** A step of mail data: octets that were used, what is content, whether the data ended. */
 export type Step = { readonly used: number; readonly content: Uint8Array; readonly ended: boolean };
 
 /** Removes dot stuffing and finds the end of data: CRLF.CRLF and nothing else (RFC 5321 §4.1.1.4). */
@@ -97,6 +97,8 @@ export class DotReader {
 
 /** Octets that wait for a slow consumer before the client is made to wait. */
 const HIGH_WATER = 128 * 1024;
+/** Octets that a piece weighs at least: many small ones must not take more memory than few large ones. */
+const PIECE_MIN = 256;
 
 /** Mail data on its way to one consumer. When the consumer stops early, the rest is read and dropped. */
 export class Body implements AsyncIterable<Uint8Array> {
@@ -111,7 +113,7 @@ export class Body implements AsyncIterable<Uint8Array> {
   put(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#over !== 'open' || this.#error || chunk.length === 0) return undefined;
     this.#chunks.push(chunk);
-    this.#waiting += chunk.length;
+    this.#waiting += weightOf(chunk);
     this.#awake();
     if (this.#waiting <= HIGH_WATER) return undefined;
     return new Promise((resolve) => {
@@ -154,7 +156,7 @@ export class Body implements AsyncIterable<Uint8Array> {
       if (this.#error) throw this.#error;
       const chunk = this.#chunks.shift();
       if (chunk) {
-        this.#waiting -= chunk.length;
+        this.#waiting -= weightOf(chunk);
         if (this.#waiting <= HIGH_WATER / 2) this.#makeRoom();
         return { done: false, value: chunk };
       }
@@ -181,3 +183,5 @@ export class Body implements AsyncIterable<Uint8Array> {
     this.#room = null;
   }
 }
+
+const weightOf = (chunk: Uint8Array): number => Math.max(PIECE_MIN, chunk.length);

@@ -1,4 +1,4 @@
-// What stands after `MAIL FROM:` and `RCPT TO:`, read strictly (RFC 5321 §4.1.2, RFC 1870, 3461, 6152, 6531). Pure; an
+// What stands after `MAIL FROM:`, `RCPT TO:` and `BDAT`, read strictly (RFC 5321 §4.1.2, RFC 1870, 3030, 3461, 6152, 6531). Pure; an
 // error is the reply to give, and never repeats what the client said.
 
 import type { Address } from '../domain/ids.ts';
@@ -16,6 +16,8 @@ export type MailCommand = {
   readonly body: '7BIT' | '8BITMIME';
 };
 export type RcptCommand = { readonly address: Address; readonly dsn: DsnRecipient };
+/** What BDAT says of the octets behind it. */
+export type Chunk = { readonly size: number; readonly last: boolean };
 export type Refusal = { readonly refused: Reply };
 
 type Parameters = ReadonlyMap<string, string | null>;
@@ -108,6 +110,12 @@ export function decodeXtext(text: string, max: number): string | null {
   if (text.length > max || !/^(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e]|\+[0-9A-F]{2})*$/.test(text)) return null;
   const decoded = text.replace(/\+(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return /^[\x20-\x7e]*$/.test(decoded) ? decoded : null;
+}
+
+/** RFC 3030 §2, digits bounded as in RFC 1870 §3; `text` is the command without `BDAT`. Null when it is anything else. */
+export function parseChunk(text: string): Chunk | null {
+  const match = /^ +(\d{1,20})( +LAST)?$/i.exec(text);
+  return match ? { size: Number(match[1]), last: match[2] !== undefined } : null;
 }
 
 function needsUtf8(path: string, smtpUtf8: boolean): Reply | null {

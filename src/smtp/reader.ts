@@ -8,7 +8,10 @@ import { Writable } from 'node:stream';
 export const LINE_MAX = 512;
 export const LONG_LINE_MAX = 2048;
 
-/** Counted or dotted mail data takes octets from the front of a chunk; BDAT will be a second one of these. */
+/** What is awaited before anything else is done; nothing when it is done already. */
+export type Busy = void | Promise<void>;
+
+/** Dotted or counted mail data takes octets from the front of what arrived. */
 export type DataMode = {
   /** Octets used; fewer than given mean that the mail data ended there. Awaited before anything else is read. */
   readonly feed: (chunk: Uint8Array) => number | Promise<number>;
@@ -17,11 +20,11 @@ export type DataMode = {
 
 export type ReaderOwner = {
   /** A whole line without CRLF, at most `LONG_LINE_MAX`. */
-  readonly line: (line: Buffer) => void | Promise<void>;
+  readonly line: (line: Buffer) => Busy;
   /** Nothing sensible can follow; the owner replies and closes. */
   readonly broken: (what: 'bare line end' | 'line too long') => void;
   /** All that arrived is handled; replies may be sent. */
-  readonly idle: () => void | Promise<void>;
+  readonly idle: () => Busy;
 };
 
 export class Reader extends Writable {

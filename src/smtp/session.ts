@@ -1,7 +1,7 @@
-// One client's SMTP session as a connection: greeting, lines in, replies out, TLS, mail data, deadlines and the end; what
-// the commands mean is in verbs.ts. It stands on smtp-server's connection, from which it takes the socket's life and the
-// upgrade to TLS, and replaces its parser, its commands and all its texts; test/unit/smtp/internals.test.ts fails when
-// what is replaced changes.
+// One client's SMTP session as a connection: greeting, lines in, replies out, TLS, deadlines and the end; what the commands
+// mean is in verbs.ts, what becomes of mail data in incoming.ts. It stands on smtp-server's connection, from which it takes
+// the socket's life and the upgrade to TLS, and replaces its parser, its commands and all its texts;
+// test/unit/smtp/internals.test.ts fails when what is replaced changes.
 //
 // Logs one line when a session ends badly: codes and counts, never an address of mail, a parameter, or a text that
 // came from the client or from an error. It knows no organization and keeps no mail.
@@ -11,13 +11,12 @@ import type tls from 'node:tls';
 import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import type { Time } from '../domain/ids.ts';
-import type { Envelope, Reply } from '../domain/types.ts';
+import type { Reply } from '../domain/types.ts';
 import { REPLIES, replyForCode, replyLine } from './answers.ts';
 import type { Client, SessionDeps } from './contract.ts';
-import { DataGone, DataRefused } from './data.ts';
-import { Reader } from './reader.ts';
-import { Transfer } from './transfer.ts';
-import { type Busy, Verbs } from './verbs.ts';
+import { Incoming } from './incoming.ts';
+import { type Busy, Reader } from './reader.ts';
+import { Verbs } from './verbs.ts';
 
 /** Replies that wait for the end of a pipelined batch; more than this is sent at once. */
 const OUT_MAX = 16 * 1024;
@@ -25,6 +24,7 @@ const OUT_MAX = 16 * 1024;
 export class Session extends SMTPConnection {
   readonly #deps: SessionDeps;
   readonly #verbs: Verbs;
+  readonly #incoming: Incoming;
   readonly #openedAt: Time;
   #greeted = false;
   #gone = false;
@@ -34,13 +34,24 @@ export class Session extends SMTPConnection {
   /** Since when the client owes us something; null while we owe it a reply. */
   #waitingSince: Time | null;
   #out = '';
-  #transfer: Transfer | null = null;
 
   constructor(server: SMTPServer, socket: net.Socket, deps: SessionDeps) {
     super(server, socket, {});
     this.#deps = deps;
     this.#openedAt = deps.clock.now();
     this.#waitingSince = this.#openedAt;
+    const incoming = new Incoming(deps, {
+      read: (mode) => (this._parser as unknown as Reader).startData(mode),
+      reply: (reply) => this.#reply(reply),
+      cut: (reply) => this.#cut(reply),
+      owing: () => {
+        this.#waitingSince = null;
+      },
+      settled: () => this.#settled(),
+      answered: (reply, refused) => this.#answered(reply, refused),
+      failed: (error) => this.#logFailure(error),
+    });
+    this.#incoming = incoming;
     this.#verbs = new Verbs(deps, {
       ip: this.remoteAddress,
       port: this.remotePort,
@@ -51,7 +62,7 @@ export class Session extends SMTPConnection {
       end: (reply, why) => this.#end(reply, why),
       startTls: () => this.#startTls(),
       pipelined: () => (this._parser as unknown as Reader).pipelined,
-      takeData: (client, envelope) => this.#takeData(client, envelope),
+      incoming,
     });
   }
 
@@ -94,6 +105,7 @@ export class Session extends SMTPConnection {
   }
 
   override close(): void {
+    this.#incoming.gone();
     void this.#flush();
     super.close();
   }
@@ -103,7 +115,7 @@ export class Session extends SMTPConnection {
     if (this.#gone) return;
     this.#gone = true;
     this.#waitingSince = null;
-    this.#transfer?.body.fail(new DataGone());
+    this.#incoming.gone();
     this.#deps.left(this);
   }
 
@@ -112,23 +124,20 @@ export class Session extends SMTPConnection {
   /** Ends what is over its time. */
   sweep(now: Time): void {
     if (this._closing || this.#gone) return;
-    if (this.#transfer && !this.#transfer.ended()) {
-      const reply = this.#transfer.overdue(now);
-      if (reply) this.#cut(reply);
-      return;
-    }
-    if (this.#waitingSince === null) return;
+    const late = this.#incoming.overdue(now);
+    if (late) this.#cut(late);
+    if (late || this.#incoming.reading || this.#waitingSince === null) return;
     const { limits } = this.#deps;
     if (this.#handshake) {
       if (now - this.#waitingSince > limits.handshake) this.abort();
     } else if (now - this.#waitingSince > limits.command) this.#end(REPLIES.timeout, 'timeout');
-    else if (now - this.#openedAt > limits.session) this.#end(REPLIES.sessionOver, 'lifetime');
+    else if (!this.#incoming.open && now - this.#openedAt > limits.session) this.#end(REPLIES.sessionOver, 'lifetime');
   }
 
   /** 421 at once, or after the reply to what is being done. */
   stop(): void {
     this.#stopping = true;
-    if (this._closing || this.#gone || this.#transfer || this.#waitingSince === null) return;
+    if (this._closing || this.#gone || this.#inData || this.#waitingSince === null) return;
     this.#end(REPLIES.stopping, null);
   }
 
@@ -161,6 +170,10 @@ export class Session extends SMTPConnection {
       this.#logFailure(error);
       return REPLIES.closed;
     }
+  }
+
+  get #inData(): boolean {
+    return this.#incoming.open || this.#incoming.reading;
   }
 
   #tls(): Client['tls'] {
@@ -228,7 +241,7 @@ export class Session extends SMTPConnection {
   }
 
   #cut(reply: Reply): void {
-    this.#transfer?.cut(reply);
+    this.#incoming.cut(reply);
     this.#end(reply, 'mail data');
   }
 
@@ -255,8 +268,18 @@ export class Session extends SMTPConnection {
   #settled(): Busy {
     if (this.#gone || this._closing) return;
     this.#waitingSince = this.#deps.clock.now();
-    if (this.#stopping && !this.#transfer) return this.#end(REPLIES.stopping, null);
+    if (this.#stopping && !this.#inData) return this.#end(REPLIES.stopping, null);
     if (this.#out.length > OUT_MAX) return this.#flush();
+  }
+
+  #answered(reply: Reply, refused: Reply | null): Busy {
+    this.#verbs.transactionDone(refused);
+    if (this.#gone) return;
+    this.#reply(reply);
+    const settled = this.#settled();
+    // Whatever was pipelined behind it, the client is to know.
+    void this.#flush();
+    return settled;
   }
 
   #failed(error: unknown): void {
@@ -268,50 +291,5 @@ export class Session extends SMTPConnection {
   #logFailure(error: unknown): void {
     const name = error instanceof Error ? error.name : 'unknown';
     this.#deps.log.error({ listener: this.#deps.name, error: name }, 'a handler of the session failed');
-  }
-
-  // ── mail data ──
-
-  #takeData(client: Client, envelope: Envelope): void {
-    const { maxSize, limits, clock, handlers } = this.#deps;
-    const transfer = new Transfer({ ...limits, maxSize }, clock.now, () => this.#dataEnded(transfer, answer));
-    this.#transfer = transfer;
-    const answer = this.#answer(transfer, () => handlers.data(client, envelope, transfer.body));
-    (this._parser as unknown as Reader).startData({
-      feed: (chunk) => {
-        const used = transfer.feed(chunk);
-        if (transfer.endless) this.#cut(transfer.refusal ?? REPLIES.tooLarge);
-        return used;
-      },
-      ended: transfer.ended,
-    });
-    this.#reply({ code: 354, enhanced: '', text: 'End data with <CR><LF>.<CR><LF>' });
-  }
-
-  async #answer(transfer: Transfer, handle: () => Promise<Reply>): Promise<Reply> {
-    try {
-      return await handle();
-    } catch (error) {
-      if (error instanceof DataRefused) return error.reply;
-      if (!(error instanceof DataGone)) this.#logFailure(error);
-      return REPLIES.failed;
-    } finally {
-      // A consumer that is done before the end leaves the rest to be read and dropped.
-      transfer.body.drop();
-    }
-  }
-
-  async #dataEnded(transfer: Transfer, answer: Promise<Reply>): Promise<void> {
-    // From here on we owe the client a reply: a deadline of the client's that struck now would have it send again what
-    // we are about to keep.
-    this.#waitingSince = null;
-    const reply = await answer;
-    this.#transfer = null;
-    this.#verbs.transactionDone();
-    if (this.#gone) return;
-    this.#reply(transfer.refusal ?? reply);
-    const settled = this.#settled();
-    void this.#flush();
-    await settled;
   }
 }

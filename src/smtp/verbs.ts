@@ -7,10 +7,9 @@ import type { Envelope, EnvelopeRecipient, Reply } from '../domain/types.ts';
 import { REPLIES } from './answers.ts';
 import { type AuthStep, beginAuth, MECHANISMS } from './auth.ts';
 import type { Client, SessionDeps } from './contract.ts';
-import { parseMail, parseRcpt } from './parameters.ts';
-import { LINE_MAX } from './reader.ts';
-
-export type Busy = void | Promise<void>;
+import type { Incoming } from './incoming.ts';
+import { parseChunk, parseMail, parseRcpt } from './parameters.ts';
+import { type Busy, LINE_MAX } from './reader.ts';
 
 /** What the commands need of the connection that they came on. */
 export type Wire = {
@@ -26,14 +25,16 @@ export type Wire = {
   readonly startTls: () => Promise<void>;
   /** Octets that came behind the present command. */
   readonly pipelined: () => number;
-  /** Asks for the mail data and hands them on. */
-  readonly takeData: (client: Client, envelope: Envelope) => void;
+  readonly incoming: Pick<Incoming, 'takeData' | 'takeChunk' | 'dropChunk' | 'forget'>;
 };
 
 type MailTransaction = Envelope & {
   readonly recipients: EnvelopeRecipient[];
   readonly seen: Set<string>;
   asked: number;
+  /** The mail data began, by BDAT. */
+  inChunks: boolean;
+  smallChunks: number;
 };
 
 const BEFORE_TLS: readonly string[] = ['EHLO', 'HELO', 'NOOP', 'QUIT', 'STARTTLS'];
@@ -41,10 +42,14 @@ const BEFORE_TLS: readonly string[] = ['EHLO', 'HELO', 'NOOP', 'QUIT', 'STARTTLS
 const JUNK: readonly string[] = ['EHLO', 'HELO', 'NOOP', 'RSET', 'VRFY', 'HELP'];
 /** RCPT commands of one transaction, as a multiple of the recipients that it may have. */
 const RCPT_FACTOR = 10;
+/** Chunks of a message that are smaller than so many octets, and how many of them it may have. */
+const SMALL_CHUNK = 1024;
+const SMALL_CHUNKS = 100_000;
+const BDAT = /^BDAT(?![A-Za-z])/i;
 const HTTP = /^(?:OPTIONS|GET|HEAD|POST|PUT|DELETE|TRACE|CONNECT|PRI|PATCH) .* HTTP\/\d/i;
 /** All that are known; EXPN and the like are not built. */
 const COMMANDS: ReadonlySet<string> = new Set(
-  'EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY HELP EXPN TURN ETRN BDAT'.split(' '),
+  'EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY HELP EXPN TURN ETRN'.split(' '),
 );
 
 export class Verbs {
@@ -54,6 +59,8 @@ export class Verbs {
   #helo = '';
   #login: string | null = null;
   #transaction: MailTransaction | null = null;
+  /** The reply to a chunk whose message is over; chunks that were on their way get it too. */
+  #refused: Reply | null = null;
   #auth: Extract<AuthStep, { ask: string }> | null = null;
   /** For the log. */
   readonly count = { errors: 0, junk: 0, authFailures: 0, messages: 0 };
@@ -77,12 +84,14 @@ export class Verbs {
     this.#extended = false;
     this.#login = null;
     this.#transaction = null;
+    this.#refused = null;
     this.#auth = null;
   }
 
-  /** The mail data were answered. */
-  transactionDone(): void {
+  /** The mail data were answered; `refused` is the reply to chunks of them that may still come. */
+  transactionDone(refused: Reply | null): void {
     this.#transaction = null;
+    this.#refused = refused;
     this.count.messages++;
     this.count.errors = 0;
     this.count.junk = 0;
@@ -93,17 +102,17 @@ export class Verbs {
     const text = textOf(line);
     const auth = this.#auth;
     this.#auth = null;
-    if (text === null) return this.#wrong(REPLIES.notText);
+    if (text === null && !BDAT.test(line.toString('latin1'))) return this.#wrong(REPLIES.notText);
+    if (text === null) return this.#wire.end(REPLIES.badChunk, 'bad chunk');
     if (auth) return this.#authStep(auth.next(text));
     if (HTTP.test(text)) return this.#wire.end(REPLIES.http, 'http');
+    if (BDAT.test(text)) return this.#bdat(text.slice('BDAT'.length));
     const verb = (/^[A-Za-z]+(?= |$)/.exec(text)?.[0] ?? '').toUpperCase();
     const long = verb === 'MAIL' || verb === 'RCPT' || verb === 'AUTH';
     if (!long && line.length + 2 > LINE_MAX) return this.#wrong(REPLIES.lineTooLong);
     // RFC 6531 §3.1: only addresses and their parameters may leave ASCII.
     if (!long && !isAscii(line)) return this.#wrong(REPLIES.notText);
-    if (JUNK.includes(verb) && ++this.count.junk > this.#deps.limits.junk) {
-      return this.#wire.end(REPLIES.tooManyErrors, 'junk commands');
-    }
+    if (JUNK.includes(verb) && !this.#mayJunk()) return;
     return this.#dispatch(verb, text.slice(verb.length));
   }
 
@@ -127,8 +136,7 @@ export class Verbs {
         return this.#data(args);
       case 'RSET':
         if (args !== '') return this.#wrong(REPLIES.noParameters);
-        this.#transaction = null;
-        return this.#wire.reply(REPLIES.ok);
+        return this.#abandon(() => this.#wire.reply(REPLIES.ok));
       case 'NOOP':
         return this.#wire.reply(REPLIES.ok);
       case 'QUIT':
@@ -154,6 +162,21 @@ export class Verbs {
     return `${smtpUtf8 ? 'UTF8SMTP' : 'ESMTP'}${secure}${this.#login === null ? '' : 'A'}`;
   }
 
+  /** False when there were too many, and the session ends. */
+  #mayJunk(): boolean {
+    if (++this.count.junk <= this.#deps.limits.junk) return true;
+    this.#wire.end(REPLIES.tooManyErrors, 'junk commands');
+    return false;
+  }
+
+  /** Gives the transaction up, with the chunks that came, and goes on when nothing is left of it. */
+  #abandon(next: () => Busy): Busy {
+    this.#transaction = null;
+    this.#refused = null;
+    const busy = this.#wire.incoming.forget();
+    return busy ? busy.then(next) : next();
+  }
+
   #wrong(reply: Reply): void {
     this.#wire.reply(reply);
     if (++this.count.errors >= this.#deps.limits.errors) this.#wire.end(REPLIES.tooManyErrors, 'errors');
@@ -164,8 +187,9 @@ export class Verbs {
     if (!isHost(host)) return this.#wrong(REPLIES.badHost);
     this.#helo = host;
     this.#extended = verb === 'EHLO';
-    this.#transaction = null;
-    this.#wire.lines(verb === 'HELO' ? `250 ${this.#deps.hostname}\r\n` : this.#extensions());
+    return this.#abandon(() =>
+      this.#wire.lines(verb === 'HELO' ? `250 ${this.#deps.hostname}\r\n` : this.#extensions()),
+    );
   }
 
   // RFC 2034 §4: no enhanced status codes here.
@@ -174,14 +198,15 @@ export class Verbs {
     const lines = [hostname, 'PIPELINING', `SIZE ${maxSize}`];
     if (!this.#secure) lines.push('STARTTLS');
     if (auth && this.#secure && this.#login === null) lines.push(`AUTH ${MECHANISMS.join(' ')}`);
-    lines.push('ENHANCEDSTATUSCODES', '8BITMIME', 'DSN', 'SMTPUTF8');
+    // RFC 3030 §3 is not offered: who sees BINARYMIME sends what no DATA behind us could carry on.
+    lines.push('ENHANCEDSTATUSCODES', '8BITMIME', 'CHUNKING', 'DSN', 'SMTPUTF8');
     return lines.map((line, i) => `250${i === lines.length - 1 ? ' ' : '-'}${line}\r\n`).join('');
   }
 
   #startTls(args: string): Busy {
     if (args !== '') return this.#wrong(REPLIES.noParameters);
     if (this.#secure) return this.#wrong(REPLIES.alreadyTls);
-    return this.#wire.startTls();
+    return this.#abandon(() => this.#wire.startTls());
   }
 
   #authenticate(args: string): Busy {
@@ -231,7 +256,9 @@ export class Verbs {
     const refused = await handlers.mail(this.client(mail.smtpUtf8), mail);
     if (refused) return this.#wrong(refused);
     const { reversePath, dsn, smtpUtf8, body } = mail;
-    this.#transaction = { reversePath, dsn, smtpUtf8, body, recipients: [], seen: new Set(), asked: 0 };
+    const begun = { recipients: [], seen: new Set<string>(), asked: 0, inChunks: false, smallChunks: 0 };
+    this.#transaction = { reversePath, dsn, smtpUtf8, body, ...begun };
+    this.#refused = null;
     this.#wire.reply(REPLIES.senderOk);
   }
 
@@ -239,6 +266,7 @@ export class Verbs {
     const { hostname, limits, handlers } = this.#deps;
     const transaction = this.#transaction;
     if (!transaction) return this.#wrong(REPLIES.mailFirst);
+    if (transaction.inChunks) return this.#wrong(REPLIES.betweenChunks);
     // A long list of refused recipients is no error; one without end is.
     if (++transaction.asked > limits.recipients * RCPT_FACTOR) {
       return this.#wire.end(REPLIES.tooManyErrors, 'recipients');
@@ -260,13 +288,49 @@ export class Verbs {
     const transaction = this.#transaction;
     if (args !== '') return this.#wrong(REPLIES.noParameters);
     if (!transaction) return this.#wrong(REPLIES.mailFirst);
+    // RFC 3030 §2: never both in one transaction.
+    if (transaction.inChunks) return this.#wrong(REPLIES.betweenChunks);
     if (transaction.recipients.length === 0) return this.#wrong(REPLIES.noRecipients);
     // RFC 2920 §3.1: DATA is the last of a batch. What stands behind it was sent without knowing whether we would take
     // mail data or commands: smuggled mail looks like that.
     if (this.#wire.pipelined() > 0) return this.#wire.end(REPLIES.earlyData, 'early data');
-    const { reversePath, dsn, smtpUtf8, body, recipients } = transaction;
-    this.#wire.takeData(this.client(smtpUtf8), { reversePath, recipients, dsn, smtpUtf8, body });
+    this.#wire.incoming.takeData(this.client(transaction.smtpUtf8), envelopeOf(transaction));
   }
+
+  // RFC 3030 §2. A chunk stands behind its command, wanted or not, so its size comes before all else: who does not know it
+  // would read mail data as commands.
+  #bdat(args: string): Busy {
+    const { incoming } = this.#wire;
+    const chunk = parseChunk(args);
+    if (!chunk) return this.#wire.end(REPLIES.badChunk, 'bad chunk');
+    if (chunk.size === 0 && !chunk.last && !this.#mayJunk()) return;
+    const refused = this.#refused;
+    if (refused) {
+      if (chunk.last) this.#refused = null;
+      return incoming.dropChunk(chunk.size, () => this.#wire.reply(refused));
+    }
+    const ready = this.#readyForChunk();
+    if ('code' in ready) return incoming.dropChunk(chunk.size, () => this.#wrong(ready));
+    ready.inChunks = true;
+    if (chunk.size < SMALL_CHUNK && ++ready.smallChunks > SMALL_CHUNKS) {
+      return this.#wire.end(REPLIES.tooManyErrors, 'small chunks');
+    }
+    return incoming.takeChunk(chunk, this.client(ready.smtpUtf8), envelopeOf(ready));
+  }
+
+  /** The transaction that a chunk belongs to, or why there is none. */
+  #readyForChunk(): MailTransaction | Reply {
+    const transaction = this.#transaction;
+    if (this.#deps.tls === 'required' && !this.#secure) return REPLIES.tlsFirst;
+    if (!this.#extended) return REPLIES.helloFirst;
+    if (!transaction) return REPLIES.mailFirst;
+    if (transaction.asked === 0) return REPLIES.rcptFirst;
+    return transaction.recipients.length === 0 ? REPLIES.noRecipients : transaction;
+  }
+}
+
+function envelopeOf({ reversePath, recipients, dsn, smtpUtf8, body }: MailTransaction): Envelope {
+  return { reversePath, recipients, dsn, smtpUtf8, body };
 }
 
 // RFC 5321 §4.1.1.1 wants a domain or an address literal; underscores and single labels are what real clients send.

@@ -8,13 +8,14 @@
 //   MESSAGE text     the handler must have been given this mail data (same escapes), as the next one
 //   ENVELOPE {…}     what the next message's envelope must hold, among other things;  CLIENT {…}  the same for the client
 //   NOMESSAGE        no more mail data was accepted
+//   GONE n           waits until n messages were broken off before their end
 //   GOT n            waits until the handler has n octets of the present mail data;  GOT END  until it has all
 //   RELEASE          lets a message to held@ be answered
 //   WAIT ms          the clock moves
 //   CONNECT          one more connection, which the following lines are about;  USE n  back to the n-th
 //   SESSIONS n       waits until the listener has that many
 //   STOP             the listener closes, with a minute of grace
-//   CLOSED           the server must close
+//   CLOSED           the server must close;  LEAVE  the client does, at once
 //   # text           a remark
 // Whatever the dialogue: a reply carries an enhanced status code of its class, but for greeting, EHLO and 3yz (RFC 2034 §4).
 
@@ -45,9 +46,11 @@ export type Desk = {
   /** Octets of the present mail data; `ended` when all came. */
   octets: number;
   ended: boolean;
+  /** Messages broken off before their end. */
+  gone: number;
   release: () => void;
 };
-export const newDesk = (): Desk => ({ taken: [], octets: 0, ended: false, release: () => {} });
+export const newDesk = (): Desk => ({ taken: [], octets: 0, ended: false, gone: 0, release: () => {} });
 
 /** Accepts all, but for addresses that say what to do: `refused@`, `throws@`, `held@`; the login is `printer` / `secret`. */
 export function takingHandlers(desk: Desk): Handlers {
@@ -63,9 +66,14 @@ export function takingHandlers(desk: Desk): Handlers {
     data: async (client, envelope, body) => {
       Object.assign(desk, { octets: 0, ended: false });
       const chunks: Uint8Array[] = [];
-      for await (const chunk of body) {
-        chunks.push(Buffer.from(chunk));
-        desk.octets += chunk.length;
+      try {
+        for await (const chunk of body) {
+          chunks.push(Buffer.from(chunk));
+          desk.octets += chunk.length;
+        }
+      } catch (error) {
+        desk.gone++;
+        throw error;
       }
       desk.ended = true;
       if (envelope.recipients.some(({ address }) => address.startsWith('held@'))) {
@@ -120,7 +128,7 @@ function matches(pattern: string, line: string): boolean {
 export function hasCode(line: string): boolean {
   if (/^3\d\d /.test(line)) return true;
   if (/^220 [\w.]+ ESMTP$/.test(line)) return true;
-  const keywords = 'PIPELINING|SIZE \\d+|STARTTLS|AUTH [A-Z ]+|8BITMIME|DSN|SMTPUTF8|ENHANCEDSTATUSCODES';
+  const keywords = 'PIPELINING|SIZE \\d+|STARTTLS|AUTH [A-Z ]+|8BITMIME|DSN|SMTPUTF8|ENHANCEDSTATUSCODES|CHUNKING';
   if (new RegExp(`^250[- ](?:[a-z]+(?:\\.[a-z]+)+|${keywords})$`).test(line)) return true;
   return /^([245])\d\d \1\.\d{1,3}\.\d{1,3} \S/.test(line);
 }
@@ -206,8 +214,12 @@ async function step(playing: Play, line: string): Promise<string | null> {
       return hears(desk, word, rest);
     case 'GOT':
       return done(await until(() => (rest === 'END' ? desk.ended : desk.octets >= Number(rest))));
+    case 'GONE':
+      return done(await until(() => desk.gone === Number(rest)));
     case 'RELEASE':
       return done(desk.release());
+    case 'LEAVE':
+      return done(talker.close());
     case 'CLOSED': {
       const got = await talker.line();
       return got === null ? null : `got ${got}`;

@@ -15,10 +15,15 @@ const TRANSACTION = [
   'DATA',
 ];
 
+const CHUNKS = TRANSACTION.slice(0, 3);
+
 export async function open(): Promise<Target> {
   const desk = newDesk();
   const limits = { sessions: 10_000, sessionsPerAddress: 10_000, connectionsPerMinute: 1e9, authDelay: 0 };
-  const listener = await listen(handlersOf(desk), { auth: true, tls: 'optional', limits: limits as never });
+  const common = { tls: 'optional', limits: limits as never } as const;
+  // Where logins are wanted no mail comes in clear.
+  const submit = await listen(handlersOf(desk), { ...common, auth: true });
+  const relay = await listen(handlersOf(desk), { ...common, maxSize: 1_000 });
   return {
     seeds: [
       lines(...TRANSACTION, 'Subject: a', '', 'hello', '.', 'QUIT'),
@@ -41,6 +46,9 @@ export async function open(): Promise<Target> {
         'TURN',
         'XCLIENT NAME=a',
       ),
+      lines(...CHUNKS, 'BDAT 14', 'Subject: a', '', 'BDAT 0', 'BDAT 7 LAST', 'hello', 'NOOP', 'QUIT'),
+      lines(...CHUNKS, 'BDAT 3', 'a', 'RSET', ...CHUNKS.slice(1), 'BDAT 2', 'a\nBDAT 1 LAST', '.QUIT'),
+      lines(...CHUNKS, 'BDAT 2000', 'MAIL FROM:<>', 'BDAT 3 LAST', 'x', ...CHUNKS.slice(1), 'DATA', 'x', '.'),
     ],
     tokens: [
       ...[
@@ -56,6 +64,11 @@ export async function open(): Promise<Target> {
         'EXPN ',
         'HELP\r\n',
         'LHLO ',
+        'BDAT ',
+        'BDAT 3\r\n',
+        'BDAT 3 LAST\r\n',
+        'BDAT 0 LAST\r\n',
+        ' LAST\r\n',
       ],
       ...[
         'STARTTLS\r\n',
@@ -88,7 +101,7 @@ export async function open(): Promise<Target> {
     ],
     check: async (input) => {
       desk.taken.length = 0;
-      const said = await answers(listener.port, input);
+      const said = await answers(numberOf(input) % 8 === 0 ? submit.port : relay.port, input);
       const all = said.split('\r\n');
       claim(all.pop() === '', `it ends amid a reply: ${JSON.stringify(said.slice(-80))}`);
       for (const line of all) claim(hasCode(line) || isPrompt(line), `no reply: ${JSON.stringify(line)}`);
@@ -97,7 +110,9 @@ export async function open(): Promise<Target> {
       for (const { data, envelope } of desk.taken) clean(data, envelope as never);
       claim(!said.includes('secret'), 'a reply tells of our insides');
     },
-    close: () => listener.close(0),
+    close: async () => {
+      await Promise.all([submit.close(0), relay.close(0)]);
+    },
   };
 }
 

@@ -168,6 +168,16 @@ describe('the stream to the consumer', () => {
     expect(room).toBe(true);
   });
 
+  test('many small pieces are as much as few large ones', async () => {
+    const body = new Body();
+    const room = Array.from({ length: 513 }, () => body.put(Buffer.alloc(1)));
+    expect(room.map((one) => one === undefined)).toEqual([...Array(512).fill(true), false]);
+    const pieces = body[Symbol.asyncIterator]();
+    for (let i = 0; i < 257; i++) await pieces.next();
+    await room[512];
+    expect(body.put(Buffer.alloc(1))).toBeUndefined();
+  });
+
   test.each([
     ['it fails', (body: Body) => body.fail(new DataGone())],
     ['nobody reads', (body: Body) => body.drop()],

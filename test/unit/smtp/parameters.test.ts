@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { REPLIES } from '../../../src/smtp/answers.ts';
-import { decodeXtext, parseMail, parseRcpt } from '../../../src/smtp/parameters.ts';
+import { decodeXtext, parseChunk, parseMail, parseRcpt } from '../../../src/smtp/parameters.ts';
 
 const mail = (text: string, session = { extended: true, auth: false }) => {
   const got = parseMail(text, session);
@@ -139,4 +139,35 @@ test('whatever is said, what passes can hold no line end, control character or s
     }),
     { numRuns: 5000 },
   );
+});
+
+describe('BDAT', () => {
+  test.each([
+    [' 0', { size: 0, last: false }],
+    [' 0 LAST', { size: 0, last: true }],
+    ['  86  last', { size: 86, last: true }],
+    [' 007', { size: 7, last: false }],
+    [' 99999999999999999999', { size: 1e20, last: false }],
+  ])('%j', (text, chunk) => {
+    expect(parseChunk(text)).toEqual(chunk);
+  });
+
+  test.each([
+    '',
+    ' ',
+    '5',
+    ' -5',
+    ' +5',
+    ' 5.0',
+    ' 1e3',
+    ' 0x5',
+    ' LAST',
+    ' 5LAST',
+    ' 5 LAST 6',
+    ' 5 6',
+    ' ٥',
+    ` ${'1'.repeat(21)}`,
+  ])('%j is no size', (text) => {
+    expect(parseChunk(text)).toBeNull();
+  });
 });

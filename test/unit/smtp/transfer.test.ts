@@ -1,21 +1,23 @@
 import { REPLIES } from '../../../src/smtp/answers.ts';
-import { DataRefused } from '../../../src/smtp/data.ts';
-import { Transfer } from '../../../src/smtp/transfer.ts';
+import { DataRefused, DotReader } from '../../../src/smtp/data.ts';
+import { Reading, Transfer } from '../../../src/smtp/transfer.ts';
 
 const MB = 1024 * 1024;
 
 function start(limits: { maxSize?: number; data?: number; minRate?: number } = {}) {
   const time = { now: 0 };
-  const told = { ended: 0 };
-  const transfer = new Transfer(
-    { maxSize: 1000, data: 3_600_000, minRate: 200, ...limits },
-    () => time.now,
-    async () => {
+  const told = { ended: 0, endless: 0 };
+  const transfer = new Transfer({ maxSize: 1000, data: 3_600_000, minRate: 200, ...limits }, () => time.now);
+  const reading = new Reading(new DotReader(), transfer, {
+    ended: async () => {
       told.ended++;
     },
-  );
-  const feed = (text: string) => transfer.feed(Buffer.from(text, 'latin1'));
-  return { transfer, time, told, feed };
+    endless: () => {
+      told.endless++;
+    },
+  });
+  const feed = (text: string) => reading.feed(Buffer.from(text, 'latin1'));
+  return { transfer, reading, time, told, feed };
 }
 
 test('size counts content, and one octet too many is refused to the consumer, too', async () => {
@@ -28,9 +30,9 @@ test('size counts content, and one octet too many is refused to the consumer, to
 });
 
 test('ends once, and says what is left', async () => {
-  const { transfer, told, feed } = start();
+  const { transfer, reading, told, feed } = start();
   expect(await feed('a\r\n.\r\nQUIT')).toBe(6);
-  expect([transfer.ended(), told.ended, transfer.refusal]).toEqual([true, 1, null]);
+  expect([reading.ended(), told.ended, transfer.refusal]).toEqual([true, 1, null]);
 });
 
 test('the first refusal stands', async () => {
@@ -38,7 +40,7 @@ test('the first refusal stands', async () => {
   feed('a\nb');
   feed('0123456789abcdef\0');
   expect(transfer.refusal).toBe(REPLIES.bareInData);
-  transfer.cut(REPLIES.timeout);
+  transfer.refuse(REPLIES.timeout);
   expect(transfer.refusal).toBe(REPLIES.bareInData);
 });
 
@@ -88,11 +90,28 @@ test.each([
   ['with a bare LF', 'a\nb', REPLIES.bareInData],
   ['with a NUL', '\0', REPLIES.nulInData],
 ])('mail data %s are not read for ever', (_, first, refusal) => {
-  const { transfer, feed } = start({ maxSize: MB });
+  const { transfer, told, feed } = start({ maxSize: MB });
   feed(first);
   for (let mb = 0; mb < 8; mb++) feed('x'.repeat(MB));
-  expect(transfer.endless).toBe(false);
+  expect(told.endless).toBe(0);
   feed('x'.repeat(MB + 1));
-  expect(transfer.endless).toBe(true);
+  expect(told.endless).toBe(1);
   expect(transfer.refusal).toBe(refusal);
+});
+
+test('what is announced counts before it comes, with what came', async () => {
+  const { transfer } = start({ maxSize: 10 });
+  transfer.expect(10);
+  transfer.take({ used: 4, content: Buffer.alloc(4), ended: true }, null);
+  transfer.expect(6);
+  expect(transfer.refusal).toBeNull();
+  transfer.expect(7);
+  expect(transfer.refusal).toBe(REPLIES.tooLarge);
+});
+
+test('once all has come no deadline strikes', () => {
+  const { transfer } = start({ data: 60_000 });
+  expect(transfer.overdue(60_001)).toBe(REPLIES.timeout);
+  transfer.end();
+  expect(transfer.overdue(1e9)).toBeNull();
 });
