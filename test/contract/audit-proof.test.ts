@@ -16,7 +16,7 @@ import { auditQueries } from '../../src/store/sqlite/queries/audit.ts';
 import { fromRow, proofQueries } from '../../src/store/sqlite/queries/proof.ts';
 import { openSources } from '../../src/store/sqlite/sources.ts';
 import { startCheckpoints } from '../../src/watch/checkpoints.ts';
-import { testClock } from '../support/clock.ts';
+import { settled, testClock } from '../support/clock.ts';
 import { random } from '../support/vault.ts';
 import { Bench, DAY, settlement } from './store-bench.ts';
 import { setUp } from './store-place.ts';
@@ -306,7 +306,7 @@ test('a checkpoint is asked for with every thousand entries, not sooner', async 
     );
   // Whatever it was asked comes before the answer to the next call.
   const until = async (times: number) => {
-    while (asked < times) await new Promise((resolve) => setImmediate(resolve));
+    while (asked < times) await settled();
     await add(1);
     expect(asked).toBe(times);
   };

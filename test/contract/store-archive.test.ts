@@ -11,9 +11,9 @@ import type { LogQuery } from '../../src/store/audit/port.ts';
 import { startCheckpoints } from '../../src/watch/checkpoints.ts';
 import { testClock } from '../support/clock.ts';
 import { random } from '../support/vault.ts';
-import { Bench, BOUNCE, DAY, HOLD, MINUTE, settlement, verb } from './store-bench.ts';
+import { type Bench, BOUNCE, DAY, HOLD, MINUTE, settlement, verb } from './store-bench.ts';
 import { escrowed, KEEP } from './store-escrow.ts';
-import { type Place, setUp } from './store-place.ts';
+import { type Place, withStore } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
 const YEAR = 365 * DAY;
@@ -22,17 +22,9 @@ let place: Place;
 let bench: Bench;
 const archive = (): Archive => place.store().archive;
 
-beforeEach(async () => {
-  place = setUp();
-  place.clock.at = MARCH;
-  bench = new Bench(place, await place.open());
-});
-
-afterEach(async () => {
-  await bench.opened.close();
-  place.remove();
-  expect(place.failures).toEqual([]);
-});
+withStore((...opened) => {
+  [place, bench] = opened;
+}, MARCH);
 
 async function checkpoint(): Promise<void> {
   const dayKeys = await openDayKeys(place.path, { vault: bench.opened.vault, random });
@@ -42,14 +34,6 @@ async function checkpoint(): Promise<void> {
   await (await startCheckpoints(deps)).stop();
 }
 
-/** Delivered, its body gone. */
-async function delivered(to: string): Promise<QueueId> {
-  const id = await bench.decided({ to: [to] });
-  for (const one of await bench.take()) await bench.settle(one.lease, settlement(one.deliveries[0]!.id, 'delivered'));
-  for (const one of await bench.queue.finished(100)) await bench.queue.bodiless(verb(), one.id);
-  return id;
-}
-
 type Filled = { readonly ids: readonly QueueId[]; readonly held: QueueId };
 
 /** Ten days from the 20th of March, twice; a message of the first is held into the third month. */
@@ -57,7 +41,7 @@ async function fill(): Promise<Filled> {
   const ids: QueueId[] = [];
   const held = await bench.decided({ to: ['held@a.test'] }, HOLD);
   for (let day = 0; day < 36; day++) {
-    ids.push(await delivered(day % 3 === 0 ? 'kim@a.test' : `other${day}@b.test`));
+    ids.push(await bench.delivered(day % 3 === 0 ? 'kim@a.test' : `other${day}@b.test`));
     if (day % 5 === 0) await checkpoint();
     bench.pass(DAY);
   }
@@ -127,7 +111,7 @@ test('searches across the end of a month come in pages of any size, nothing twic
   await fill();
   bench.pass(12 * DAY);
   expect(await closeAll()).toEqual(['2026-03', '2026-04']);
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   for (const query of [{}, { recipient: 'kim@a.test' }, { states: ['delivered', 'held'] as const }]) {
     const whole = await bench.audit.search({ ...query, limit: 1_000 });
     expect(whole.length).toBeGreaterThan(12);
@@ -190,10 +174,10 @@ test('who ends while a month is copied waits for none of it; it is copied anew',
 
 test('a month is closed two days after its end, and what is not over stays', async () => {
   const held = await bench.decided({ to: ['held@a.test'] }, HOLD);
-  await delivered('kim@a.test');
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   place.clock.at = Date.UTC(2026, 3, 3) - 1;
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   expect(await closeAll()).toEqual([]);
   bench.pass(1);
   expect(await closeAll()).toEqual(['2026-03']);
@@ -206,13 +190,13 @@ test('a month is closed two days after its end, and what is not over stays', asy
 });
 
 test('an entry from the future does not keep a month open', async () => {
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   bench.pass(YEAR);
   await bench.decided({ to: ['late@a.test'] }, BOUNCE);
   bench.pass(-YEAR);
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   bench.pass(20 * DAY);
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   expect(await closeAll()).toEqual(['2026-03']);
   expect(await bench.audit.verify()).toMatchObject({ intact: true });
 });
@@ -232,7 +216,7 @@ test('a month whose file is gone is named, and nothing else is lost of it: the g
   writeFileSync(file, 'not a database');
   await expect(archive().closeNext(place.clock.at)).rejects.toThrow('cannot be opened');
   expect(rows('audit')).toBe(count);
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   expect(await bench.audit.verify()).toMatchObject({ intact: false, bad: { seq: 1 } });
   await expect(bench.audit.search({ recipient: 'kim@a.test', limit: 100 })).rejects.toThrow();
   renameSync(`${file}.away`, file);
@@ -248,7 +232,7 @@ describe('pruning', () => {
   async function threeMonths(): Promise<Filled> {
     const filled = await fill();
     bench.pass(40 * DAY);
-    await delivered('last@a.test');
+    await bench.delivered('last@a.test');
     await checkpoint();
     expect(await closeAll()).toEqual(['2026-03', '2026-04', '2026-05'].slice(0, (await archive().segments()).length));
     return filled;
@@ -509,7 +493,7 @@ test('a message with a parcel goes into a month only when nobody can open it; a 
     return gone.length;
   };
   place.clock.at = Date.UTC(2026, 3, 10);
-  await delivered('later@a.test');
+  await bench.delivered('later@a.test');
   expect(await closeAll()).toEqual(['2026-03']);
   expect([rows('parcel'), await bench.stage(id)]).toEqual([1, 'bodiless']);
   expect((await bench.queue.message(id))!.deliveries[0]!.state).toBe('noticed');
@@ -521,9 +505,9 @@ test('a message with a parcel goes into a month only when nobody can open it; a 
   await archive().removeHold(hold.id, 'ann', 'closed');
   expect([await sweep(), await sweep()]).toEqual([1, 0]);
   expect((await parcels.parcel(parcel))!.state).toBe('deleted');
-  await delivered('later@a.test');
+  await bench.delivered('later@a.test');
   place.clock.at = Date.UTC(2026, 6, 4);
-  await delivered('last@a.test');
+  await bench.delivered('last@a.test');
   await closeAll();
   expect([rows('parcel'), rows('conversation'), rows('access_grant')]).toEqual([0, 0, 0]);
   expect((await bench.queue.message(id))!.deliveries[0]!.state).toBe('noticed');
@@ -542,13 +526,13 @@ test('a message with a parcel goes into a month only when nobody can open it; a 
 test('what the sweeps destroyed is recorded once: how much, and from when to when', async () => {
   expect(await archive().recordDestroyed()).toBe(false);
   const first = bench.now;
-  await delivered('kim@a.test');
-  await delivered('sam@a.test');
+  await bench.delivered('kim@a.test');
+  await bench.delivered('sam@a.test');
   bench.pass(DAY);
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   expect(await archive().recordDestroyed()).toBe(true);
   expect(await archive().recordDestroyed()).toBe(false);
-  await delivered('kim@a.test');
+  await bench.delivered('kim@a.test');
   expect(await archive().recordDestroyed()).toBe(true);
   const [one, two, ...more] = await archive().destroyed();
   expect(one).toMatchObject({
@@ -614,7 +598,7 @@ describe('erasing what is boxed of one person', () => {
     expect(told.reduce((sum, { detail }) => sum + (detail.count as number), 0)).toBe(boxes.length);
     expect(told[0]).toMatchObject({ actor: 'ann', organization: 'clinic', boxed: { reason: 'asked for' } });
     bench.pass(40 * DAY);
-    await delivered('last@a.test');
+    await bench.delivered('last@a.test');
     await closeAll();
     expect(await bench.audit.verify()).toMatchObject({ intact: true, erased: boxes.length });
     expect(await erase()).toEqual({ entries: 0, messages: 0, waiting: 0 });
@@ -650,18 +634,18 @@ describe('erasing what is boxed of one person', () => {
 
   test('out of more months than are open at once', async () => {
     for (let month = 0; month < 18; month++) {
-      await delivered('kim@a.test');
+      await bench.delivered('kim@a.test');
       bench.pass(31 * DAY);
     }
     bench.pass(3 * DAY);
-    await delivered('other@b.test');
+    await bench.delivered('other@b.test');
     expect((await closeAll()).length).toBeGreaterThan(16);
     expect(await erase()).toMatchObject({ messages: 18, waiting: 0 });
     expect(await erase()).toEqual({ entries: 0, messages: 0, waiting: 0 });
   });
 
   test('not what is under way, and nothing that a legal hold covers', async () => {
-    await delivered('kim@a.test');
+    await bench.delivered('kim@a.test');
     const waiting = await bench.decided({ to: ['kim@a.test'] }, HOLD);
     const hold = { id: verb(), organization: 'clinic', address: 'kim@a.test', message: null, since: null, until: null };
     await archive().addHold({ ...hold, reason: 'case 7' }, 'ann');
@@ -674,7 +658,7 @@ describe('erasing what is boxed of one person', () => {
 
   test('not what a legal hold covers that is set meanwhile', async () => {
     const ids: QueueId[] = [];
-    for (let i = 0; i < 60; i++) ids.push(await delivered('kim@a.test'));
+    for (let i = 0; i < 60; i++) ids.push(await bench.delivered('kim@a.test'));
     const hold = { id: verb(), organization: 'clinic', address: null, since: null, until: null, reason: 'case 9' };
     const later = { ...hold, message: ids.at(-1)! };
     const broken = erase((step) => (step === 'named' ? archive().addHold(later, 'ann') : undefined));
@@ -685,7 +669,7 @@ describe('erasing what is boxed of one person', () => {
   });
 
   test('nor what a legal hold covers whose row was taken away', async () => {
-    await delivered('kim@a.test');
+    await bench.delivered('kim@a.test');
     const hold = { id: verb(), organization: 'clinic', address: 'kim@a.test', message: null, since: null, until: null };
     await archive().addHold({ ...hold, reason: 'case 7' }, 'ann');
     await bench.opened.close();

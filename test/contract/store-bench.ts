@@ -191,6 +191,14 @@ export class Bench {
     return this.queue.settle(verb(), lease, settlements);
   }
 
+  /** To its end, the body gone. */
+  async delivered(to = 'kim@a.test'): Promise<QueueId> {
+    const id = await this.decided({ to: [to] });
+    for (const one of await this.take()) await this.settle(one.lease, settlement(one.deliveries[0]!.id, 'delivered'));
+    for (const one of await this.queue.finished(100)) await this.queue.bodiless(verb(), one.id);
+    return id;
+  }
+
   async states(id: QueueId): Promise<string> {
     return (await this.queue.message(id))!.deliveries.map(({ state }) => state).join(' ');
   }

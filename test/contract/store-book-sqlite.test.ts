@@ -3,31 +3,18 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { newKey } from '../support/keys.ts';
-import { Bench } from './store-bench.ts';
-import { type Place, setUp } from './store-place.ts';
+import type { Bench } from './store-bench.ts';
+import { type Place, tamper as tamperWith, withStore } from './store-place.ts';
 
 const BY = { actor: 'ann', reason: 'canary reason' };
 let place: Place;
 let b: Bench;
-beforeEach(async () => {
-  place = setUp();
-  b = new Bench(place, await place.open());
-});
-afterEach(async () => {
-  await b.opened.close();
-  place.remove();
+withStore((...opened) => {
+  [place, b] = opened;
 });
 
-/** Changes rows behind the back of a gateway that does not run. */
-async function tamper(sql: string, ...values: unknown[]): Promise<void> {
-  await b.opened.close();
-  const db = new Database(join(place.path, 'queue.db'));
-  expect(db.prepare(sql).run(...values).changes).toBeGreaterThan(0);
-  db.close();
-  b.opened = await place.open();
-}
+const tamper = (sql: string, ...values: unknown[]) => tamperWith(place, b, sql, ...values);
 const book = () => b.opened.book;
 const ofAnn = () => book().forAddress('clinic', 'ann@a.test');
 

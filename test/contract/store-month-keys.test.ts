@@ -17,8 +17,8 @@ import { DELIVERIES } from '../../src/store/sqlite/calls/queue.ts';
 import { type BoxedPage, boxedQueries, type Slice } from '../../src/store/sqlite/queries/boxed.ts';
 import { openSources } from '../../src/store/sqlite/sources.ts';
 import { newKey } from '../support/keys.ts';
-import { Bench, by, DAY, HOLD, settlement, verb } from './store-bench.ts';
-import { type Place, setUp } from './store-place.ts';
+import { type Bench, by, DAY, HOLD, verb } from './store-bench.ts';
+import { type Place, withStore } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
 const month = (number: number) => Date.UTC(2026, number - 1);
@@ -32,17 +32,9 @@ const SCANNER = {
 let place: Place;
 let bench: Bench;
 
-beforeEach(async () => {
-  place = setUp();
-  place.clock.at = MARCH;
-  bench = new Bench(place, await place.open());
-});
-
-afterEach(async () => {
-  await bench.opened.close();
-  place.remove();
-  expect(place.failures).toEqual([]);
-});
+withStore((...opened) => {
+  [place, bench] = opened;
+}, MARCH);
 
 const store = () => place.store();
 const rowsOf = <Row>(sql: string, file = join(place.path, 'queue.db')): Row[] => {
@@ -60,13 +52,6 @@ const standing = async (organization = 'clinic') =>
     .map(({ purpose }) => purpose.slice('fields '.length))
     .sort();
 
-async function delivered(to = 'kim@a.test'): Promise<QueueId> {
-  const id = await bench.decided({ to: [to] });
-  for (const one of await bench.take()) await bench.settle(one.lease, settlement(one.deliveries[0]!.id, 'delivered'));
-  for (const one of await bench.queue.finished(100)) await bench.queue.bodiless(verb(), one.id);
-  return id;
-}
-
 /** Closes what is over by now, and prunes what ended before. */
 async function age(now: number, before: number): Promise<void> {
   place.clock.at = now;
@@ -81,10 +66,10 @@ const months = ({ gone }: { gone: readonly { organization: string; month: string
 
 /** A message of March, delivered; one of May, so that nothing but March's own boxes is under its key. */
 async function marchAndMay(): Promise<QueueId> {
-  const id = await delivered();
+  const id = await bench.delivered();
   place.clock.at = month(5) + 10 * DAY;
-  await delivered();
-  await delivered();
+  await bench.delivered();
+  await bench.delivered();
   return id;
 }
 
@@ -130,7 +115,7 @@ test('what comes while rows are looked through, and is boxed under no key of the
 });
 
 test('of rows that came later all keys are seen, and of none that were there before', async () => {
-  await delivered();
+  await bench.delivered();
   await bench.opened.close();
   const db = new Database(join(place.path, 'queue.db'));
   const queries = boxedQueries(openSources(db));
@@ -203,7 +188,7 @@ test('what remains keeps it: a month that is not pruned, held mail, a message th
   await bench.queue.drop(by('no'), { messages: [late] });
   for (const one of await bench.queue.finished(100)) await bench.queue.bodiless(verb(), one.id);
   place.clock.at = month(5) + 10 * DAY;
-  await delivered();
+  await bench.delivered();
   await age(month(7) + 10 * DAY, month(4));
   expect((await store().archive.segments()).map(({ month: name, state }) => `${name} ${state}`)).toEqual([
     ...['2026-03 pruned', '2026-04 moved', '2026-05 moved', '2026-06 moved'].slice(0, 3),
@@ -218,7 +203,7 @@ test('what remains keeps it: a month that is not pruned, held mail, a message th
   for (const one of await bench.queue.finished(100)) await bench.queue.bodiless(verb(), one.id);
   expect(months(await destroy(month(5)))).toEqual([]);
   place.clock.at = month(8) + 10 * DAY;
-  await delivered();
+  await bench.delivered();
   await age(month(9) + 10 * DAY, month(9));
   expect(months(await destroy(month(6)))).toContain('clinic 2026-03');
   expect(await bench.audit.verify()).toMatchObject({ intact: true, lost: { count: 0 } });
@@ -285,7 +270,7 @@ test('broken off at each step, it is gone on with; a key that stands opens, and 
     await expect(broken).rejects.toThrow('broken off');
     const isGone = !(await standing()).includes('2026-03');
     expect(isGone).toBe(stopAt === 'destroyed' || stopAt === 'forgotten');
-    await delivered();
+    await bench.delivered();
     expect(await bench.audit.verify()).toMatchObject({ intact: true, lost: { count: 0 } });
     if (stopAt !== 'looked') await bench.restart();
     if (stopAt === 'destroyed') break;
@@ -316,7 +301,7 @@ test('on a clock that goes back into the month no box is made meanwhile; afterwa
     },
   });
   place.clock.at = MARCH;
-  const id = await delivered('back@a.test');
+  const id = await bench.delivered('back@a.test');
   await bench.restart();
   expect((await bench.queue.message(id))!.deliveries[0]!.recipient).toBe('back@a.test');
 });

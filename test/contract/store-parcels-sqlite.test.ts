@@ -6,32 +6,23 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Parcel } from '../../src/domain/portal.ts';
-import { Bench, DAY, MINUTE, PORTAL, settlement, verb } from './store-bench.ts';
+import { type Bench, DAY, MINUTE, PORTAL, settlement, verb } from './store-bench.ts';
 import { escrow, escrowed, KEEP, ours, parcelsOf, TWO_WAYS } from './store-escrow.ts';
-import { type Place, setUp } from './store-place.ts';
+import { type Place, tamper as tamperWith, withStore } from './store-place.ts';
 
 const BY = { actor: 'ann', reason: 'canary of a reason' };
 let place: Place;
 let b: Bench;
-beforeEach(async () => {
-  place = setUp();
-  b = new Bench(place, await place.open());
-});
 afterEach(async () => {
   expect((await b.audit.verify()).intact).toBe(true);
-  await b.opened.close();
-  place.remove();
+});
+withStore((...opened) => {
+  [place, b] = opened;
 });
 
 const bytes = () => Buffer.concat(readdirSync(place.path).map((file) => readFileSync(join(place.path, file))));
 
-async function tamper(sql: string, ...values: unknown[]): Promise<void> {
-  await b.opened.close();
-  const db = new Database(join(place.path, 'queue.db'));
-  expect(db.prepare(sql).run(...values).changes).toBeGreaterThan(0);
-  db.close();
-  b.opened = await place.open();
-}
+const tamper = (sql: string, ...values: unknown[]) => tamperWith(place, b, sql, ...values);
 
 test('no name, address, token, code or cookie stands in the files; what was retracted has no key there', async () => {
   const all = await escrowed(b, { from: 'canary.lee@clinic.test', to: ['canary.kim@a.test', 'canary.sam@a.test'] });
@@ -106,6 +97,7 @@ test('a writer that ends in the portal step leaves all of it or nothing', async 
   await expect(b.opened.parcels.escrow(verb(), transaction!.lease, made, null)).rejects.toMatchObject({
     code: 'closed',
   });
+  expect(place.failures.splice(0)).toHaveLength(1);
   await b.restart();
   expect([await b.states(id), await b.opened.parcels.parcel(made[0]!.parcel.id)]).toEqual(['leased', null]);
   await b.opened.parcels.escrow(verb(), transaction!.lease, made, null);

@@ -4,13 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { boxKey } from '../../src/crypto/box.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
 import { openStore, type Store, type StoreDeps } from '../../src/store/sqlite/open.ts';
 import { reservePath } from '../../src/store/sqlite/reserve.ts';
 import type { Faults } from '../../src/store/sqlite/thread.ts';
 import { random } from '../support/vault.ts';
-import { NOON, type StoreUnderTest } from './store-bench.ts';
+import { Bench, NOON, type StoreUnderTest } from './store-bench.ts';
 
 export type Place = StoreUnderTest & {
   readonly path: string;
@@ -73,6 +74,32 @@ export function setUp(
     },
     remove: () => rmSync(path, { recursive: true }),
   };
+}
+
+/** Gives each test of a file a store of its own, open at `at`; nothing may have failed in it. */
+export function withStore(given: (place: Place, bench: Bench) => void, at = NOON): void {
+  let place: Place;
+  let bench: Bench;
+  beforeEach(async () => {
+    place = setUp();
+    place.clock.at = at;
+    bench = new Bench(place, await place.open());
+    given(place, bench);
+  });
+  afterEach(async () => {
+    await bench.opened.close();
+    place.remove();
+    expect(place.failures).toEqual([]);
+  });
+}
+
+/** Changes rows behind the back of a gateway that does not run. */
+export async function tamper(place: Place, bench: Bench, sql: string, ...values: unknown[]): Promise<void> {
+  await bench.opened.close();
+  const db = new Database(join(place.path, 'queue.db'));
+  expect(db.prepare(sql).run(...values).changes).toBeGreaterThan(0);
+  db.close();
+  bench.opened = await place.open();
 }
 
 /** The caller got no answer either and makes every verb again by its id: the answer must be the same. */

@@ -9,6 +9,7 @@ import { STEPS } from '../../src/store/schema/steps.ts';
 import { openReading, openWriting } from '../../src/store/sqlite/database.ts';
 import { verifyStored } from '../../src/store/sqlite/offline.ts';
 import { openStore } from '../../src/store/sqlite/open.ts';
+import { settled } from '../support/clock.ts';
 import { readyVault } from '../support/vault.ts';
 import { Bench, BOUNCE, by, letter, refuses, settlement, verb } from './store-bench.ts';
 import { type Place, setUp } from './store-place.ts';
@@ -103,7 +104,7 @@ describe('one process', () => {
   test('close waits for what was called before', async () => {
     const letters = Array.from({ length: 50 }, () => letter(b.now));
     const accepted = letters.map((one) => b.accepted(one));
-    await new Promise((resolve) => setImmediate(resolve));
+    await settled();
     await b.opened.close();
     expect(await Promise.all(accepted)).toHaveLength(50);
     b.opened = await place.open();

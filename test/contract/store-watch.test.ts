@@ -4,18 +4,13 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { DeliveryId } from '../../src/domain/ids.ts';
 import type { WatchStore } from '../../src/store/watch/port.ts';
-import { Bench, BOUNCE, by, DAY, HOLD, letter, PORTAL, settlement, TLS, verb } from './store-bench.ts';
-import { type Place, setUp } from './store-place.ts';
+import { type Bench, BOUNCE, by, DAY, HOLD, letter, PORTAL, settlement, TLS, verb } from './store-bench.ts';
+import { type Place, withStore } from './store-place.ts';
 
 let place: Place;
 let b: Bench;
-beforeEach(async () => {
-  place = setUp();
-  b = new Bench(place, await place.open());
-});
-afterEach(async () => {
-  await b.opened.close();
-  place.remove();
+withStore((...opened) => {
+  [place, b] = opened;
 });
 const watch = (): WatchStore => place.store().watch;
 const REMIND = [3 * DAY, 7 * DAY];

@@ -6,6 +6,11 @@ export type TestClock = Clock & { readonly advance: (ms: number) => void };
 
 type Sleeper = { readonly due: number; readonly wake: () => void };
 
+/** Once all has run that waits for no timer, no disk and no socket. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 export function testClock(start = Date.UTC(2026, 0, 1)): TestClock {
   let now = start;
   let sleepers: Sleeper[] = [];

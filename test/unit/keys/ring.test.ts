@@ -4,6 +4,7 @@ import { VaultError } from '../../../src/crypto/vault.ts';
 import { MasterKeyError, type MasterKeys } from '../../../src/keys/master.ts';
 import type { KeyRow, Keyring } from '../../../src/keys/port.ts';
 import { monthOf, openRing } from '../../../src/keys/ring.ts';
+import { settled } from '../../support/clock.ts';
 
 const random = { bytes: (n: number) => randomBytes(n), fraction: Math.random };
 const MAY = Date.UTC(2026, 4, 31, 23, 59, 59, 999);
@@ -21,7 +22,7 @@ class MemoryKeyring implements Keyring {
   }
   async add(row: KeyRow) {
     this.adds += 1;
-    await new Promise((resolve) => setImmediate(resolve));
+    await settled();
     const same = (other: KeyRow) =>
       other.organization === row.organization && other.purpose === row.purpose && other.generation === row.generation;
     const standing = this.rows.find(same);

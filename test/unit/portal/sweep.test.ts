@@ -2,6 +2,7 @@
 
 import type { Address } from '../../../src/domain/ids.ts';
 import { startPortalSweep, sweepParcels } from '../../../src/portal/sweep.ts';
+import { settled } from '../../support/clock.ts';
 import { DAY, HOST, openWorld, PATIENT, type World } from './world.ts';
 
 let world: World;
@@ -82,7 +83,7 @@ test('runs until it is stopped, and goes on after a failure', async () => {
   const turns = async (n: number) => {
     while (calls.length < n) {
       world.clock.advance(5_000);
-      await new Promise((resolve) => setImmediate(resolve));
+      await settled();
     }
   };
   await turns(3);
@@ -91,6 +92,6 @@ test('runs until it is stopped, and goes on after a failure', async () => {
   expect(world.logged.join()).toContain('"code":"full"');
   const { length } = calls;
   world.clock.advance(60_000);
-  await new Promise((resolve) => setImmediate(resolve));
+  await settled();
   expect(calls).toHaveLength(length);
 });

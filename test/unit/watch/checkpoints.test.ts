@@ -8,7 +8,7 @@ import type { Head } from '../../../src/record/verify.ts';
 import { type DayKeys, openDayKeys } from '../../../src/store/audit/day-keys.ts';
 import type { ProofState } from '../../../src/store/audit/port.ts';
 import { startCheckpoints } from '../../../src/watch/checkpoints.ts';
-import { type TestClock, testClock } from '../../support/clock.ts';
+import { settled, type TestClock, testClock } from '../../support/clock.ts';
 import { random, readyVault } from '../../support/vault.ts';
 
 const DAY = 86_400_000;
@@ -183,7 +183,7 @@ test.each(Object.entries(STEPS))('failed %s while it runs: mended with the next 
   chain.fail = fail;
   chain.seq += 1;
   signer.grown();
-  while (!alarms.includes('checkpoint failed')) await new Promise((resolve) => setImmediate(resolve));
+  while (!alarms.includes('checkpoint failed')) await settled();
   failing = false;
   chain.fail = null;
   chain.seq += 1;

@@ -3,7 +3,7 @@
 import { createAlarms } from '../../../src/control/alarms.ts';
 import type { Measured } from '../../../src/watch/figures.ts';
 import { startWatch, type WatchDeps } from '../../../src/watch/watch.ts';
-import { testClock } from '../../support/clock.ts';
+import { settled, testClock } from '../../support/clock.ts';
 
 const MINUTE = 60_000;
 const MEASURED: Measured = {
@@ -25,7 +25,6 @@ const MEASURED: Measured = {
 const away = async () => Promise.reject(Object.assign(new Error('canary'), { code: 'AWAY' }));
 const hangs = () => new Promise<never>(() => {});
 /** Lets go on whatever can. */
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 function begin({
   measure = async () => MEASURED,
