@@ -19,29 +19,30 @@ export type TnefPart = {
 type Say = (reason: UnreadReason) => void;
 
 /** Octets that all compressed texts of one stream may become. */
-const RTF_MAX = 16_777_216;
-/** What one section of fields may hold; the walk takes 1,000 and a megabyte. */
-const SECTION = { fields: 500, octets: 524_288 };
-/** Characters of a text that is a field still. */
-const FIELD_MAX = 65_536;
+const RTF_MAX = 8_388_608;
+/** What is put into one part; of fields the walk takes 1,000 and a megabyte. */
+const SECTION = { lines: 500, octets: 524_288 };
+/** Octets of a text that is put together with others. */
+const LINE_MAX = 65_536;
+/** Characters of a line that is looked for among those before it: many stand there twice, subjects and addresses. */
+const TWICE_MAX = 1_000;
 
 /** Texts first, then files in their order. */
 export function* tnefParts(bytes: Buffer, say: Say): Generator<TnefPart, void, void> {
   const tnef = readTnef(bytes, say);
-  const text = (one: TnefText) => decoded(one, tnef, say);
-  const fields = [
-    ...new Set(tnef.subjects.map((one) => `Subject: ${oneLine(text(one))}`)),
-    ...tnef.headers.flatMap((one) => headerLines(one, text(one))),
-    ...tnef.fields.map((one) => `Property: ${oneLine(text(one))}`),
-    ...tnef.files.flatMap(({ names }) => names.slice(1)).map((one) => `Property: ${oneLine(text(one))}`),
-  ];
-  yield* sections(fields.filter((field) => !isLong(field)));
-  const notes = [...tnef.notes.map((one) => labelled(one, text(one))), ...fields.filter(isLong)];
-  if (notes.length > 0) yield textPart('text/plain', 'utf-8', Buffer.from(notes.join('\n\n')));
-  for (const body of tnef.bodies) yield textPart('text/plain', charset(body, tnef), withoutNul(body));
+  const plain = (one: TnefText) => textPart('text/plain', charset(one, tnef), withoutNul(one));
+  const names = tnef.files.map((file) => decoded(file.names[0] ?? NO_NAME, tnef, say));
+  for (const lines of sections(fieldsOf(tnef, say))) {
+    yield { header: headerOf(['Content-Type: text/plain', ...lines]), body: EMPTY, isAttached: false };
+  }
+  for (const lines of sections(notesOf(tnef, say))) {
+    yield textPart('text/plain', 'utf-8', Buffer.from(lines.join('\n\n')));
+  }
+  const others = [...tnef.subjects, ...tnef.headers, ...tnef.fields, ...tnef.notes, ...otherNames(tnef)];
+  for (const one of [...others.filter(isLong), ...tnef.bodies]) yield plain(one);
   for (const html of tnef.htmls) yield textPart('text/html', charset(html, tnef), withoutNul(html));
   yield* rtfParts(tnef.rtfs, say);
-  for (const file of tnef.files) yield filePart(file, text(file.names[0] ?? NO_NAME));
+  for (const [i, file] of tnef.files.entries()) yield filePart(file, names[i] as string);
 }
 
 function* rtfParts(rtfs: readonly Buffer[], say: Say): Generator<TnefPart, void, void> {
@@ -55,50 +56,69 @@ function* rtfParts(rtfs: readonly Buffer[], say: Say): Generator<TnefPart, void,
   }
 }
 
-// ── fields ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── what stands beside the text ───────────────────────────────────────────────────────────────────────────────────
 
-function* sections(fields: readonly string[]): Generator<TnefPart, void, void> {
+function* sections(lines: Iterable<string>): Generator<string[], void, void> {
+  const seen = new Set<string>();
   let section: string[] = [];
   let octets = 0;
-  for (const field of fields) {
-    const size = Buffer.byteLength(field);
-    if (section.length > 0 && (section.length === SECTION.fields || octets + size > SECTION.octets)) {
-      yield { header: headerOf(['Content-Type: text/plain', ...section]), body: EMPTY, isAttached: false };
+  for (const line of lines) {
+    if (line === '' || seen.has(line)) continue;
+    if (line.length <= TWICE_MAX) seen.add(line);
+    const size = Buffer.byteLength(line);
+    if (section.length > 0 && (section.length === SECTION.lines || octets + size > SECTION.octets)) {
+      yield section;
       section = [];
       octets = 0;
     }
-    section.push(field);
+    section.push(line);
     octets += size;
   }
-  if (section.length > 0) {
-    yield { header: headerOf(['Content-Type: text/plain', ...section]), body: EMPTY, isAttached: false };
+  if (section.length > 0) yield section;
+}
+
+function* fieldsOf(tnef: Tnef, say: Say): Generator<string, void, void> {
+  const text = (one: TnefText) => decoded(one, tnef, say);
+  for (const one of tnef.subjects) if (!isLong(one)) yield `Subject: ${oneLine(text(one))}`;
+  for (const one of tnef.headers) if (!isLong(one)) yield* headerLines(one, text(one));
+  for (const one of [...tnef.fields, ...otherNames(tnef)]) {
+    const value = isLong(one) ? '' : text(one);
+    if (value !== '') yield `Property: ${oneLine(value)}`;
   }
+}
+
+function* notesOf(tnef: Tnef, say: Say): Generator<string, void, void> {
+  for (const one of tnef.notes) {
+    if (!isLong(one))
+      yield one.label === undefined ? decoded(one, tnef, say) : `${one.label}: ${decoded(one, tnef, say)}`;
+  }
+}
+
+function otherNames({ files }: Tnef): TnefText[] {
+  return files.flatMap(({ names }) => names.slice(1));
+}
+
+function isLong({ octets }: TnefText): boolean {
+  return octets.length > LINE_MAX;
 }
 
 /** Fields as they were, but those that would say how this part is to be read. */
 function headerLines({ label }: TnefText, text: string): string[] {
   if (label !== undefined)
     return [`${/^[\w-]{1,100}$/.test(label) ? label : 'Property'}: ${oneLine(text)}`].filter(isFree);
-  return parseHeader(Buffer.from(text))
-    .fields.map(({ name, value }) => `${name}: ${oneLine(value)}`)
-    .filter(isFree);
+  const { fields, fault } = parseHeader(Buffer.from(text));
+  const lines = fields.map(({ name, value }) => `${name}: ${oneLine(value)}`).filter(isFree);
+  // A line that is no field stands in none of them.
+  return fault === null ? lines : [...lines, `Property: ${oneLine(text)}`];
 }
 
 function isFree(line: string): boolean {
   return !/^(?:content-|mime-version:)/i.test(line);
 }
 
-function isLong(field: string): boolean {
-  return field.length > FIELD_MAX;
-}
-
 function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they would end the field.
   return text.replace(/[\x00-\x1f\x7f]+/g, ' ');
-}
-
-function labelled({ label }: TnefText, text: string): string {
-  return label === undefined ? text : `${label}: ${text}`;
 }
 
 // ── texts ─────────────────────────────────────────────────────────────────────────────────────────────────────────

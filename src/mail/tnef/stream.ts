@@ -49,6 +49,7 @@ export function isTnef({ type, fileName }: { readonly type: string; readonly fil
 const SIGNATURE = 0x223e9f78;
 /** Bounds of one TNEF stream. */
 const FILES_MAX = 1_000;
+/** Names and data of files among them. */
 const TEXTS_MAX = 100_000;
 /** Octets of unknown meaning that are looked through. */
 const UNKNOWN_MAX = 4_194_304;
@@ -168,7 +169,8 @@ function readAttribute(cursor: Cursor, found: Found): void {
   const level = cursor.number(1);
   const id = cursor.number(4) & 0xffff;
   const octets = cursor.take(cursor.number(4));
-  cursor.take(2);
+  // Some writers leave out the last checksum.
+  if (!cursor.failed) cursor.at = Math.min(cursor.bytes.length, cursor.at + 2);
   if (level !== 1 && level !== 2) cursor.failed = true;
   if (cursor.failed) return;
   if (level === 1) found.message(id, octets);
@@ -222,6 +224,7 @@ class Found {
   private readonly notes: TnefText[] = [];
   private readonly fields: TnefText[] = [];
   private readonly files: Attached[] = [];
+  private isFull = false;
   private texts = 0;
   private unknown = 0;
 
@@ -244,19 +247,24 @@ class Found {
 
   attached(id: number, octets: Buffer): void {
     if (id === ATTRIBUTE.file || this.files.length === 0) this.files.push({ names: [], data: [], type: '' });
+    if (this.files.length > FILES_MAX) {
+      this.say('too many parts');
+      this.files.pop();
+      this.isFull = true;
+    }
+    if (this.isFull) return;
     const file = this.files.at(-1) as Attached;
     const name: TnefText = { octets, coding: 'ansi' };
-    if (id === ATTRIBUTE.fileData) file.data.push({ octets, isMessage: false });
-    else if (id === ATTRIBUTE.fileTitle) file.names.push({ rank: 1, name });
-    else if (id === ATTRIBUTE.filePath) file.names.push({ rank: 4, name });
+    if (id === ATTRIBUTE.fileData) this.data(file, octets, false);
+    else if (id === ATTRIBUTE.fileTitle) this.name(file, 1, name);
+    else if (id === ATTRIBUTE.filePath) this.name(file, 4, name);
     else if (id === ATTRIBUTE.fileProperties) this.list(octets, (property) => this.fileProperty(file, property));
     else if (id !== ATTRIBUTE.file) this.readable(octets);
   }
 
   all(): Tnef {
     const { pages, subjects, bodies, htmls, rtfs, headers, notes, fields } = this;
-    if (this.files.length > FILES_MAX) this.say('too many parts');
-    const files = this.files.slice(0, FILES_MAX).flatMap(({ names, data, type }): TnefFile[] => {
+    const files = this.files.flatMap(({ names, data, type }): TnefFile[] => {
       // By reference: it is elsewhere.
       if (data.length === 0) this.say('format');
       const sorted = [...names].sort((a, b) => a.rank - b.rank).map(({ name }) => name);
@@ -283,12 +291,12 @@ class Found {
   private fileProperty(file: Attached, property: Property): void {
     const { id, type, octets } = property;
     const rank = NAMES.indexOf(id);
-    if (id === PROPERTY.data && type === BINARY) file.data.push({ octets, isMessage: false });
+    if (id === PROPERTY.data && type === BINARY) this.data(file, octets, false);
     else if (id === PROPERTY.data && type === OBJECT) {
-      file.data.push({ octets: octets.subarray(16), isMessage: octets.subarray(0, 16).equals(I_MESSAGE) });
+      this.data(file, octets.subarray(16), octets.subarray(0, 16).equals(I_MESSAGE));
     } else if (!isText(property)) this.binary(property);
     else if (id === PROPERTY.mediaType) file.type = asciiOf(property);
-    else if (rank >= 0) file.names.push({ rank, name: textOf(property) });
+    else if (rank >= 0) this.name(file, rank, textOf(property));
     else this.other(property);
   }
 
@@ -330,9 +338,21 @@ class Found {
   }
 
   private add(list: TnefText[], text: TnefText): void {
-    if (text.octets.length === 0) return;
-    if (++this.texts > TEXTS_MAX) this.say('too large');
-    else list.push(text);
+    if (text.octets.length > 0 && this.counts()) list.push(text);
+  }
+
+  private name(file: Attached, rank: number, name: TnefText): void {
+    if (this.counts()) file.names.push({ rank, name });
+  }
+
+  private data(file: Attached, octets: Buffer, isMessage: boolean): void {
+    if (this.counts()) file.data.push({ octets, isMessage });
+  }
+
+  private counts(): boolean {
+    this.texts += 1;
+    if (this.texts > TEXTS_MAX) this.say('too large');
+    return this.texts <= TEXTS_MAX;
   }
 }
 
