@@ -168,6 +168,42 @@ scenario(
   120_000,
 );
 
+scenario(
+  'inbound, in chunks: each of them is content of the one message, or that one is refused',
+  async () => {
+    sunk.length = 0;
+    let taken = 0;
+    for (const [index, variant] of VARIANTS.entries()) {
+      const body = bodyWith(variant, `chunks-${index}`);
+      // A bare LF is completed; a bare CR and NUL are what is refused.
+      const clean = !/\r(?!\n)|\0/.test(body);
+      const at = body.indexOf(`hello${variant}`) + 5;
+      for (const end of [at, at + 1, at + variant.length]) {
+        const session = await openSession({ port: world.port });
+        for (const command of [`MAIL FROM:<${SENDER}>`, 'RCPT TO:<a@plain.test>']) await session.command(command);
+        const rest = body.length - end;
+        session.raw(
+          Buffer.from(`BDAT ${end}\r\n${body.slice(0, end)}BDAT ${rest} LAST\r\n${body.slice(end)}`, 'latin1'),
+        );
+        await session.reply();
+        const { text } = await session.reply();
+        expect([variant, end, text.slice(0, 9)]).toEqual([variant, end, clean ? '250 2.6.0' : '550 5.6.0']);
+        if (clean) taken += 1;
+        await session.quit();
+      }
+    }
+    await until(
+      () => sunk.length >= taken,
+      () => `${taken} messages, but ${sunk.length}`,
+    );
+    await drained();
+    expect(sunk).toHaveLength(taken);
+    expect(smuggled()).toEqual([]);
+    for (const { data } of sunk) expect(data.toString('latin1')).toContain('Subject: smuggled');
+  },
+  120_000,
+);
+
 /** Bodies that hold each of them: as lines of dots, and where a decoder finds them. */
 function letterOf(to: string, mark: string, as: 'dots' | 'base64' | 'quoted-printable'): string {
   const evil = VARIANTS.map((variant) => `hello${variant}${EVIL}`).join('\r\n');

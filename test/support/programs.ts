@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
 const PACKAGES = {
   gcc: 'gcc',
   postfix: 'postfix',
+  exim4: 'exim4-daemon-light (in place of postfix; .ci/run has it beside it)',
   'smtp-sink': 'postfix',
   strace: 'strace',
   prlimit: 'util-linux',
@@ -35,7 +36,13 @@ export type Wanted = keyof typeof PACKAGES;
 /** Path of a program in PATH or the system folders, or of a wanted folder; null when it is not there. */
 export function find(wanted: Wanted): string | null {
   if (wanted.startsWith('/')) return existsSync(wanted) ? wanted : null;
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin'];
+  const folders = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    '/usr/sbin',
+    '/sbin',
+    '/usr/bin',
+    '/opt/exim4/usr/sbin',
+  ];
   return folders.map((folder) => join(folder, wanted)).find(isProgram) ?? null;
 }
 
