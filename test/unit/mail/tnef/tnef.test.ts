@@ -312,6 +312,11 @@ describe('what is wrong', () => {
     ['1,001 files', tnef({ attachments: Array(1_001).fill({ title: 'a', data: Buffer.alloc(1) }) }), 'too many parts'],
     ['5 MB of unknown octets', tnef({ properties: [[0x7001, Buffer.alloc(5_000_000)]] }), 'too large'],
     ['100,001 texts', tnef({ properties: [[0x7001, 'x', { ansi: 'latin1', times: 100_001 }]] }), 'too large'],
+    [
+      '100,001 names of one file',
+      Buffer.concat([head, ...Array(100_001).fill(attribute(2, 0x00018010, Buffer.from('a')))]),
+      'too large',
+    ],
     ['RTF that becomes 10 MB', tnef({ properties: [[PR.rtf, rtfBomb(10_000_000)]] }), 'too large'],
     ['RTF that becomes it together', tnef({ properties: Array(3).fill([PR.rtf, rtfBomb(4_000_000)]) }), 'too large'],
   ])('%s: said', (_, bytes, reason) => {
