@@ -12,7 +12,7 @@ import { addMasterLine, removeMasterLines, TWO_STEPS } from './master-file.ts';
 import type { MasterSource } from './open.ts';
 import type { KeyBoxes, KeyRow, Renewed, RotationMark } from './port.ts';
 
-/** What a rotation uses of the ring (ring.ts). */
+/** What a rotation uses of the ring (generations.ts). */
 export type RotatingRing = {
   readonly masterIds: readonly string[];
   useMaster(master: MasterKeys): void;

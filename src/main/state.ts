@@ -87,7 +87,7 @@ export async function openState(base: Base): Promise<State> {
   closers.push(() => bodies.close());
   const kept = createKeptPolicies(join(path, 'policies'), vault);
   await kept.keep(policy, startedAt);
-  const ring = vault;
+  const ring = vault.generations;
   const rotation = createRotation({
     ...{ ring, source, boxes: store.keyBoxes, clock, random, dayKeys: () => dayKeys.renew() },
     slots: () => bodies.renewKeys((object, box) => ring.rewrapObject(object, box)),

@@ -70,8 +70,8 @@ async function openAll(): Promise<Open> {
     },
     rotation: (step) =>
       createRotation({
-        ...{ ring, source, boxes: store.keyBoxes, clock, random, ...(step && { step }) },
-        slots: () => bodies.renewKeys((object, box) => ring.rewrapObject(object, box)),
+        ...{ ring: ring.generations, source, boxes: store.keyBoxes, clock, random, ...(step && { step }) },
+        slots: () => bodies.renewKeys((object, box) => ring.generations.rewrapObject(object, box)),
         dayKeys: () => dayKeys.renew(),
       }),
     async close() {

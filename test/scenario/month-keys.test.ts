@@ -134,7 +134,7 @@ test('when it is destroyed its key is, and the copy opens no more', async () => 
   ]);
   expect((await world.run('log', 'destroyed')).out).toContain(`key "fields ${MONTH}" of Clinic: what was under it`);
   expect(await stolen(await ringOf(database()))).toBe('');
-  expect((await ringOf(database())).organizations()).toContain('Clinic');
+  expect((await ringOf(database())).generations.organizations()).toContain('Clinic');
   // A backup has the keys of its time, and opens as long as it is kept.
   expect(await stolen(await ringOf(thief()))).toContain(CANARY);
 }, 90_000);

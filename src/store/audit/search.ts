@@ -2,12 +2,12 @@
 // asked only when what it holds may be newer than what is found so far.
 
 import type { Vault } from '../../crypto/vault.ts';
+import { monthEnd } from '../../domain/months.ts';
 import { deliveryOrNothing, fixedOrNothing } from '../queue/reading.ts';
 import { type Access, tagsOf } from '../sqlite/access.ts';
 import type { SegmentRow } from '../sqlite/calls/archive.ts';
 import { DAY, DELIVERIES } from '../sqlite/calls/queue.ts';
 import type { SearchCall, SearchPage, SearchRow } from '../sqlite/queries/search.ts';
-import { monthEnd } from './months.ts';
 import type { LogQuery, LogRow } from './port.ts';
 
 /** Order of the result: by day and number where search tags are followed, else by number. */

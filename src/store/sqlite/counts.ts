@@ -2,6 +2,7 @@
 // written once per commit, so that it costs a row a batch and not one a message. Held: since when a delivery is.
 
 import type Database from 'better-sqlite3';
+import { monthOf } from '../../domain/months.ts';
 
 export type Usage = {
   /** `what`: `accepted`, or the name of a protection. Counts may be negative, to take back. */
@@ -62,15 +63,4 @@ export function openHeld(db: Database.Database): Held {
       else if (from === 'held') end.run(delivery);
     },
   };
-}
-
-let known = { from: 0, until: 0, month: '' };
-
-/** `2026-11`, UTC. */
-function monthOf(at: number): string {
-  if (at >= known.from && at < known.until) return known.month;
-  const date = new Date(at);
-  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
-  known = { from: Date.UTC(year, month), until: Date.UTC(year, month + 1), month: date.toISOString().slice(0, 7) };
-  return known.month;
 }

@@ -1,0 +1,20 @@
+// Months of keys, of usage and of the audit, in UTC.
+
+import type { Time } from './ids.ts';
+
+let known = { from: 0, until: 0, month: '' };
+
+/** `2026-11` */
+export function monthOf(at: Time): string {
+  if (at >= known.from && at < known.until) return known.month;
+  const date = new Date(at);
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  known = { from: Date.UTC(year, month), until: Date.UTC(year, month + 1), month: date.toISOString().slice(0, 7) };
+  return known.month;
+}
+
+/** The first moment after the month YYYY-MM. */
+export function monthEnd(month: string): Time {
+  const [year, number] = month.split('-').map(Number);
+  return Date.UTC(year!, number!);
+}
