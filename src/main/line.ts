@@ -90,7 +90,10 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
     send: client.send,
     settings,
     outages,
-    destinations: createDestinations({ clock, fraction: random.fraction, after, bounds: settings }),
+    destinations: createDestinations({
+      ...{ clock, fraction: random.fraction, after, bounds: settings },
+      freed: () => schedule.freed('deliver'),
+    }),
     load: {
       incoming: 0,
       examining: 0,

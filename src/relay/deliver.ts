@@ -217,7 +217,7 @@ async function transfer(
   line: Line,
   sending: Sending,
   protection: Protection,
-  { signal, waits }: Turn & { kind: 'go' },
+  { signal, watch }: Turn & { kind: 'go' },
   note: (reached: Reached) => void,
 ): Promise<readonly Outcome[] | 'corrupt'> {
   const { message, group, held } = sending;
@@ -241,7 +241,7 @@ async function transfer(
   if (mail === 'corrupt') return mail;
   if ('kind' in mail) return forAll(mail);
   let over = false;
-  waits(true);
+  watch('before the dot');
   try {
     const sent = await line.send({
       hops: route.hops,
@@ -256,8 +256,7 @@ async function transfer(
       size: mail.size,
       body: mail.open,
       beforeDot: () => {
-        // Behind the dot nobody knows whether it was taken: what is left then is sent twice.
-        waits(false);
+        watch('behind the dot');
         return held.enough();
       },
       signal,

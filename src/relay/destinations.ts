@@ -6,8 +6,9 @@
 // new destinations only. For who answers promptly more is in hand than it has connections: what waits takes the next one that is
 // free, while the outcome of what went before is stored. Whoever may go on waits once more while all connections are in use: what
 // the queue gave out was judged a moment ago. One that hangs, whatever it did before, keeps one connection for as long as RFC 5321
-// §4.5.3.2 asks for; its others are left after seconds when somebody wants them, but for those on which the final dot was sent: what
-// they carry would be sent twice. After a restart all are new. Logs nothing.
+// §4.5.3.2 asks for; its others are left after seconds when somebody wants them. Those on which the final dot was sent are not, since
+// what they carry would be sent twice: they are set aside, as many as there may be connections, and count as none. After a restart
+// all are new. Logs nothing.
 
 import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
 import type { Clock } from '../domain/types.ts';
@@ -36,8 +37,8 @@ export type Turn =
       readonly kind: 'go';
       /** Aborted when the destination hangs, other attempts at it are under way, and others want its connection. */
       readonly signal: AbortSignal;
-      /** From now on the destination is waited for; false: not any more, or what was sent must be waited for. */
-      readonly waits: (does: boolean) => void;
+      /** From now on the destination is waited for. Behind the dot it is not left, but does not count as a connection when it hangs. */
+      readonly watch: (stage: 'before the dot' | 'behind the dot') => void;
       readonly leave: (reached: Reached) => void;
     }
   /** Nothing is tried now: why, and from when on it may be. */
@@ -48,7 +49,7 @@ export type Destinations = {
   inHand(destination: string): number;
   /** Before a connection is made for a message of `size` octets of that organization. */
   enter(destination: string, size: number, organization: OrganizationName): Promise<Turn>;
-  /** Attempts that wait in `enter`. */
+  /** Attempts that take no connection: they wait in `enter`, or were set aside. */
   waiting(): number;
   /** Who does not answer may be tried at once: a person asks for it. */
   tryAll(): void;
@@ -59,6 +60,8 @@ export type DestinationsDeps = {
   readonly fraction: () => number;
   /** Calls it after so long; gives what keeps it from that. */
   readonly after: (wait: Duration, call: () => void) => () => void;
+  /** One more may have a connection. */
+  readonly freed: () => void;
   /** Bounds of connections, in all and of one destination, and of leased transactions. */
   readonly bounds: () => {
     readonly connections: number;
@@ -83,9 +86,11 @@ type Known = {
   prompt: boolean;
 };
 
-export function createDestinations({ clock, fraction, after, bounds }: DestinationsDeps): Destinations {
+export function createDestinations({ clock, fraction, after, freed, bounds }: DestinationsDeps): Destinations {
   /** Connections to all destinations, and who waits for one of them. */
   let open = 0;
+  /** More, which only wait for the answer to the final dot. */
+  let setAside = 0;
   const crowd: Queue = new Set();
   let queued = 0;
   /** The one used last stands last. */
@@ -156,13 +161,10 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
     }
   }
 
-  /** Where others want what it has, it is left but for one attempt, and nobody waits for it any more. Gives whether it was. */
-  function isLeft(one: Known, organization: OrganizationName): boolean {
-    if (one.underWay <= 1 || half.hasRoom(organization)) return false;
-    one.underWay -= 1;
+  /** It has one connection from now on, and nobody waits for it. */
+  function narrow(one: Known): void {
     one.width = 1;
     for (const wake of [...one.queue]) wake(false);
-    return true;
   }
 
   function begin(one: Known, size: number, organization: OrganizationName, counted: boolean): Turn {
@@ -171,6 +173,7 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
     const patience = PROMPT + larger;
     const stopping = new AbortController();
     let counts = counted;
+    let apart = false;
     let unwatch = () => {};
     one.underWay += 1;
     // One that answered promptly may hang today.
@@ -179,16 +182,38 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
       counts = true;
       one.prompt = false;
     });
-    const watch = (wait: Duration): void => {
-      unwatch = after(wait, () => (isLeft(one, organization) ? stopping.abort() : watch(AGAIN)));
+    const stop = (): boolean => {
+      if (one.underWay <= 1) return false;
+      one.underWay -= 1;
+      narrow(one);
+      stopping.abort();
+      return true;
     };
-    const waits = (does: boolean): void => {
+    const setApart = (): boolean => {
+      if (setAside >= bounds().connections) return false;
+      setAside += 1;
+      apart = true;
+      narrow(one);
+      giveBack();
+      freed();
+      return true;
+    };
+    const giveBack = (): void => {
+      if (counts) half.giveBack(organization, clock.now() - begun);
+      counts = false;
+      close();
+    };
+    const watch = (stage: 'before the dot' | 'behind the dot'): void => {
+      const yields = stage === 'before the dot' ? stop : setApart;
+      const look = (): void => {
+        if (half.hasRoom(organization) || !yields()) unwatch = after(AGAIN, look);
+      };
       unwatch();
-      if (does) watch(HANGS + larger);
+      unwatch = after(HANGS + larger, look);
     };
     const leave = (reached: Reached): void => {
       cancel();
-      waits(false);
+      unwatch();
       if (!stopping.signal.aborted) one.underWay -= 1;
       if (reached === 'answered') {
         one.prompt = clock.now() - begun < patience;
@@ -204,12 +229,18 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
           one.rest = clock.now() + Math.round(rest * (0.8 + 0.4 * fraction()));
         }
       }
-      close();
+      if (apart) setAside -= 1;
+      else giveBack();
       give(one);
-      if (counts) half.giveBack(organization, clock.now() - begun);
     };
-    return { kind: 'go', signal: stopping.signal, waits, leave };
+    return { kind: 'go', signal: stopping.signal, watch, leave };
   }
+
+  const later = (why: string): Turn => ({
+    kind: 'later',
+    reason: `not tried: ${why}`,
+    notBefore: clock.now() + LATER,
+  });
 
   return {
     inHand(destination) {
@@ -239,15 +270,15 @@ export function createDestinations({ clock, fraction, after, bounds }: Destinati
         const has = take();
         if (has === true || (await has)) {
           givesBack.push(giveBack);
-          // While it waited another may have found that nobody answers.
-          not = resting(one, clock.now());
-        } else not = { kind: 'later', reason: `not tried: ${why}`, notBefore: clock.now() + LATER };
+          // While it waited another may have found that nobody answers, or that it hangs.
+          not = resting(one, clock.now()) ?? (one.taken > widthOf(one) ? later(steps[0][2]) : null);
+        } else not = later(why);
       }
       if (not === null) return begin(one, size, organization, counted);
       for (const giveBack of givesBack.reverse()) giveBack();
       return not;
     },
-    waiting: () => half.waiting() + queued,
+    waiting: () => half.waiting() + queued + setAside,
     tryAll: () => {
       for (const one of known.values()) one.rest = 0;
     },

@@ -6,7 +6,7 @@ import type { Destinations } from '../../src/relay/destinations.ts';
 export function goodDestinations(inHand = 20): Destinations {
   return {
     inHand: () => inHand,
-    enter: async () => ({ kind: 'go', signal: new AbortController().signal, waits: () => {}, leave: () => {} }),
+    enter: async () => ({ kind: 'go', signal: new AbortController().signal, watch: () => {}, leave: () => {} }),
     waiting: () => 0,
     tryAll: () => {},
   };

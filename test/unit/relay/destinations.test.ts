@@ -8,6 +8,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 function begin(connections = 4, deliveriesInFlight = 10, perDestination = 3) {
   let now = 1_000_000;
+  let freed = 0;
   let timers: { readonly at: number; readonly call: () => void }[] = [];
   const destinations = createDestinations({
     clock: { now: () => now },
@@ -18,6 +19,9 @@ function begin(connections = 4, deliveriesInFlight = 10, perDestination = 3) {
       return () => {
         timers = timers.filter((one) => one !== timer);
       };
+    },
+    freed: () => {
+      freed += 1;
     },
     bounds: () => ({ connections, perDestination, deliveriesInFlight }),
   });
@@ -33,7 +37,7 @@ function begin(connections = 4, deliveriesInFlight = 10, perDestination = 3) {
     if (turn.kind !== 'go') throw new Error(turn.reason);
     return turn.leave;
   };
-  return { destinations, pass, go, now: () => now };
+  return { destinations, pass, go, now: () => now, freed: () => freed };
 }
 
 test('a destination begins with one connection and gets one more with each answer, up to its bound', async () => {
@@ -256,7 +260,7 @@ describe('one that hangs after it was prompt', () => {
 
   test('is left after 15 seconds by all attempts but one, and by who waits for it; it has one connection then', async () => {
     const { destinations, pass, gone, eighth, left, now } = await hanging();
-    for (const { waits } of gone) waits(true);
+    for (const { watch } of gone) watch('before the dot');
     pass(14_999);
     expect([left(), destinations.waiting()]).toEqual([0, 1]);
     pass(1);
@@ -272,12 +276,49 @@ describe('one that hangs after it was prompt', () => {
 
   test('is not left where something was sent whole, or still is prepared', async () => {
     const { pass, gone, left } = await hanging();
-    for (const { waits } of gone.slice(0, 3)) waits(true);
-    gone[0]?.waits(false);
+    for (const { watch } of gone.slice(0, 3)) watch('before the dot');
+    gone[0]?.watch('behind the dot');
     pass(15_000);
     expect(gone.map(({ signal }) => signal.aborted)).toEqual([false, true, true, false, false, false, false]);
     pass(600_000);
     expect(left()).toBe(2);
+  });
+
+  test('behind the dot is set aside while others want connections, and gets none more', async () => {
+    const { destinations, pass, gone, eighth, left, go, freed } = await hanging();
+    for (const { watch } of gone) watch('behind the dot');
+    pass(14_999);
+    expect([destinations.waiting(), freed()]).toEqual([1, 0]);
+    pass(1);
+    expect((await eighth).kind).toBe('later');
+    // As many as leave one more of the half: five are its own but for what is kept.
+    expect([left(), destinations.waiting(), freed()]).toEqual([0, 3, 3]);
+    expect(destinations.inHand('a.test')).toBe(1);
+    await go('new1.test');
+    for (let i = 2; i < 8; i++) {
+      void destinations.enter(`new${i}.test`, 1, 'Clinic');
+      pass(5_000);
+    }
+    await settled();
+    expect([left(), freed()]).toEqual([0, 7]);
+    // All that was set aside is over; who goes is counted once.
+    for (const { leave } of gone) leave('unknown');
+    pass(45_000);
+    expect(destinations.waiting()).toBe(0);
+  });
+
+  test('behind the dot, no more are set aside than there may be connections', async () => {
+    const { destinations, pass, go, freed } = begin(4, 100, 4);
+    for (const name of ['a.test', 'b.test', 'c.test']) for (let i = 0; i < 4; i++) (await go(name))('answered');
+    for (const name of ['a.test', 'b.test', 'c.test']) {
+      const turns = Array.from({ length: 4 }, () => destinations.enter(name, 1, 'Clinic'));
+      for (const turn of turns) void turn.then((one) => one.kind === 'go' && one.watch('behind the dot'));
+      await settled();
+      pass(15_000);
+      await settled();
+    }
+    for (let i = 0; i < 20; i++) pass(5_000);
+    expect(freed()).toBe(4);
   });
 
   test('is not left while nobody wants what it has, and is as soon as somebody does', async () => {
@@ -285,7 +326,7 @@ describe('one that hangs after it was prompt', () => {
     for (let i = 0; i < 7; i++) (await go('a.test'))('answered');
     const turns = [await destinations.enter('a.test', 1, 'Clinic'), await destinations.enter('a.test', 1, 'Clinic')];
     const gone = turns.flatMap((turn) => (turn.kind === 'go' ? [turn] : []));
-    for (const { waits } of gone) waits(true);
+    for (const { watch } of gone) watch('before the dot');
     pass(60_000);
     expect(gone.map(({ signal }) => signal.aborted)).toEqual([false, false]);
     for (let i = 0; i < 14; i++) await go(`new${i}.test`);
@@ -302,7 +343,7 @@ describe('one that hangs after it was prompt', () => {
     const [small] = [await destinations.enter('a.test', 1, 'Clinic')];
     const large = await destinations.enter('a.test', 30 << 20, 'Clinic');
     if (small.kind !== 'go' || large.kind !== 'go') throw new Error('all may go');
-    large.waits(true);
+    large.watch('before the dot');
     await go('b.test');
     pass(44_999);
     expect(large.signal.aborted).toBe(false);
