@@ -68,6 +68,7 @@ function plant(path: string, text: string): void {
 
 test.each([
   'audit.keys',
+  'audit.signed',
   'evaluation-master.key',
   'lock.db',
   'queue.db-wal',

@@ -280,6 +280,7 @@ test('it holds every file of the folder but those that are named', async () => {
     'later/deep/file',
     'made/variant',
     'audit.keys',
+    'audit.signed',
     'sync.probe',
     'evaluation-master.key',
     'half.new',

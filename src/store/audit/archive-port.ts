@@ -46,8 +46,8 @@ export interface Archive {
    *  Rejects when `stop` is aborted while it copies. */
   closeNext(now: Time, at?: AtStep, stop?: AbortSignal): Promise<Segment | null>;
   /** Destroys the oldest segments whose month ended before `before` and that no legal hold covers; how many. `months`:
-   *  the term, which the entry says. One whose entries do not prove that they are so old stays, with an alarm. Rejects when
-   *  `stop` is aborted. */
+   *  the term, which the entry says. One whose entries do not prove that they are so old stays, with an alarm, and all do when
+   *  the audit does not verify: it may hide a legal hold. Rejects when `stop` is aborted. */
   prune(before: Time, months: number, at?: AtStep, stop?: AbortSignal): Promise<number>;
   /** What is wrong with old months, legal holds or accounts, in words: months at the last `prune`; rows that are not as the
    *  audit says, since the start. */
@@ -57,7 +57,8 @@ export interface Archive {
   addHold(hold: NewHold, actor: Actor): Promise<void>;
   removeHold(id: string, actor: Actor, reason: string): Promise<void>;
   /** Destroys the boxed detail of that address in an organization: of entries and of messages that are over, which an entry
-   *  names. `waiting`: messages still under way, which are left as they are. Rejects when a legal hold covers one. */
+   *  names. `waiting`: messages still under way, which are left as they are. Rejects when a legal hold covers one, and when the
+   *  audit does not verify. */
   erase(
     what: {
       readonly organization: OrganizationName;

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Time } from '../../domain/ids.ts';
 import { start } from '../../record/verify.ts';
 import type { Access } from '../sqlite/access.ts';
-import { MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
+import { type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
 import type { AuditRow } from '../sqlite/calls/audit.ts';
 import { holdTouches } from '../sqlite/legal-hold.ts';
 import type { Pending, Swept } from '../sqlite/queries/archive.ts';
@@ -15,18 +15,28 @@ import { segmentFolder, segmentPath, syncPath } from '../sqlite/segment-file.ts'
 import type { Archive, AtStep, Segment } from './archive-port.ts';
 import { runArchivist } from './archivist.ts';
 import { erase } from './erase.ts';
-import { openHolds, type ProvenHolds } from './holds.ts';
+import type { ProvenHolds } from './holds.ts';
 import type { Lasting } from './lasting.ts';
 import { monthEnd, monthOf } from './months.ts';
+import type { Proven } from './proven.ts';
 import { entryFrom } from './sqlite.ts';
 
 const DAY = 86_400_000;
 /** A month is closed so long after its end: what ended in its last minutes may still be settled late. */
 const GRACE = 2 * DAY;
 
-export function openArchive(access: Access, database: string, lasting: Lasting): Archive {
+export type ArchiveDeps = {
+  readonly access: Access;
+  /** Path of the queue's database. */
+  readonly database: string;
+  readonly lasting: Lasting;
+  readonly proven: Proven;
+  readonly holds: ProvenHolds;
+};
+
+export function openArchive({ access, database, lasting, proven, holds: proving }: ArchiveDeps): Archive {
   const segments = () => access.read<SegmentRow[]>('segments', null);
-  const { prove, ...holds } = openHolds(access, lasting);
+  const { prove, proveAll, ...holds } = proving;
   let unproven: readonly string[] = [];
   let last: Promise<unknown> = Promise.resolve();
   // What is erased while a month is copied would still stand in the copy; what is pruned meanwhile could not be opened.
@@ -40,14 +50,14 @@ export function openArchive(access: Access, database: string, lasting: Lasting):
     closeNext: (now, at = () => {}, stop) => inTurn(() => closeNext(access, database, now, at, stop)),
     prune: (before, months, at = () => {}, stop) =>
       inTurn(async () => {
-        const done = await prune({ access, database, prove }, before, months, at, stop);
+        const done = await prune({ access, database, prove, proveAll }, before, months, at, stop);
         unproven = done.unproven;
         return done.pruned;
       }),
     ...holds,
-    wrong: () => [...unproven, ...lasting.reported()],
+    wrong: () => [...[proven.wrong()].filter((one) => one !== null), ...unproven, ...lasting.reported()],
     erase: (what, at = () => {}) =>
-      inTurn(() => erase({ access, prove, run: (job) => runArchivist({ database, job }) }, what, at)),
+      inTurn(() => erase({ access, prove, proveAll, run: (job) => runArchivist({ database, job }) }, what, at)),
     still: inTurn,
     recordDestroyed: () => recordDestroyed(access),
     lastBefore: (time) => access.read<Time | null>('lastBefore', [time - STARTING]),
@@ -121,11 +131,11 @@ async function moveOut(access: Access, name: string, at: AtStep): Promise<void> 
 
 // ── pruning ──
 
-type PruneDeps = { readonly access: Access; readonly database: string; readonly prove: ProvenHolds['prove'] };
+type PruneDeps = Pick<ArchiveDeps, 'access' | 'database'> & Pick<ProvenHolds, 'prove' | 'proveAll'>;
 
 /** `unproven`: what stays though its term is over, and why. */
 async function prune(
-  { access, database, prove }: PruneDeps,
+  { access, database, prove, proveAll }: PruneDeps,
   before: Time,
   months: number,
   at: AtStep,
@@ -133,9 +143,14 @@ async function prune(
 ): Promise<{ readonly pruned: number; readonly unproven: readonly string[] }> {
   const all = await access.read<SegmentRow[]>('segments', null);
   sweep(database, all);
-  const holds = await prove();
   const isOver = (one: SegmentRow) => one.state === 'moved' && monthEnd(one.month) <= before;
-  const due = all.filter((one) => isOver(one) && !holds.some((hold) => holdTouches(hold, one)));
+  const dueBy = (holds: readonly HoldRow[]) =>
+    all.filter((one) => isOver(one) && !holds.some((hold) => holdTouches(hold, one)));
+  let due = dueBy(await prove());
+  if (due.length > 0) {
+    const holds = await proveAll(stop);
+    due = holds === null ? [] : dueBy(holds);
+  }
   const wrong: string[] = [];
   let pruned = 0;
   for (const one of due) {

@@ -22,19 +22,24 @@ export type EraseRequest = {
   readonly reason: string;
   readonly dryRun?: boolean;
 };
-export type EraseDeps = {
+export type EraseDeps = Pick<ProvenHolds, 'prove' | 'proveAll'> & {
   readonly access: Access;
-  readonly prove: ProvenHolds['prove'];
   run(job: ArchivistJob): Promise<unknown>;
 };
 
-/** Rejects with QueueError `wrong state` when a legal hold covers a message. */
+/** Rejects with QueueError `wrong state` when a legal hold covers a message, or one may have been hidden. */
 export async function erase(deps: EraseDeps, what: EraseRequest, at: AtStep): Promise<Erased> {
   const { access } = deps;
   const { organization, address } = what;
   const senderTags = (await tagsOf(access, 'sender', address, organization)) ?? [];
   const recipientTags = (await tagsOf(access, 'recipient', address, organization)) ?? [];
-  const holds = (await deps.prove()).map(({ id }) => id);
+  const proven = what.dryRun ? await deps.prove() : await deps.proveAll();
+  if (proven === null)
+    throw new QueueError(
+      'wrong state',
+      'the audit does not verify and may hide a legal hold: nothing is erased (sealrelay log verify)',
+    );
+  const holds = proven.map(({ id }) => id);
   const segments = await access.read<SegmentRow[]>('segments', null);
   const places = [...segments.filter((one) => one.state !== 'pruned').map((one) => one.name), null];
   const found = new Map<string | null, FoundMessage[]>();

@@ -10,24 +10,29 @@ import { toOctets } from '../sqlite/calls/octets.ts';
 import { isSameHold } from '../sqlite/legal-hold.ts';
 import type { Archive, Hold, NewHold } from './archive-port.ts';
 import type { HoldDetail, HoldEntry, Lasting } from './lasting.ts';
+import type { Proven } from './proven.ts';
 
 type Boxed = { readonly address: string | null; readonly reason: string };
 export type ProvenHolds = Pick<Archive, 'holds' | 'addHold' | 'removeHold'> & {
-  /** The rows as the audit proves them. */
+  /** The rows as the entries have it. */
   prove(): Promise<readonly HoldRow[]>;
+  /** The same, by entries that verify; null when they do not: nothing may be destroyed. */
+  proveAll(stop?: AbortSignal): Promise<readonly HoldRow[] | null>;
 };
 
 const where = (organization: string) => place.entry(organization, '-', 'log.hold_added');
 
-export function openHolds(access: Access, lasting: Lasting): ProvenHolds {
+export function openHolds(access: Access, lasting: Lasting, proven: Proven): ProvenHolds {
   const rows = () => access.read<HoldRow[]>('holds', null);
   const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
 
-  async function prove(): Promise<readonly HoldRow[]> {
+  async function putBack(entries: () => Promise<Iterable<HoldEntry> | null>): Promise<readonly HoldRow[] | null> {
     // Rows first: what is lifted after that has its entry when the entries are read.
     const there = new Map((await rows()).map((row) => [row.id, row]));
+    const standing = await entries();
+    if (standing === null) return null;
     let changed = false;
-    for (const entry of (await lasting.read()).holds.values()) {
+    for (const entry of standing) {
       const row = await rowOf(access, entry, there.get(entry.detail.hold));
       const now = there.get(row.id);
       if (now && isSameHold(now, row)) continue;
@@ -38,8 +43,11 @@ export function openHolds(access: Access, lasting: Lasting): ProvenHolds {
     return changed ? await rows() : [...there.values()];
   }
 
+  const prove = async () => (await putBack(async () => (await lasting.read()).holds.values())) ?? [];
+
   return {
     prove,
+    proveAll: (stop) => putBack(async () => (await proven.prove(stop))?.holds.values() ?? null),
     async holds() {
       const vault = access.vault();
       return (await prove()).map((row): Hold => {

@@ -12,6 +12,7 @@ import type { Access } from '../sqlite/access.ts';
 import type { SegmentRow } from '../sqlite/calls/archive.ts';
 import type { BoxMarks, StoredKey } from '../sqlite/calls/keys.ts';
 import type { BoxedPage, Slice } from '../sqlite/queries/boxed.ts';
+import type { ProvenHolds } from './holds.ts';
 import { monthEnd } from './months.ts';
 
 export type KeyStep = 'looked' | 'resting' | 'destroyed' | 'forgotten';
@@ -28,7 +29,7 @@ export type DestroyKeysOptions = {
 export type DestroyedKeys = { readonly gone: readonly FieldsKey[]; readonly kept: number };
 
 export interface MonthKeys {
-  /** Deletes the keys of months that ended before `before` and under which nothing remains. Nothing may be closed, pruned
+  /** Deletes the keys of months that ended before `before` and under which nothing remains; none while the audit does not verify. Nothing may be closed, pruned
    *  or erased meanwhile: `archive.still`. Rejects when `stop` is aborted. */
   destroy(before: Time, options?: DestroyKeysOptions): Promise<DestroyedKeys>;
 }
@@ -46,7 +47,7 @@ const ROUNDS = 10;
 const AT_ONCE = 20;
 const WAIT = 100;
 
-export function openMonthKeys(access: Access): MonthKeys {
+export function openMonthKeys(access: Access, { proveAll }: Pick<ProvenHolds, 'proveAll'>): MonthKeys {
   async function keysIn(name: string | null, stop?: AbortSignal, since?: BoxMarks): Promise<Set<string>> {
     const keys = new Set<string>();
     for (let slice: Slice | null = [0, 0]; slice !== null; ) {
@@ -115,7 +116,7 @@ export function openMonthKeys(access: Access): MonthKeys {
       const inSegments = free.length > 0 ? await keysOfSegments(stop) : null;
       free = inSegments === null ? [] : without(free, inSegments);
       await at('looked');
-      if (free.length === 0) return { gone: [], kept: over.length };
+      if (free.length === 0 || (await proveAll(stop)) === null) return { gone: [], kept: over.length };
       const keys = free.flatMap(({ organization, month, ids }) => ids.map((id) => ({ organization, month, id })));
       // No box is made under them from here on, so that what is seen below is so until the end, however long it takes.
       const wake = access.vault().rest(keys);

@@ -10,6 +10,7 @@ import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { AuditRow, EntryCall } from '../sqlite/calls/audit.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
+import type { Pin } from './pin.ts';
 import type { AnchorCheck, Audit, AuditEntry, NewEntry, ProofState } from './port.ts';
 import { search } from './search.ts';
 import { verify } from './verify.ts';
@@ -71,7 +72,7 @@ export function proofOf(access: Pick<Access, 'read'>): Pick<Audit, 'verify' | 'c
   };
 }
 
-export function openAudit(access: Access): Audit {
+export function openAudit(access: Access, pin: Pick<Pin, 'advance'>): Audit {
   return {
     async append(entries) {
       const calls: EntryCall[] = [];
@@ -98,6 +99,7 @@ export function openAudit(access: Access): Audit {
         one.next === null ? null : toOctets(one.next),
         toOctets(one.signature),
       ]);
+      await pin.advance(one);
     },
   };
 }

@@ -7,6 +7,7 @@ import { type Bad, compareHead, type Head, start } from '../../record/verify.ts'
 import type { Access } from '../sqlite/access.ts';
 import type { SegmentRow } from '../sqlite/calls/archive.ts';
 import type { KeptHead, VerifySlice } from '../sqlite/queries/audit.ts';
+import type { LastingRow } from '../sqlite/queries/lasting.ts';
 import type { CheckpointSlice, CheckpointSliceCall } from '../sqlite/queries/proof.ts';
 import type { Audit, Verification } from './port.ts';
 
@@ -16,45 +17,79 @@ const SLICE = 2_000;
 type Reading = Pick<Access, 'read'>;
 type Progress = Parameters<Audit['verify']>[0];
 type Stored = { heads: KeptHead[]; first: number; last: number; checkpoints: number };
-type Seen = {
+
+/** What a verification knows so far, and goes on from. */
+export type Walk = {
+  /** The last entry that fitted, of each node and epoch. */
+  readonly heads: Map<string, Head>;
   entries: number;
-  readonly lost: string[];
-  readonly erased: VerifySlice['erased'][number][];
-  readonly told: VerifySlice['told'][number][];
-  bad?: Bad;
+  lost: string[];
+  erased: VerifySlice['erased'][number][];
+  told: VerifySlice['told'][number][];
+  /** Entries that tell of what lasts. */
+  lasting: LastingRow[];
+  signed: Signed;
 };
+export type Found = {
+  readonly stored: Stored;
+  readonly segments: readonly SegmentRow[];
+  /** The first entry that does not fit; `place`: the number of its row. */
+  readonly bad: Bad | undefined;
+  readonly place: number;
+};
+
+const headKey = ({ node, epoch }: Pick<Head, 'node' | 'epoch'>): string => JSON.stringify([node, epoch]);
+
+/** `heads`: entries up to these are believed. */
+export function newWalk(heads: readonly Head[] = []): Walk {
+  const at = new Map(heads.map((one) => [headKey(one), one]));
+  return { heads: at, entries: 0, lost: [], erased: [], told: [], lasting: [], signed: UNSIGNED };
+}
 
 export async function verify(
   access: Reading,
   progress: Progress,
   keys: readonly Uint8Array[] | null = null,
 ): Promise<Verification> {
-  const stored = await access.read<Stored>('heads', null);
-  const segments = await access.read<SegmentRow[]>('segments', null);
-  const chain = await verifyEntries(access, stored, segments, progress);
-  const place = ({ node, epoch, seq }: Bad): number => {
-    const base = stored.heads.find((one) => one.node === node && one.epoch === epoch)?.base;
-    return base === undefined ? Number.MAX_SAFE_INTEGER : base + seq;
-  };
+  const walk = newWalk();
+  const { stored, segments, bad } = await walkOn(access, walk, progress, keys);
   const gone = segments.filter((one) => one.state === 'pruned');
-  const found = [chain.bad, unnamedPruning(gone, chain), unnamedErasure(chain)].filter((one) => one !== undefined);
-  const [first] = found.sort((a, b) => place(a) - place(b));
-  const before = first ? place(first) : Number.MAX_SAFE_INTEGER;
-  const { signed, bad: unsigned } = await verifySigned(access, stored, keys, before);
-  const bad = unsigned && place(unsigned) < before ? unsigned : first;
-  const { last } = signed;
+  const { last } = walk.signed;
   const newest = stored.heads.at(-1);
-  const lost = chain.lost.length === 0 ? [] : await access.read<string[]>('nowhere', chain.lost);
+  const lost = walk.lost.length === 0 ? [] : await access.read<string[]>('nowhere', walk.lost);
   return {
-    entries: chain.entries,
+    entries: walk.entries,
     intact: !bad,
     ...(bad && { bad }),
     head: newest ? named(newest) : null,
     signed: last && { no: last.no, seq: last.seq, at: last.at },
     lost: { count: lost.length, ...(lost[0] !== undefined && { first: lost[0] }) },
     ...(gone.length > 0 && { pruned: prunedOf(gone) }),
-    ...(chain.erased.length > 0 && { erased: chain.erased.length }),
+    ...(walk.erased.length > 0 && { erased: walk.erased.length }),
   };
+}
+
+/** Verifies what came since `walk`, which began at the start: entries, prunings and erasures, signatures. */
+export async function walkOn(
+  access: Reading,
+  walk: Walk,
+  progress: Progress,
+  keys: readonly Uint8Array[] | null,
+): Promise<Found> {
+  const { stored, segments, bad } = await walkEntries(access, walk, progress);
+  const place = ({ node, epoch, seq }: Bad): number => {
+    const base = stored.heads.find((one) => one.node === node && one.epoch === epoch)?.base;
+    return base === undefined ? Number.MAX_SAFE_INTEGER : base + seq;
+  };
+  const gone = segments.filter((one) => one.state === 'pruned');
+  const others = bad ? [] : [unnamedPruning(gone, walk), unnamedErasure(walk)];
+  const found = [bad, ...others].filter((one) => one !== undefined);
+  const [first] = found.sort((a, b) => place(a) - place(b));
+  const before = first ? place(first) : Number.MAX_SAFE_INTEGER;
+  const signed = await verifySigned(access, { stored, keys, before }, walk.signed);
+  walk.signed = signed.signed;
+  const worst = signed.bad && place(signed.bad) < before ? signed.bad : first;
+  return { stored, segments, bad: worst, place: worst ? place(worst) : before };
 }
 
 function prunedOf(gone: readonly SegmentRow[]): NonNullable<Verification['pruned']> {
@@ -64,9 +99,9 @@ function prunedOf(gone: readonly SegmentRow[]): NonNullable<Verification['pruned
 }
 
 /** The last entry about a pruning must name all that is gone. */
-function unnamedPruning(gone: readonly SegmentRow[], { told, bad }: Seen): Bad | undefined {
+function unnamedPruning(gone: readonly SegmentRow[], { told }: Walk): Bad | undefined {
   const [one] = gone;
-  if (one === undefined || bad) return undefined;
+  if (one === undefined) return undefined;
   const last = told.filter(({ event }) => event === 'log.pruned').at(-1);
   const said = last && (JSON.parse(last.detail) as { pruned?: { digest?: string } }).pruned?.digest;
   if (said === goneDigest(gone)) return undefined;
@@ -74,8 +109,8 @@ function unnamedPruning(gone: readonly SegmentRow[], { told, bad }: Seen): Bad |
   return { node, epoch, seq: first, what: 'is gone, and what says which entries were pruned says otherwise' };
 }
 
-function unnamedErasure({ told, erased, bad }: Seen): Bad | undefined {
-  if (erased.length === 0 || bad) return undefined;
+function unnamedErasure({ told, erased }: Walk): Bad | undefined {
+  if (erased.length === 0) return undefined;
   const rest = new Map<string, string>();
   for (const { event, detail } of told) {
     if (event !== 'log.erased') continue;
@@ -88,18 +123,19 @@ function unnamedErasure({ told, erased, bad }: Seen): Bad | undefined {
   return { node, epoch, seq, what: 'lacks its detail, and no entry says that it was erased so' };
 }
 
+type SignedBy = { readonly stored: Stored; readonly keys: readonly Uint8Array[] | null; readonly before: number };
+
 async function verifySigned(
   access: Reading,
-  { heads, checkpoints }: Stored,
-  keys: readonly Uint8Array[] | null,
-  before: number,
+  { stored: { heads, checkpoints }, keys, before }: SignedBy,
+  known: Signed,
 ): Promise<{ signed: Signed; bad: Bad | null }> {
   const [oldest] = heads;
   if (keys !== null && checkpoints === 0 && oldest) {
     const { node, epoch } = oldest;
-    return { signed: UNSIGNED, bad: { node, epoch, seq: 1, what: 'is not proven: there is no checkpoint' } };
+    return { signed: known, bad: { node, epoch, seq: 1, what: 'is not proven: there is no checkpoint' } };
   }
-  let signed = UNSIGNED;
+  let signed = known;
   for (;;) {
     const call: CheckpointSliceCall = [signed, keys, checkpoints, before];
     const slice = await access.read<CheckpointSlice>('checkpointSlice', call).catch((error: Error) => {
@@ -129,43 +165,49 @@ function piecesOf({ heads, first, last }: Stored, i: number, segments: readonly 
   return [...pieces, { segment: null, from, to: heads[i + 1]?.base ?? Math.max(last, base + seq) }];
 }
 
-async function verifyEntries(
-  access: Reading,
-  stored: Stored,
-  segments: readonly SegmentRow[],
-  progress: Progress,
-): Promise<Seen> {
+/** Only entries, and that the heads kept beside them agree. */
+export async function walkEntries(access: Reading, walk: Walk, progress?: Progress): Promise<Omit<Found, 'place'>> {
+  const stored = await access.read<Stored>('heads', null);
+  const segments = await access.read<SegmentRow[]>('segments', null);
   const { heads } = stored;
   const total = heads.reduce((sum, one) => sum + one.seq, 0);
-  const seen: Seen = { entries: 0, lost: [], erased: [], told: [] };
   let passed = 0;
   for (const [i, kept] of heads.entries()) {
-    let at: Head = start(kept.node, kept.epoch);
+    let at = walk.heads.get(headKey(kept)) ?? start(kept.node, kept.epoch);
     for (const { segment, from, to } of piecesOf(stored, i, segments)) {
+      const known = at.seq === 0 ? from : Math.max(from, kept.base + at.seq);
       if (segment?.state === 'pruned') {
         const { node, epoch, last: seq, hash } = segment;
-        at = { node, epoch, seq, hash };
+        if (known < to) at = { node, epoch, seq, hash };
         passed += to - from;
         continue;
       }
-      for (let low = from; low < to; low += SLICE) {
+      for (let low = known; low < to; low += SLICE) {
         const args = [at, low, Math.min(low + SLICE, to)] as const;
         const slice = await (segment === null
           ? access.read<VerifySlice>('verifySlice', args)
           : access.read<VerifySlice>('verifySegment', [segment.name, args]));
-        seen.entries += slice.checked;
-        if (slice.bad) return { ...seen, bad: slice.bad };
-        seen.lost.push(...slice.lost);
-        seen.erased.push(...slice.erased);
-        seen.told.push(...slice.told);
+        note(walk, slice);
+        if (slice.bad) return { stored, segments, bad: slice.bad };
         at = slice.head;
-        progress?.(seen.entries + passed, total);
+        progress?.(walk.entries + passed, total);
       }
     }
     const bad = compareHead(at, kept);
-    if (bad) return { ...seen, bad };
+    if (bad) return { stored, segments, bad };
   }
-  return seen;
+  return { stored, segments, bad: undefined };
+}
+
+/** Up to the entry that does not fit all is known: of a slice with one nothing but its head is kept. */
+function note(walk: Walk, { head, bad, checked, lost, erased, told, lasting }: VerifySlice): void {
+  walk.entries += checked;
+  if (bad) return;
+  walk.heads.set(headKey(head), head);
+  walk.lost.push(...lost);
+  walk.erased.push(...erased);
+  walk.told.push(...told);
+  walk.lasting.push(...lasting);
 }
 
 function named({ node, epoch, seq, hash }: KeptHead): Verification['head'] {

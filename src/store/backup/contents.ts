@@ -11,6 +11,7 @@ export const PREPARING = 'restoring';
 export const LEFT_OUT: readonly (readonly [name: string, why: string])[] = [
   ['evaluation-master.key', 'a backup never holds the master key'],
   ['audit.keys', 'the key that signs the audit dies with its machine: a restored gateway begins with its own'],
+  ['audit.signed', 'what this machine signed last: a restored gateway goes on from what its audit says'],
   ['lock.db', 'says that a gateway runs'],
   ['control.sock', 'a socket'],
   ['read.sock', 'a socket'],

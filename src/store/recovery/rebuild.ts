@@ -9,6 +9,7 @@ import type { Clock, Random } from '../../domain/types.ts';
 import type { MasterKeys } from '../../keys/master.ts';
 import type { KeyRow, Keyring } from '../../keys/port.ts';
 import { openRing, type Ring } from '../../keys/ring.ts';
+import { PIN_NAME } from '../audit/pin.ts';
 import { readKeysFile, writeKeysFile } from '../bodies/keys-file.ts';
 import { openReading, takeLock } from '../sqlite/database.ts';
 import { openStore } from '../sqlite/open.ts';
@@ -70,7 +71,7 @@ export function rebuild(deps: RebuildDeps): Promise<Survey & { readonly epoch: n
     await fill(deps, made, { rows, found, epoch });
     sync(join(made, DATABASE));
     // Only what a start without a database left: `locked` has looked.
-    for (const file of FILES) rmSync(join(path, file), { force: true });
+    for (const file of [...FILES, PIN_NAME]) rmSync(join(path, file), { force: true });
     renameSync(join(made, DATABASE), join(path, DATABASE));
     sync(path);
     rmSync(made, { recursive: true, force: true });

@@ -14,9 +14,12 @@ import type { Approvals } from '../approvals/port.ts';
 import { openApprovals } from '../approvals/sqlite.ts';
 import { openArchive } from '../audit/archive.ts';
 import type { Archive } from '../audit/archive-port.ts';
+import { openHolds } from '../audit/holds.ts';
 import { openLasting } from '../audit/lasting.ts';
 import { type MonthKeys, openMonthKeys } from '../audit/month-keys.ts';
+import { openPin } from '../audit/pin.ts';
 import type { Audit } from '../audit/port.ts';
+import { openProven } from '../audit/proven.ts';
 import { openAudit } from '../audit/sqlite.ts';
 import { openBook } from '../keyring/book.ts';
 import { openKeyBoxes } from '../keyring/boxes.ts';
@@ -114,15 +117,18 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
   const alarm = deps.alarm ?? (() => {});
   const access = accessOf({ clock, random, vault, alarm, recipients }, { writer, reader });
   const lasting = openLasting(access);
+  const pin = openPin(access, path);
+  const proven = openProven(access, pin);
+  const holds = openHolds(access, lasting, proven);
   return {
     queue: openQueue(access),
-    audit: openAudit(access),
-    archive: openArchive(access, database, lasting),
+    audit: openAudit(access, pin),
+    archive: openArchive({ access, database, lasting, proven, holds }),
     accounts: openAccounts(access, lasting),
     approvals: openApprovals(access),
     keyring: openKeyring(access),
     keyBoxes: openKeyBoxes(access),
-    monthKeys: openMonthKeys(access),
+    monthKeys: openMonthKeys(access, holds),
     parcels: openParcels(access),
     book: cachedBook(openBook(access)),
     recovery: openRecovery(access),

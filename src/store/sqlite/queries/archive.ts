@@ -114,7 +114,15 @@ export function archiveQueries(sources: Sources) {
       const { node, epoch, seq } = head;
       const code = (error as { code?: string }).code;
       const what = `is missing: ${missing(one.name)}${code === undefined ? '' : ` (${code})`}`;
-      return { head, bad: { node, epoch, seq: seq + 1, what }, checked: 0, lost: [], erased: [], told: [] };
+      return {
+        head,
+        bad: { node, epoch, seq: seq + 1, what },
+        checked: 0,
+        lost: [],
+        erased: [],
+        told: [],
+        lasting: [],
+      };
     }
   }
 

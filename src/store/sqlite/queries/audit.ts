@@ -5,6 +5,7 @@ import { isOverwritten, restOf } from '../../../record/gone.ts';
 import { type Bad, check, type Head, type HexEntry, headOf, hexHead, isBad } from '../../../record/verify.ts';
 import { AUDIT_ROW, type AuditRow, HEX_ROW } from '../calls/audit.ts';
 import { DELIVERIES } from '../calls/queue.ts';
+import { LASTING_EVENTS, type LastingRow } from './lasting.ts';
 
 /** An epoch's head as it was kept beside the entries; `base` is the number of the row before its first entry. */
 export type KeptHead = Head & { readonly base: number };
@@ -18,6 +19,7 @@ export type VerifySlice = {
   readonly erased: readonly Rest[];
   /** Entries that tell of prunings and erasures. */
   readonly told: readonly { readonly event: string; readonly detail: string }[];
+  readonly lasting: readonly LastingRow[];
 };
 type Rest = { readonly node: string; readonly epoch: number; readonly seq: number; readonly rest: string };
 /** `erased`: numbers of entries whose boxed detail was to be destroyed. */
@@ -25,6 +27,10 @@ export type VerifySliceCall = readonly [head: Head, from: number, to: number, er
 
 const TELLING = new Set(['log.pruned', 'log.erased']);
 const ENDS = ['delivered', 'noticed', 'bounced', 'dropped'].map((state) => `delivery.${state}`);
+
+function lastingRow({ organization, at, event, detail, boxed }: HexEntry): LastingRow {
+  return { organization, at, event, detail, boxed };
+}
 
 export function auditQueries(db: Database.Database) {
   const ofMessage = db.prepare<[string], AuditRow>(`SELECT ${AUDIT_ROW} FROM audit WHERE message = ? ORDER BY n`);
@@ -77,17 +83,19 @@ export function auditQueries(db: Database.Database) {
       let checked = 0;
       const gone: Rest[] = [];
       const told: VerifySlice['told'][number][] = [];
+      const lasting: LastingRow[] = [];
       const numbers = new Set(erased);
       for (const row of between.all(from, to)) {
         const isErased = numbers.size > 0 && numbers.has(row.n) && isOverwritten(row.boxed);
         const next = check(at, row, isErased);
-        if (isBad(next)) return { head: headOf(at), bad: next, checked, lost: [], erased: gone, told };
+        if (isBad(next)) return { head: headOf(at), bad: next, checked, lost: [], erased: gone, told, lasting };
         if (isErased) gone.push({ node: row.node, epoch: row.epoch, seq: row.seq, rest: restOf(row) });
         if (TELLING.has(row.event)) told.push({ event: row.event, detail: row.detail });
+        if (LASTING_EVENTS.has(row.event)) lasting.push(lastingRow(row));
         at = next;
         checked += 1;
       }
-      return { head: headOf(at), bad: null, checked, lost: lostOf(from, to), erased: gone, told };
+      return { head: headOf(at), bad: null, checked, lost: lostOf(from, to), erased: gone, told, lasting };
     },
   };
 }

@@ -207,6 +207,10 @@ export function proofQueries(db: Database.Database, sources: Sources = openSourc
         };
       })(),
     firstKeys: () => firstRows.all().map(fromRow),
+    checkpoint: ([no]: readonly [number]): SignedCheckpoint | null => {
+      const row = checkpointOf(no);
+      return row === undefined ? null : fromRow(row);
+    },
     checkpointSlice,
     anchorSlice,
   };
