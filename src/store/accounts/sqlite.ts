@@ -6,6 +6,7 @@
 import { type BoxPlace, VaultError } from '../../crypto/vault.ts';
 import { GATEWAY } from '../../domain/ids.ts';
 import { type AccountKind, accountKey, type Lasting } from '../audit/lasting.ts';
+import { verbId } from '../queue/port.ts';
 import { boxJson, keepJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { LoginRow, OperatorRow } from '../sqlite/calls/keys.ts';
@@ -46,7 +47,7 @@ type Row = { readonly name: string; readonly box: Uint8Array };
 
 /** Accounts that the audit says stand. What it says was removed, or made anew since, is removed again. */
 async function standing<R extends Row, T extends { readonly name: string; readonly createdAt: number }>(
-  { access, lasting, verb }: { readonly access: Access; readonly lasting: Lasting; readonly verb: () => string },
+  { access, lasting }: { readonly access: Access; readonly lasting: Lasting },
   kind: AccountKind,
   rows: () => Promise<readonly R[]>,
   open: (row: R) => T,
@@ -68,7 +69,7 @@ async function standing<R extends Row, T extends { readonly name: string; readon
     if (fate === 'stands' || !now || Buffer.compare(now, box) !== 0) continue;
     const words = `the row of ${kind === 'operator' ? 'operator' : 'submission login'} ${name}`;
     if (fate === 'unknown') access.alarm(`${words} is not used: no entry of the audit made it; sealrelay log verify`);
-    else if (await access.write('dropAccount', verb(), [kind, name, toOctets(box)]))
+    else if (await access.write('dropAccount', verbId(access), [kind, name, toOctets(box)]))
       lasting.report(`${words}, which was removed, was put back beside the audit, and is removed again`);
   }
   return good;
@@ -91,8 +92,7 @@ function fateOf(
 }
 
 export function openAccounts(access: Access, lasting: Lasting): Accounts {
-  const id = () => Buffer.from(access.random.bytes(16)).toString('hex');
-  const deps = { access, lasting, verb: id };
+  const deps = { access, lasting };
 
   async function reasonBox(organization: string, event: string, reason: string): Promise<string> {
     const at = access.clock.now();
@@ -116,11 +116,11 @@ export function openAccounts(access: Access, lasting: Lasting): Accounts {
       const box = keepJson(vault, operatorPlace(name), value);
       const detail = JSON.stringify({ name, role, created: createdAt });
       const why = await reasonBox(GATEWAY, 'operator.added', reason);
-      await access.write('addOperator', id(), [name, box, actor, detail, why]);
+      await access.write('addOperator', verbId(access), [name, box, actor, detail, why]);
     },
     async removeOperator(name, actor, reason) {
       const why = await reasonBox(GATEWAY, 'operator.removed', reason);
-      await access.write('removeOperator', id(), [name, actor, why]);
+      await access.write('removeOperator', verbId(access), [name, actor, why]);
     },
     async logins() {
       const vault = access.vault();
@@ -138,13 +138,13 @@ export function openAccounts(access: Access, lasting: Lasting): Accounts {
       const { priority, from, createdAt: created } = rest;
       const detail = JSON.stringify({ name, priority, senders: from.length, created });
       const why = await reasonBox(organization, 'submission.added', reason);
-      await access.write('addLogin', id(), [name, organization, box, actor, detail, why]);
+      await access.write('addLogin', verbId(access), [name, organization, box, actor, detail, why]);
     },
     async removeLogin(name, actor, reason) {
       const rows = await access.read<LoginRow[]>('logins', null);
       const organization = rows.find((row) => row.name === name)?.organization ?? GATEWAY;
       const why = await reasonBox(organization, 'submission.removed', reason);
-      await access.write('removeLogin', id(), [name, organization, actor, why]);
+      await access.write('removeLogin', verbId(access), [name, organization, actor, why]);
     },
   };
 }

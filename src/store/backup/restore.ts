@@ -12,7 +12,7 @@ import type { MasterKeys } from '../../keys/master.ts';
 import { openRing, type Ring } from '../../keys/ring.ts';
 import { readCheckpoint, readRetracted } from '../../record/checkpoint.ts';
 import { readKeysFile, writeKeysFile } from '../bodies/keys-file.ts';
-import type { VerbId } from '../queue/port.ts';
+import { verbId } from '../queue/port.ts';
 import type { Unfinished, Voided } from '../recovery/port.ts';
 import { RecoverError } from '../recovery/rebuild.ts';
 import { STEPS } from '../schema/steps.ts';
@@ -274,7 +274,7 @@ async function retractAgain(store: Store, random: Random, anchors: readonly stri
     const found = await store.queue.message(messageOf(delivery));
     const isOpen = found?.deliveries.some((one) => one.id === delivery && !isEnded(one.state));
     const parcel = found && (await store.parcels.ofDelivery(delivery));
-    const verb = Buffer.from(random.bytes(16)).toString('hex') as VerbId;
+    const verb = verbId({ random });
     if (parcel && parcel.state !== 'retracted' && parcel.state !== 'deleted') {
       await store.parcels.retract(verb, parcel.id, { actor: 'gateway', reason: WHY });
     } else if (isOpen) {
