@@ -189,11 +189,6 @@ export function codeOf(error: unknown): string {
   return error instanceof Error ? error.name : 'unknown';
 }
 
-/** Name for one call of a verb. */
-export function verbId(line: Pick<Line, 'random'>): string {
-  return Buffer.from(line.random.bytes(16)).toString('hex');
-}
-
 export function organizationOf(line: Pick<Line, 'settings'>, name: OrganizationName): OrganizationSettings | undefined {
   return line.settings().organizations.find((one) => one.name === name);
 }
