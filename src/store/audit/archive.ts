@@ -4,7 +4,9 @@
 import { readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Time } from '../../domain/ids.ts';
+import { monthEnd, monthOf } from '../../domain/months.ts';
 import { start } from '../../record/verify.ts';
+import { verbId } from '../queue/port.ts';
 import type { Access } from '../sqlite/access.ts';
 import { type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
 import type { AuditRow } from '../sqlite/calls/audit.ts';
@@ -17,7 +19,6 @@ import { runArchivist } from './archivist.ts';
 import { erase } from './erase.ts';
 import type { ProvenHolds } from './holds.ts';
 import type { Lasting } from './lasting.ts';
-import { monthEnd, monthOf } from './months.ts';
 import type { Proven } from './proven.ts';
 import { entryFrom } from './sqlite.ts';
 
@@ -75,10 +76,6 @@ function segmentOf({ name, month, node, epoch, first, last, first_at, last_at, m
   return { name, month, node, epoch, first, last, since: first_at, until: last_at, messages, state };
 }
 
-function newVerb(access: Access): string {
-  return Buffer.from(access.random.bytes(16)).toString('hex');
-}
-
 // ── closing ──
 
 async function closeNext(
@@ -102,7 +99,7 @@ async function closeNext(
   const copied = await runArchivist({ database, job: { kind: 'copy', what, now, cutoff: now - GRACE } }, stop);
   if (copied === null) return null;
   await at('copied');
-  await access.write('closeSegment', newVerb(access), [copied]);
+  await access.write('closeSegment', verbId(access), [copied]);
   await at('recorded');
   await moveOut(access, copied.name, at);
   return segmentOf((await access.read<SegmentRow[]>('segments', null)).find((one) => one.name === copied.name)!);
@@ -121,12 +118,12 @@ function refuseWithoutSpace(database: string): void {
 async function moveOut(access: Access, name: string, at: AtStep): Promise<void> {
   for (const table of MOVED_TABLES) {
     for (let after: MoveAnswer = []; after !== null; ) {
-      after = await access.write('moveOut', newVerb(access), [name, table, after]);
+      after = await access.write('moveOut', verbId(access), [name, table, after]);
       await at('some moved');
     }
   }
   await at('moved');
-  await access.write('segmentMoved', newVerb(access), [name]);
+  await access.write('segmentMoved', verbId(access), [name]);
 }
 
 // ── pruning ──
@@ -161,7 +158,7 @@ async function prune(
       access.alarm(`${wrong.at(-1)}; sealrelay log verify`);
       continue;
     }
-    if (!(await access.write('pruneSegment', newVerb(access), [name, months]))) continue;
+    if (!(await access.write('pruneSegment', verbId(access), [name, months]))) continue;
     await at('pruned');
     removeFile(database, name);
     pruned += 1;
@@ -240,6 +237,6 @@ async function recordDestroyed(access: Access): Promise<boolean> {
     if (through >= swept.last) break;
   }
   if (sum.bodies + sum.parcels === 0) return false;
-  await access.write('recordDestroyed', newVerb(access), [JSON.stringify({ ...sum, through })]);
+  await access.write('recordDestroyed', verbId(access), [JSON.stringify({ ...sum, through })]);
   return true;
 }

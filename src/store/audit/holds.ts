@@ -3,6 +3,7 @@
 
 import { VaultError } from '../../crypto/vault.ts';
 import type { QueueId } from '../../domain/ids.ts';
+import { verbId } from '../queue/port.ts';
 import { boxJson, openJson, place } from '../queue/rows.ts';
 import { type Access, readyVault } from '../sqlite/access.ts';
 import type { HoldRow } from '../sqlite/calls/archive.ts';
@@ -24,7 +25,6 @@ const where = (organization: string) => place.entry(organization, '-', 'log.hold
 
 export function openHolds(access: Access, lasting: Lasting, proven: Proven): ProvenHolds {
   const rows = () => access.read<HoldRow[]>('holds', null);
-  const verb = () => Buffer.from(access.random.bytes(16)).toString('hex');
 
   async function putBack(entries: () => Promise<Iterable<HoldEntry> | null>): Promise<readonly HoldRow[] | null> {
     // Rows first: what is lifted after that has its entry when the entries are read.
@@ -36,7 +36,7 @@ export function openHolds(access: Access, lasting: Lasting, proven: Proven): Pro
       const row = await rowOf(access, entry, there.get(entry.detail.hold));
       const now = there.get(row.id);
       if (now && isSameHold(now, row)) continue;
-      if (!(await access.write('putHoldBack', verb(), [row]))) continue;
+      if (!(await access.write('putHoldBack', verbId(access), [row]))) continue;
       changed = true;
       lasting.report(`legal hold ${row.id} was ${now ? 'changed' : 'taken away'} beside the audit, and is put back`);
     }
@@ -70,7 +70,7 @@ export function openHolds(access: Access, lasting: Lasting, proven: Proven): Pro
         one: address !== null,
       } satisfies HoldDetail);
       const box = boxJson(vault, where(organization), { address, reason } satisfies Boxed, at);
-      await access.write('addHold', verb(), [
+      await access.write('addHold', verbId(access), [
         ...([id, organization, tag('sender'), tag('recipient'), message, since, until, box, actor, detail] as const),
       ]);
     },
@@ -80,7 +80,7 @@ export function openHolds(access: Access, lasting: Lasting, proven: Proven): Pro
       const at = access.clock.now();
       const vault = await readyVault(access, organization, at);
       const box = boxJson(vault, place.entry(organization, '-', 'log.hold_removed'), { reason }, at);
-      await access.write('removeHold', verb(), [id, actor, JSON.stringify({ hold: id }), box]);
+      await access.write('removeHold', verbId(access), [id, actor, JSON.stringify({ hold: id }), box]);
     },
   };
 }

@@ -5,6 +5,7 @@
 
 import type { FieldsKey } from '../../crypto/vault.ts';
 import type { Time } from '../../domain/ids.ts';
+import { monthEnd } from '../../domain/months.ts';
 import type { KeyRow } from '../../keys/port.ts';
 import { rowOf } from '../keyring/sqlite.ts';
 import { QueueError, verbId } from '../queue/port.ts';
@@ -13,7 +14,6 @@ import type { SegmentRow } from '../sqlite/calls/archive.ts';
 import type { BoxMarks, StoredKey } from '../sqlite/calls/keys.ts';
 import type { BoxedPage, Slice } from '../sqlite/queries/boxed.ts';
 import type { ProvenHolds } from './holds.ts';
-import { monthEnd } from './months.ts';
 
 export type KeyStep = 'looked' | 'resting' | 'destroyed' | 'forgotten';
 
