@@ -12,11 +12,10 @@
 
 import type { Duration, OrganizationName, Time } from '../domain/ids.ts';
 import type { Clock } from '../domain/types.ts';
-import { createHalf, PATIENCE } from './half.ts';
+import { createHalf } from './half.ts';
+import { createMemory, hasAnswered, hasFailed, type Known, narrow, restOf } from './known.ts';
+import { type After, createPlaces } from './places.ts';
 
-/** After the first attempt that reached nobody; doubled after each further one. */
-const REST: Duration = 15_000;
-const LONGEST_REST: Duration = 600_000;
 /** An attempt that takes longer is slow … */
 const PROMPT: Duration = 2_000;
 /** … but one that carries much may take a second more for so many octets. */
@@ -27,7 +26,7 @@ const HANGS: Duration = 15_000;
 const AGAIN: Duration = 5_000;
 /** When it waited in vain. */
 const LATER: Duration = 30_000;
-const REMEMBERED = 10_000;
+const SLOW = 'its destination is slow, and has all connections that it may have';
 
 /** What came of an attempt: a next hop answered, none was reached, or it says nothing of the destination. */
 export type Reached = 'answered' | 'nobody' | 'unknown';
@@ -58,8 +57,7 @@ export type Destinations = {
 export type DestinationsDeps = {
   readonly clock: Pick<Clock, 'now'>;
   readonly fraction: () => number;
-  /** Calls it after so long; gives what keeps it from that. */
-  readonly after: (wait: Duration, call: () => void) => () => void;
+  readonly after: After;
   /** One more may have a connection. */
   readonly freed: () => void;
   /** Bounds of connections, in all and of one destination, and of leased transactions. */
@@ -70,102 +68,18 @@ export type DestinationsDeps = {
   };
 };
 
-/** In order of arrival; each is told whether it has what it waits for. */
-type Queue = Set<(has: boolean) => void>;
-
-type Known = {
-  /** Connections that it may have, and has or will have in a moment. */
-  width: number;
-  taken: number;
-  /** Attempts under way that were not stopped. */
-  underWay: number;
-  /** Who waits for one of them. */
-  readonly queue: Queue;
-  failures: number;
-  rest: Time;
-  prompt: boolean;
-};
-
 export function createDestinations({ clock, fraction, after, freed, bounds }: DestinationsDeps): Destinations {
-  /** Connections to all destinations, and who waits for one of them. */
-  let open = 0;
+  let queued = 0;
+  const placesOf = (most: () => number) =>
+    createPlaces(after, most, (by) => {
+      queued += by;
+    });
+  /** To all destinations. */
+  const connections = placesOf(() => bounds().connections);
   /** More, which only wait for the answer to the final dot. */
   let setAside = 0;
-  const crowd: Queue = new Set();
-  let queued = 0;
-  /** The one used last stands last. */
-  const known = new Map<string, Known>();
+  const known = createMemory((width) => placesOf(() => Math.min(width(), bounds().perDestination)));
   const half = createHalf({ after, bounds });
-
-  const of = (destination: string): Known => {
-    const one = known.get(destination) ?? newcomer();
-    known.delete(destination);
-    known.set(destination, one);
-    for (const [name, { taken, queue }] of known) {
-      if (known.size <= REMEMBERED) break;
-      // Who has connections, or waits for one, would have them uncounted.
-      if (taken === 0 && queue.size === 0 && name !== destination) known.delete(name);
-    }
-    return one;
-  };
-  const widthOf = ({ width }: Known) => Math.min(width, bounds().perDestination);
-
-  /** Whether it has what `take` takes, in time. */
-  function wait(queue: Queue, take: () => void): Promise<boolean> {
-    return new Promise((resolve) => {
-      const wake = (has: boolean): void => {
-        cancel();
-        queue.delete(wake);
-        queued -= 1;
-        if (has) take();
-        resolve(has);
-      };
-      const cancel = after(PATIENCE, () => wake(false));
-      queue.add(wake);
-      queued += 1;
-    });
-  }
-
-  function slot(one: Known): boolean | Promise<boolean> {
-    const take = () => {
-      one.taken += 1;
-    };
-    if (one.taken >= widthOf(one)) return wait(one.queue, take);
-    take();
-    return true;
-  }
-
-  /** What one leaves the next one has. */
-  function give(one: Known): void {
-    one.taken -= 1;
-    for (const wake of one.queue) {
-      if (one.taken >= widthOf(one)) break;
-      wake(true);
-    }
-  }
-
-  function connection(): boolean | Promise<boolean> {
-    const take = () => {
-      open += 1;
-    };
-    if (open >= bounds().connections) return wait(crowd, take);
-    take();
-    return true;
-  }
-
-  function close(): void {
-    open -= 1;
-    for (const wake of crowd) {
-      if (open >= bounds().connections) break;
-      wake(true);
-    }
-  }
-
-  /** It has one connection from now on, and nobody waits for it. */
-  function narrow(one: Known): void {
-    one.width = 1;
-    for (const wake of [...one.queue]) wake(false);
-  }
 
   function begin(one: Known, size: number, organization: OrganizationName, counted: boolean): Turn {
     const begun = clock.now();
@@ -201,7 +115,7 @@ export function createDestinations({ clock, fraction, after, freed, bounds }: De
     const giveBack = (): void => {
       if (counts) half.giveBack(organization, clock.now() - begun);
       counts = false;
-      close();
+      connections.give();
     };
     const watch = (stage: 'before the dot' | 'behind the dot'): void => {
       const yields = stage === 'before the dot' ? stop : setApart;
@@ -215,32 +129,28 @@ export function createDestinations({ clock, fraction, after, freed, bounds }: De
       cancel();
       unwatch();
       if (!stopping.signal.aborted) one.underWay -= 1;
-      if (reached === 'answered') {
-        one.prompt = clock.now() - begun < patience;
-        one.width += 1;
-        one.failures = 0;
-      } else if (reached === 'nobody') {
-        one.prompt = false;
-        one.width = 1;
-        // Of those that began together the first one counts.
-        if (clock.now() >= one.rest) {
-          one.failures += 1;
-          const rest = Math.min(REST * 2 ** Math.min(one.failures - 1, 10), LONGEST_REST);
-          one.rest = clock.now() + Math.round(rest * (0.8 + 0.4 * fraction()));
-        }
-      }
+      if (reached === 'answered') hasAnswered(one, clock.now() - begun < patience);
+      else if (reached === 'nobody') hasFailed(one, clock.now(), fraction);
       if (apart) setAside -= 1;
       else giveBack();
-      give(one);
+      one.places.give();
     };
     return { kind: 'go', signal: stopping.signal, watch, leave };
   }
 
-  const later = (why: string): Turn => ({
-    kind: 'later',
-    reason: `not tried: ${why}`,
-    notBefore: clock.now() + LATER,
-  });
+  const widthOf = ({ width }: Known) => Math.min(width, bounds().perDestination);
+
+  /** Why it may not be tried now. */
+  function notNow(one: Known): Turn | null {
+    const rest = restOf(one, clock.now());
+    if (rest !== null) return later('its destination did not answer before', rest);
+    // It hangs: those that are under way are all that it may have.
+    return one.places.taken() > widthOf(one) ? later(SLOW) : null;
+  }
+
+  function later(why: string, notBefore = clock.now() + LATER): Turn {
+    return { kind: 'later', reason: `not tried: ${why}`, notBefore };
+  }
 
   return {
     inHand(destination) {
@@ -249,7 +159,7 @@ export function createDestinations({ clock, fraction, after, freed, bounds }: De
       return one.prompt ? 2 * widthOf(one) : widthOf(one);
     },
     async enter(destination, size, organization) {
-      const one = of(destination);
+      const one = known.of(destination);
       let counted = false;
       const takeOfHalf = () => {
         counted = !one.prompt;
@@ -259,19 +169,19 @@ export function createDestinations({ clock, fraction, after, freed, bounds }: De
         if (counted) half.giveBack(organization, 0);
       };
       const steps = [
-        [() => slot(one), () => give(one), 'its destination is slow, and has all connections that it may have'],
+        [one.places.take, one.places.give, SLOW],
         [takeOfHalf, giveHalfBack, 'too many destinations that do not answer are tried at once'],
-        [connection, close, 'all connections were in use'],
+        [connections.take, connections.give, 'all connections were in use'],
       ] as const;
       const givesBack: (() => void)[] = [];
-      let not = resting(one, clock.now());
+      let not = notNow(one);
       for (const [take, giveBack, why] of steps) {
         if (not !== null) break;
         const has = take();
         if (has === true || (await has)) {
           givesBack.push(giveBack);
           // While it waited another may have found that nobody answers, or that it hangs.
-          not = resting(one, clock.now()) ?? (one.taken > widthOf(one) ? later(steps[0][2]) : null);
+          not = notNow(one);
         } else not = later(why);
       }
       if (not === null) return begin(one, size, organization, counted);
@@ -280,17 +190,7 @@ export function createDestinations({ clock, fraction, after, freed, bounds }: De
     },
     waiting: () => half.waiting() + queued + setAside,
     tryAll: () => {
-      for (const one of known.values()) one.rest = 0;
+      for (const one of known.all()) one.rest = 0;
     },
   };
-}
-
-function newcomer(): Known {
-  return { width: 1, taken: 0, underWay: 0, queue: new Set(), failures: 0, rest: 0, prompt: false };
-}
-
-/** Null: it may be tried now. */
-function resting({ failures, rest }: Known, now: Time): Turn | null {
-  if (failures === 0 || now >= rest) return null;
-  return { kind: 'later', reason: 'not tried: its destination did not answer before', notBefore: rest };
 }

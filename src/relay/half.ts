@@ -3,9 +3,8 @@
 // few. Who has not failed comes before who has. Logs nothing.
 
 import type { Duration, OrganizationName } from '../domain/ids.ts';
+import { type After, PATIENCE } from './places.ts';
 
-/** How long a slow or new destination waits for a connection. */
-export const PATIENCE: Duration = 45_000;
 /** This part of the half is kept for organizations that have less of it. */
 const KEPT = 1 / 5;
 
@@ -22,8 +21,7 @@ export type Half = {
 };
 
 export type HalfDeps = {
-  /** Calls it after so long; gives what keeps it from that. */
-  readonly after: (wait: Duration, call: () => void) => () => void;
+  readonly after: After;
   readonly bounds: () => { readonly connections: number; readonly deliveriesInFlight: number };
 };
 
