@@ -2,9 +2,9 @@
 // are not known to be prompt share half, in which organizations take turns.
 
 import { createDestinations, type Turn } from '../../../src/relay/destinations.ts';
+import { settled } from '../../support/clock.ts';
 
 /** Lets go on whatever can. */
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 function begin(connections = 4, deliveriesInFlight = 10, perDestination = 3) {
   let now = 1_000_000;

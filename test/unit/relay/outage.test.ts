@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { Outage } from '../../../src/domain/types.ts';
 import { afterJump, createTally, slowStart, stoodStill, waitThrough } from '../../../src/relay/outage.ts';
 import { openOutages } from '../../../src/relay/outages.ts';
+import { settled } from '../../support/clock.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -96,7 +97,6 @@ test('it begins slowly again', () => {
 
 describe('an outage', () => {
   /** Lets go on whatever can. */
-  const settled = () => new Promise((resolve) => setImmediate(resolve));
 
   async function watch(smartHost: string | null = null, returnHost: string | null = 'exchange.clinic.test:25') {
     const time = { now: NOON, running: 0.37 };
