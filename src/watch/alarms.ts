@@ -107,7 +107,7 @@ export const ALARMS: Readonly<Record<AlarmName, AlarmWords>> = {
   },
   'audit broken': {
     means:
-      'The audit trail does not fit together, or what it proves (a legal hold, a closed month) is not as it says: something else wrote there.',
+      'The audit trail does not fit together, or what it proves (a legal hold, a closed month) is not as it says: something else wrote there, or an erasure was broken off.',
     next: 'sealrelay log verify names the first entry; keep a copy of the storage folder; find out who had access. A closed month that is damaged: put its file in audit/ back from a backup.',
   },
   'certificate ends': {

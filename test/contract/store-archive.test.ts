@@ -616,8 +616,16 @@ describe('erasing what is boxed of one person', () => {
     expect(standing(boxes)).toBeGreaterThan(0);
     expect(await bench.audit.verify()).toMatchObject({ intact: true });
     await bench.restart();
+    await archive().prune(0, YEAR);
+    expect(archive().wrong()).toEqual([
+      expect.stringMatching(/^an erasure was broken off: detail of \d+ entries .*audit\/2026-03-1\.db/),
+    ]);
     await erase();
     expect(standing(boxes)).toBe(0);
+    const undone = () => rows('erased WHERE done = 0');
+    expect(undone()).toBe(boxes.length);
+    await archive().prune(0, YEAR);
+    expect([archive().wrong(), undone()]).toEqual([[], 0]);
     expect(await bench.audit.verify()).toMatchObject({ intact: true, erased: boxes.length });
   });
 

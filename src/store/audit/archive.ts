@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Time } from '../../domain/ids.ts';
 import { monthEnd, monthOf } from '../../domain/months.ts';
 import { start } from '../../record/verify.ts';
-import { verbId } from '../queue/port.ts';
+import { QueueError, verbId } from '../queue/port.ts';
 import type { Access } from '../sqlite/access.ts';
 import { type HoldRow, MOVED_TABLES, type MoveAnswer, type SegmentRow } from '../sqlite/calls/archive.ts';
 import type { AuditRow } from '../sqlite/calls/audit.ts';
@@ -16,7 +16,7 @@ import type { VerifySlice } from '../sqlite/queries/audit.ts';
 import { segmentFolder, segmentPath, syncPath } from '../sqlite/segment-file.ts';
 import type { Archive, AtStep, Segment } from './archive-port.ts';
 import { runArchivist } from './archivist.ts';
-import { erase } from './erase.ts';
+import { erase, erasureLeft } from './erase.ts';
 import type { ProvenHolds } from './holds.ts';
 import type { Lasting } from './lasting.ts';
 import type { Proven } from './proven.ts';
@@ -148,7 +148,13 @@ async function prune(
     const holds = await proveAll(stop);
     due = holds === null ? [] : dueBy(holds);
   }
-  const wrong: string[] = [];
+  const unfinished = await erasureLeft(access).catch((error) => {
+    // A month that cannot be read is named by who verifies.
+    if (error instanceof QueueError) return null;
+    throw error;
+  });
+  const wrong: string[] = unfinished === null ? [] : [unfinished];
+  if (unfinished !== null) access.alarm(unfinished);
   let pruned = 0;
   for (const one of due) {
     const { name } = one;

@@ -6,7 +6,7 @@ import { boxJson, place } from '../queue/rows.ts';
 import { type Access, readyVault, tagsOf } from '../sqlite/access.ts';
 import type { ArchivistJob, SegmentRow } from '../sqlite/calls/archive.ts';
 import { toOctets } from '../sqlite/calls/octets.ts';
-import type { FindCall, FoundEntry, FoundMessage, FoundPage } from '../sqlite/queries/erase.ts';
+import type { ErasedPage, FindCall, FoundEntry, FoundMessage, FoundPage } from '../sqlite/queries/erase.ts';
 import type { AtStep, Erased } from './archive-port.ts';
 import type { ProvenHolds } from './holds.ts';
 
@@ -66,6 +66,22 @@ export async function erase(deps: EraseDeps, what: EraseRequest, at: AtStep): Pr
   }
   if (!what.dryRun) await emptyLog(access);
   return sum;
+}
+
+/** What an erasure that was broken off has named and left standing, in words; what is done is noted as done. */
+export async function erasureLeft(access: Access): Promise<string | null> {
+  const left = new Map<string, number>();
+  for (let after: number | null = 0; after !== null; ) {
+    const page: ErasedPage = await access.read<ErasedPage>('undone', [after]);
+    if (page.done.length > 0)
+      await access.write('erasedDone', Buffer.from(access.random.bytes(16)).toString('hex'), [page.done]);
+    for (const [segment, entries] of page.left) left.set(segment, (left.get(segment) ?? 0) + entries);
+    after = page.next;
+  }
+  const [first] = left;
+  if (first === undefined) return null;
+  const entries = [...left.values()].reduce((sum, some) => sum + some, 0);
+  return `an erasure was broken off: detail of ${entries} entries that it names stands still, as in audit/${first[0]}.db; ask for it again (sealrelay log erase; log destroyed says when)`;
 }
 
 async function messagesOf(

@@ -34,7 +34,8 @@ const where = (slot: number): BoxPlace => ({
   ...{ organization: GATEWAY, table: 'audit', row: `signed ${slot}`, column: 'checkpoint' },
 });
 
-export const sayBad = ({ seq, what }: Bad): string => `entry ${seq} ${what}`;
+/** `entry 7 was edited`, `at entry 9 entries 7 to 8 are missing`. */
+export const sayBad = ({ seq, what }: Bad): string => `${/^entr/.test(what) ? 'at entry' : 'entry'} ${seq} ${what}`;
 
 export function openPin(access: Access, folder: string): Pin {
   const path = join(folder, PIN_NAME);

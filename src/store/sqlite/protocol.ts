@@ -96,6 +96,7 @@ export type WriterVerbs = {
   segmentMoved: { args: readonly [name: string]; answer: null };
   pruneSegment: { args: readonly [name: string, months: number]; answer: boolean };
   erase: { args: EraseCall; answer: null };
+  erasedDone: { args: readonly [entries: readonly number[]]; answer: null };
   recordDestroyed: { args: readonly [detail: string]; answer: null };
   addHold: { args: HoldCall; answer: null };
   putHoldBack: { args: readonly [row: HoldRow]; answer: boolean };

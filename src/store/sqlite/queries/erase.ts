@@ -80,6 +80,41 @@ function placeQueries(db: Database.Database) {
   };
 }
 
+/** `done`: entries whose detail is gone where they stand. `left`: segments in which some stands still, and how many entries. */
+export type ErasedPage = {
+  readonly done: readonly number[];
+  readonly left: readonly (readonly [segment: string, entries: number])[];
+  readonly next: number | null;
+};
+/** Entries looked at by one call. */
+const ERASED = 2_000;
+
+function standingIn(db: Database.Database) {
+  return db.prepare<[number], number>('SELECT 1 FROM audit WHERE n = ? AND boxed <> zeroblob(length(boxed))').pluck();
+}
+
+/** What was named as erased and not seen to be done. */
+function undoneQuery(sources: Sources) {
+  const undone = sources.live
+    .prepare<[number, number], number>('SELECT n FROM erased WHERE n > ? AND done = 0 ORDER BY n LIMIT ?')
+    .pluck();
+  const inFile = perFile(sources, standingIn);
+  const inLive = standingIn(sources.live);
+  return ([after]: readonly [number]): ErasedPage => {
+    const numbers = undone.all(after, ERASED);
+    const segments = sources.segments();
+    const left = new Map<string, number>();
+    const done: number[] = [];
+    for (const n of numbers) {
+      const one = segments.find(({ base, first, last }) => n >= base + first && n <= base + last);
+      const isThere = inLive.get(n) === 1 || (one !== undefined && inFile(one)?.get(n) === 1);
+      if (!isThere) done.push(n);
+      else left.set(one?.name ?? '', (left.get(one?.name ?? '') ?? 0) + 1);
+    }
+    return { done, left: [...left], next: numbers.length === ERASED ? numbers.at(-1)! : null };
+  };
+}
+
 export function eraseQueries(sources: Sources) {
   const live = placeQueries(sources.live);
   const files = perFile(sources, placeQueries);
@@ -92,7 +127,12 @@ export function eraseQueries(sources: Sources) {
     .pluck();
   const named = (name: string): SegmentRow => sources.segments().find((one) => one.name === name)!;
 
+  let undone: ReturnType<typeof undoneQuery> | null = null;
   return {
+    undone(call: readonly [number]): ErasedPage {
+      undone ??= undoneQuery(sources);
+      return undone(call);
+    },
     messagesOf([segment, senders, recipients, from]: FindCall): FoundPage {
       const place = segment === null ? live : files(named(segment))!;
       const { first, last } = place.days.get()!;

@@ -1,4 +1,4 @@
-// erase: boxed detail of entries, and of the rows of messages that are over, is overwritten where it stands here; what stands
+// erase, erasedDone: boxed detail of entries, and of the rows of messages that are over, is overwritten where it stands here; what stands
 // in a segment is marked, and done there after this is committed. Zeros of the same length: SQLite puts them where the
 // box stood, while a shorter value would move, and leave octets of the box in the gaps of pages.
 
@@ -20,6 +20,7 @@ export const ERASE_PARCELS =
 export function makeErase(w: Workbench) {
   const { db, ledger } = w;
   const mark = db.prepare('INSERT INTO erased (n, done) VALUES (?, 0) ON CONFLICT DO NOTHING');
+  const done = db.prepare('UPDATE erased SET done = 1 WHERE n = ?');
   const holds = db.prepare<[], string>('SELECT id FROM legal_hold').pluck();
   const destruction = db.prepare('INSERT INTO destruction (n) VALUES (?)');
   const eraseEntry = db.prepare(ERASE_ENTRY);
@@ -36,6 +37,11 @@ export function makeErase(w: Workbench) {
   const acceptedOn = db.prepare<[number], number>(`SELECT accepted_at / ${DAY} FROM message WHERE n = ?`).pluck();
 
   return {
+    /** These were seen to be gone where they stood. */
+    erasedDone([entries]: readonly [readonly number[]]): null {
+      for (const n of entries) done.run(n);
+      return null;
+    },
     erase(call: EraseCall, at: number): null {
       const [organization, actor, details, reason, entries, messages, senderTags, recipientTags, judged] = call;
       if (holds.all().some((id) => !judged.includes(id)))
