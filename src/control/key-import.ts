@@ -2,6 +2,7 @@
 // something new renews it. Reading happens in a worker. Private octets go into the store and nowhere else.
 
 import { z } from 'zod';
+import { base32 } from '../crypto/base32.ts';
 import { OF_AUTHORITY } from '../crypto/smime/facts.ts';
 import type { OrganizationName } from '../domain/ids.ts';
 import type { KeyRead } from '../domain/keys.ts';
@@ -12,7 +13,6 @@ import { WorkError } from '../work/pool.ts';
 import { type Context, ControlError } from './command.ts';
 import type { ControlDeps } from './deps.ts';
 import { type KeyView, keyView } from './key-views.ts';
-import { base32 } from './tokens.ts';
 
 export const SUBJECT = z
   .string()

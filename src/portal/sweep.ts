@@ -2,11 +2,10 @@
 // Runs in the background. The verb forgets keys first; the bytes are named again until they are gone.
 
 import type { Duration } from '../domain/ids.ts';
-import { codeOf, type Line } from '../relay/line.ts';
-import { isFull } from '../relay/patience.ts';
+import type { Line } from '../relay/line.ts';
+import { type Sweep, sweeping } from '../relay/sweep.ts';
 import type { Parcels } from '../store/parcels/port.ts';
 
-const EVERY: Duration = 5_000;
 /** Where the portal is no longer configured. */
 const KEEP: Duration = 30 * 86_400_000;
 
@@ -16,30 +15,11 @@ export type PortalSweepDeps = {
 };
 
 /** Also without a portal: what was put into one still ends. */
-export function startPortalSweep(deps: PortalSweepDeps & { readonly line: Pick<Line, 'outages'> }): {
-  stop(): Promise<void>;
-} {
+export function startPortalSweep(deps: PortalSweepDeps & { readonly line: Pick<Line, 'outages'> }): Sweep {
   const { line } = deps;
-  const stopped = new AbortController();
-  const done = (async () => {
-    while (!stopped.signal.aborted) {
-      try {
-        while (line.outages.trustsClock() && (await sweepParcels(deps)) > 0 && !stopped.signal.aborted);
-      } catch (error) {
-        if (!isFull(error)) {
-          line.meter.alarm('stage failed');
-          line.log.error({ stage: 'portal sweep', code: codeOf(error) }, 'the sweep failed and is tried again');
-        }
-      }
-      await line.clock.sleep(EVERY, stopped.signal).catch(() => {});
-    }
-  })();
-  return {
-    stop: async () => {
-      stopped.abort();
-      await done;
-    },
-  };
+  return sweeping(line, 'portal sweep', async (stop) => {
+    while (line.outages.trustsClock() && (await sweepParcels(deps)) > 0 && !stop.aborted);
+  });
 }
 
 /** Returns how many sealed messages it removed. */

@@ -3,6 +3,7 @@
 // no parcel. Pure but for randomness; logs nothing; key bytes are overwritten once they are used.
 
 import { createHash } from 'node:crypto';
+import { base32, tokenOctets } from '../crypto/base32.ts';
 import { boxKey, makeBox, openBox } from '../crypto/box.ts';
 import { deriver, hkdf } from '../crypto/derive.ts';
 import type { BoxPlace, Vault } from '../crypto/vault.ts';
@@ -11,7 +12,6 @@ import type { Grant, Parcel } from '../domain/portal.ts';
 import type { Random } from '../domain/types.ts';
 import { grantPlace } from '../store/parcels/port.ts';
 
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 const TOKEN = /^[a-z2-7]{32}$/;
 const COOKIE = /^[A-Za-z0-9_-]{43}$/;
 const KEY = 32;
@@ -160,35 +160,8 @@ function sessionPlace({ organization, conversation }: SessionPlace, hash: Uint8A
   return { organization, table: 'portal_session', row, column: 'key' };
 }
 
-// ── base32 of RFC 4648 §6, in lower case, without padding ──
-
-function base32(bytes: Uint8Array): string {
-  let text = '';
-  let bits = 0;
-  let held = 0;
-  for (const byte of bytes) {
-    held = (held << 8) | byte;
-    bits += 8;
-    for (; bits >= 5; bits -= 5) text += ALPHABET[(held >> (bits - 5)) & 31];
-    held &= 31;
-  }
-  return bits === 0 ? text : text + ALPHABET[(held << (5 - bits)) & 31];
-}
-
-/** The 20 octets of a token. */
 function octetsOf(token: string): Buffer {
-  if (!isToken(token)) throw new Error('this is no token');
-  const out = Buffer.alloc(20);
-  let at = 0;
-  let bits = 0;
-  let held = 0;
-  for (const character of token) {
-    held = (held << 5) | ALPHABET.indexOf(character);
-    bits += 5;
-    if (bits < 8) continue;
-    bits -= 8;
-    out[at++] = held >> bits;
-    held &= 255;
-  }
-  return out;
+  const octets = tokenOctets(token);
+  if (octets === null) throw new Error('this is no token');
+  return octets;
 }

@@ -12,20 +12,30 @@ const DAY: Duration = 86_400_000;
 export type Sweep = { stop(): Promise<void> };
 
 export function startSweep(line: Line): Sweep {
-  const stopped = new AbortController();
   let orphansAt = line.clock.now();
+  return sweeping(line, 'sweep', async (stop) => {
+    while ((await sweepFinished(line)) === BATCH && !stop.aborted);
+    if (line.clock.now() < orphansAt) return;
+    orphansAt = line.clock.now() + DAY;
+    await sweepOrphans(line);
+  });
+}
+
+/** Sweeps again and again until it is stopped; what fails is tried again, and told unless the disk is full. */
+export function sweeping(
+  line: Pick<Line, 'clock' | 'log' | 'meter'>,
+  stage: string,
+  sweep: (stop: AbortSignal) => Promise<void>,
+): Sweep {
+  const stopped = new AbortController();
   const done = (async () => {
     while (!stopped.signal.aborted) {
       try {
-        while ((await sweepFinished(line)) === BATCH && !stopped.signal.aborted);
-        if (line.clock.now() >= orphansAt) {
-          orphansAt = line.clock.now() + DAY;
-          await sweepOrphans(line);
-        }
+        await sweep(stopped.signal);
       } catch (error) {
         if (!isFull(error)) {
           line.meter.alarm('stage failed');
-          line.log.error({ stage: 'sweep', code: codeOf(error) }, 'the sweep failed and is tried again');
+          line.log.error({ stage, code: codeOf(error) }, 'the sweep failed and is tried again');
         }
       }
       await line.clock.sleep(EVERY, stopped.signal).catch(() => {});

@@ -86,9 +86,10 @@ export async function restoreBackup(deps: RestoreDeps): Promise<Manifest & { rea
     for (const name of leftOf(to)) rmSync(join(to, name), { recursive: true, force: true });
     mkdirSync(preparing, { mode: 0o700 });
     syncPath(to);
-    copyFiles(from, manifest.files, deps.progress, ({ path }) =>
-      path === DATABASE ? join(preparing, DATABASE) : join(to, path),
-    );
+    const placeOf = ({ path }: BackupFile) => (path === DATABASE ? join(preparing, DATABASE) : join(to, path));
+    // It was whole when it was checked: the disk, or somebody, changed it since.
+    const wrong = 'changed while it was read';
+    readFiles(from, manifest.files, { stage: 'copying', placeOf, wrong }, deps.progress);
     const restored = await prepare(deps, preparing, manifest);
     syncFolders(to);
     renameSync(join(preparing, DATABASE), join(to, DATABASE));
@@ -181,19 +182,7 @@ function checkFiles({ from, progress }: RestoreDeps, { files }: Manifest): void 
     if (!there.has(path)) throw damaged(from, path, 'is missing');
     if (sizeOf(join(from, path)) !== size) throw damaged(from, path, 'has another size than the manifest says');
   }
-  const of = files.reduce((sum, { size }) => sum + size, 0);
-  let done = 0;
-  for (const file of files) {
-    const work = copying(join(from, file.path), null);
-    for (let step = work.next(); ; step = work.next()) {
-      if (step.done) {
-        if (step.value.sha256 !== file.sha256) throw damaged(from, file.path, 'is damaged');
-        break;
-      }
-      done += step.value;
-      progress?.('checking', done, of);
-    }
-  }
+  readFiles(from, files, { stage: 'checking', placeOf: () => null, wrong: 'is damaged' }, progress);
 }
 
 function damaged(from: string, path: string, what: string): RecoverError {
@@ -222,11 +211,16 @@ async function openKeys({ from, master, random }: RestoreDeps): Promise<void> {
 
 // ── doing it ──
 
-function copyFiles(
+/** Reads all of them, and copies each to where `placeOf` says. Throws RecoverError where one is not as the manifest says. */
+function readFiles(
   from: string,
   files: readonly BackupFile[],
+  {
+    stage,
+    placeOf,
+    wrong,
+  }: { stage: 'checking' | 'copying'; placeOf: (file: BackupFile) => string | null; wrong: string },
   progress: RestoreDeps['progress'],
-  placeOf: (file: BackupFile) => string,
 ): void {
   const of = files.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
@@ -234,12 +228,11 @@ function copyFiles(
     const work = copying(join(from, file.path), placeOf(file));
     for (let step = work.next(); ; step = work.next()) {
       if (step.done) {
-        // It was whole when it was checked: the disk, or somebody, changed it since.
-        if (step.value.sha256 !== file.sha256) throw damaged(from, file.path, 'changed while it was read');
+        if (step.value.sha256 !== file.sha256) throw damaged(from, file.path, wrong);
         break;
       }
       done += step.value;
-      progress?.('copying', done, of);
+      progress?.(stage, done, of);
     }
   }
 }
