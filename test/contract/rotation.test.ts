@@ -9,6 +9,7 @@ import type { BodyRef, NewMessage } from '../../src/domain/types.ts';
 import { createMasterFile, readMasterFile } from '../../src/keys/master.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
 import { createRotation, ROTATE_STEPS, type RotateStep } from '../../src/keys/rotate.ts';
+import { signCheckpoint, signingKey } from '../../src/record/checkpoint.ts';
 import { type DayKeys, openDayKeys } from '../../src/store/audit/day-keys.ts';
 import { readKeysFile, writeKeysFile } from '../../src/store/bodies/keys-file.ts';
 import { scanRecords } from '../../src/store/bodies/recover.ts';
@@ -72,7 +73,7 @@ async function openAll(): Promise<Open> {
       createRotation({
         ...{ ring: ring.generations, source, boxes: store.keyBoxes, clock, random, ...(step && { step }) },
         slots: () => bodies.renewKeys((object, box) => ring.generations.rewrapObject(object, box)),
-        dayKeys: () => dayKeys.renew(),
+        dayKeys: () => store.pin.renew().then(() => dayKeys.renew()),
       }),
     async close() {
       await dayKeys.close();
@@ -126,9 +127,18 @@ async function expectAtRest(): Promise<void> {
 
 class Ended extends Error {}
 
+/** As a signer would; what it signs stands from then on. */
+async function sign(): Promise<void> {
+  const { audit } = open.store;
+  const { key: first, secret } = signingKey(randomBytes(32));
+  const { head } = await audit.proofState('gw');
+  await audit.addCheckpoint(signCheckpoint({ ...head, no: 1, at: NOON, others: [], key: first, next: first }, secret));
+}
+
 test.each(ROTATE_STEPS.filter((name) => name !== 'line'))('ended before "%s": opened again, it goes on', async (at) => {
   const ids = [await accept('clinic', 'one'), await accept('practice', 'two')];
   const day = await open.dayKeys.make(null);
+  await sign();
   const end = (name: RotateStep) => {
     if (name === at) throw new Ended();
   };
@@ -143,6 +153,8 @@ test.each(ROTATE_STEPS.filter((name) => name !== 'line'))('ended before "%s": op
   await expectAtRest();
   expect(await Promise.all(ids.map(textOf))).toEqual(['one', 'two', 'three']);
   expect(open.dayKeys.find(day.key)).not.toBeNull();
+  const nobody = { organization: 'clinic', address: 'nobody@a.test', actor: 'ops', reason: 'a test' };
+  expect(await open.store.archive.erase(nobody)).toMatchObject({ messages: 0 });
   const events = await eventsOf();
   expect(events.filter((event) => event === 'key.rotated')).toHaveLength(1);
   expect(events.filter((event) => event === 'key.rotation_begun')).toHaveLength(1);

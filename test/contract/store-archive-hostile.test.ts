@@ -200,6 +200,16 @@ test('a key of the audit that was lost keeps nothing from going', async () => {
   expect([await prune(), place.alarms]).toEqual([1, []]);
 });
 
+test('a hold that is taken away while keys are looked through keeps them', async () => {
+  await addHold();
+  const destroyed = archive().still(() =>
+    place.store().monthKeys.destroy(APRIL, {
+      at: (step) => (step === 'resting' ? write((db) => db.exec('DELETE FROM legal_hold')) : undefined),
+    }),
+  );
+  expect((await destroyed).gone).toEqual([]);
+});
+
 test('what was signed last, put there from elsewhere, is no proof', async () => {
   await bench.opened.close();
   writeFileSync(join(place.path, 'audit.signed'), Buffer.alloc(200, 7));

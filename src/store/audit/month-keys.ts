@@ -12,6 +12,7 @@ import { QueueError, verbId } from '../queue/port.ts';
 import type { Access } from '../sqlite/access.ts';
 import type { SegmentRow } from '../sqlite/calls/archive.ts';
 import type { BoxMarks, StoredKey } from '../sqlite/calls/keys.ts';
+import { holdTouches } from '../sqlite/legal-hold.ts';
 import type { BoxedPage, Slice } from '../sqlite/queries/boxed.ts';
 import type { ProvenHolds } from './holds.ts';
 
@@ -116,7 +117,10 @@ export function openMonthKeys(access: Access, { proveAll }: Pick<ProvenHolds, 'p
       const inSegments = free.length > 0 ? await keysOfSegments(stop) : null;
       free = inSegments === null ? [] : without(free, inSegments);
       await at('looked');
-      if (free.length === 0 || (await proveAll(stop)) === null) return { gone: [], kept: over.length };
+      const holds = free.length > 0 ? await proveAll(stop) : null;
+      // By these, and once more by the rows when they go.
+      free = holds === null ? [] : free.filter((one) => !holds.some((hold) => holdTouches(hold, timeOf(one))));
+      if (free.length === 0) return { gone: [], kept: over.length };
       const keys = free.flatMap(({ organization, month, ids }) => ids.map((id) => ({ organization, month, id })));
       // No box is made under them from here on, so that what is seen below is so until the end, however long it takes.
       const wake = access.vault().rest(keys);
@@ -146,9 +150,14 @@ export function openMonthKeys(access: Access, { proveAll }: Pick<ProvenHolds, 'p
   };
 }
 
-function callOf({ organization, month, ids }: MonthOf) {
+function timeOf({ month }: MonthOf) {
   const [year, number] = month.split('-').map(Number);
-  return [organization, month, Date.UTC(year!, number! - 1), monthEnd(month), ids] as const;
+  return { first_at: Date.UTC(year!, number! - 1), last_at: monthEnd(month) - 1 };
+}
+
+function callOf(one: MonthOf) {
+  const { organization, month, ids } = one;
+  return [organization, month, timeOf(one).first_at, monthEnd(month), ids] as const;
 }
 
 function monthsOf(rows: readonly KeyRow[], before: Time): MonthOf[] {

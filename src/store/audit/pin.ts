@@ -24,6 +24,8 @@ export type Pin = {
   advance(one: SignedCheckpoint): Promise<void>;
   /** Why the one that is kept stands no more, in words; null: it does, or none is kept yet. */
   wrong(): Promise<string | null>;
+  /** Boxes anew what stands under an earlier organization key. */
+  renew(): Promise<void>;
 };
 
 type Kept = { readonly no: number; readonly digest: Buffer };
@@ -101,6 +103,13 @@ export function openPin(access: Access, folder: string): Pin {
       advance(one).catch((error: NodeJS.ErrnoException) =>
         access.alarm(`${PIN_NAME} in the storage folder: ${error.code ?? error.message}`),
       ),
+    async renew() {
+      const octets = await readSlots(path);
+      for (const slot of [0, 1]) {
+        const made = rewrapped(access, octets.subarray(slot * SLOT, (slot + 1) * SLOT), slot);
+        if (made !== null) await writeSlot(path, made, slot * SLOT);
+      }
+    },
     async wrong() {
       if (broken !== null) return broken;
       try {
@@ -128,6 +137,17 @@ function opened(access: Access, box: Uint8Array, slot: number): Kept | null {
   try {
     const plain = Buffer.from(access.vault().open(where(slot), box));
     return { no: Number(plain.readBigUInt64BE()), digest: plain.subarray(8) };
+  } catch (error) {
+    if (error instanceof VaultError) return null;
+    throw error;
+  }
+}
+
+/** Null when it stands under the present key, or does not open at all. */
+function rewrapped(access: Access, box: Uint8Array, slot: number): Uint8Array | null {
+  if (box.length < SLOT) return null;
+  try {
+    return access.vault().rewrap(where(slot), box);
   } catch (error) {
     if (error instanceof VaultError) return null;
     throw error;

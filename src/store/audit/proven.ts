@@ -25,7 +25,13 @@ export function openProven(access: Access, pin: Pin): Proven {
   async function why(stop?: AbortSignal): Promise<string | null> {
     // A key that was lost began a new series, with an alarm: that the past is the one that was signed is asked of the pin.
     const firsts = (await access.read<SignedCheckpoint[]>('firstKeys', null)).map(({ key }) => key);
-    const { bad } = await walkOn(access, walk, () => stop?.throwIfAborted(), firsts.length > 0 ? firsts : null);
+    const reading: Pick<Access, 'read'> = {
+      async read(query, args) {
+        stop?.throwIfAborted();
+        return access.read(query, args);
+      },
+    };
+    const { bad } = await walkOn(reading, walk, undefined, firsts.length > 0 ? firsts : null);
     walk.lost = [];
     for (const row of walk.lasting.splice(0)) take(told, row);
     return bad ? sayBad(bad) : pin.wrong();

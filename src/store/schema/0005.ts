@@ -1,7 +1,7 @@
 // Fifth step: closed months of the audit in files of their own, legal holds, erased detail. A `segment` is a file under
 // `audit/` with the entries `first` to `last` of one epoch, numbered n = base + seq, and with the messages that were over by
 // then. state: `copied` (whole and synced, its rows may still stand here too), `moved` (they do not any more), `pruned`
-// (the file is gone). `erased`: entries whose boxed detail was destroyed; `done` 0: still to be done in their segment.
+// (the file is gone). `erased`: entries whose boxed detail was destroyed; `done` 0: not seen to be done where they stand.
 // `destruction`: numbers of the entries that tell what was destroyed.
 
 export const STEP_0005 = `

@@ -17,7 +17,7 @@ import type { Archive } from '../audit/archive-port.ts';
 import { openHolds } from '../audit/holds.ts';
 import { openLasting } from '../audit/lasting.ts';
 import { type MonthKeys, openMonthKeys } from '../audit/month-keys.ts';
-import { openPin } from '../audit/pin.ts';
+import { openPin, type Pin } from '../audit/pin.ts';
 import type { Audit } from '../audit/port.ts';
 import { openProven } from '../audit/proven.ts';
 import { openAudit } from '../audit/sqlite.ts';
@@ -83,6 +83,8 @@ export type Store = {
   readonly keyring: Keyring;
   readonly keyBoxes: KeyBoxes;
   readonly monthKeys: MonthKeys;
+  /** The last checkpoint that was signed here. */
+  readonly pin: Pick<Pin, 'renew'>;
   readonly parcels: Parcels;
   readonly book: KeyBook;
   readonly recovery: Recovery;
@@ -129,6 +131,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     keyring: openKeyring(access),
     keyBoxes: openKeyBoxes(access),
     monthKeys: openMonthKeys(access, holds),
+    pin,
     parcels: openParcels(access),
     book: cachedBook(openBook(access)),
     recovery: openRecovery(access),
