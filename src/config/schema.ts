@@ -195,7 +195,12 @@ const deliverySchema = () =>
         })
         .exactOptional()
         .describe('One next hop for all mail. Absent: the MX of the recipient domain.'),
-      connections: v.whole(1, 1000).prefault(100).describe('Connections at the same time, to all destinations.'),
+      connections: v
+        .whole(1, 1000)
+        .prefault(100)
+        .describe(
+          'Connections at the same time, to all destinations; those that are kept open for five seconds for the next message give way to others. As many again may hang behind the final dot, where none is left: they are set aside.',
+        ),
       per_destination: v.whole(1, 100).prefault(20).describe('Connections at the same time to one destination.'),
       pace: z
         .record(v.destination(), v.rate())
@@ -328,7 +333,7 @@ const limitsSchema = () =>
         .size()
         .prefault('256MB')
         .describe(
-          'Octets of variants (PGP, S/MIME) and decoded attachments on the disk; above it none is begun, and deliveries wait. Downloads of the portal have half of it at most.',
+          'Octets of variants (PGP, S/MIME) and decoded attachments on the disk; above it none is begun, and deliveries wait. Downloads of the portal have half of it at most, and one recipient an eighth, or one download.',
         ),
       portal_connections: v
         .whole(1, 10_000)
