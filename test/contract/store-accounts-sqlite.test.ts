@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Operator, SubmissionLogin } from '../../src/store/accounts/port.ts';
-import { Bench, DAY, NOON, settlement } from './store-bench.ts';
-import { type Place, setUp } from './store-place.ts';
+import { type Bench, DAY, NOON, settlement } from './store-bench.ts';
+import { type Place, withStore } from './store-place.ts';
 
 const operator = (name: string, createdAt: number): Operator => ({
   ...{ name, role: 'admin', tokenHash: randomBytes(32), createdAt },
@@ -18,14 +18,8 @@ const SCANNER = {
 let place: Place;
 let bench: Bench;
 
-beforeEach(async () => {
-  place = setUp();
-  bench = new Bench(place, await place.open());
-});
-afterEach(async () => {
-  await bench.opened.close();
-  place.remove();
-  expect(place.failures).toEqual([]);
+withStore((...opened) => {
+  [place, bench] = opened;
 });
 
 /** What `work` gives, done by another program while the gateway stands still. */

@@ -5,12 +5,8 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { digest, link } from '../../src/record/chain.ts';
 import type { StoredEntry } from '../../src/record/verify.ts';
-import { openDayKeys } from '../../src/store/audit/day-keys.ts';
-import { startCheckpoints } from '../../src/watch/checkpoints.ts';
-import { testClock } from '../support/clock.ts';
-import { random } from '../support/vault.ts';
-import { Bench, DAY, settlement, verb } from './store-bench.ts';
-import { type Place, setUp } from './store-place.ts';
+import { type Bench, DAY, verb } from './store-bench.ts';
+import { checkpoint as checkpointOf, type Place, withStore } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
 const APRIL = Date.UTC(2026, 3, 1);
@@ -22,26 +18,22 @@ const HOLD = {
 let place: Place;
 let bench: Bench;
 
+withStore((...opened) => {
+  [place, bench] = opened;
+}, MARCH);
+
 /** March closed, and its hold set in May; each signed. */
 beforeEach(async () => {
-  place = setUp();
-  place.clock.at = MARCH;
-  bench = new Bench(place, await place.open());
   for (let day = 0; day < 3; day++) {
-    await delivered('kim@a.test');
+    await bench.delivered('kim@a.test');
     await checkpoint();
     bench.pass(DAY);
   }
   place.clock.at = Date.UTC(2026, 4, 10);
-  await delivered('sam@a.test');
+  await bench.delivered('sam@a.test');
   await checkpoint();
   while ((await archive().closeNext(place.clock.at)) !== null);
   place.clock.at += DAY;
-});
-afterEach(async () => {
-  await bench.opened.close();
-  place.remove();
-  expect(place.failures).toEqual([]);
 });
 
 const archive = () => place.store().archive;
@@ -51,19 +43,7 @@ const erase = () => archive().erase({ organization: 'clinic', address: 'sam@a.te
 const destroyKeys = () => archive().still(() => place.store().monthKeys.destroy(APRIL));
 const states = async () => (await archive().segments()).map(({ state }) => state);
 
-async function delivered(to: string): Promise<void> {
-  await bench.decided({ to: [to] });
-  for (const one of await bench.take()) await bench.settle(one.lease, settlement(one.deliveries[0]!.id, 'delivered'));
-  for (const one of await bench.queue.finished(100)) await bench.queue.bodiless(verb(), one.id);
-}
-
-async function checkpoint(): Promise<void> {
-  const dayKeys = await openDayKeys(place.path, { vault: bench.opened.vault, random });
-  const log = { warn: () => {}, error: (fields: unknown) => expect(fields).toBe('no error') };
-  const clock = { now: () => place.clock.at, sleep: testClock().sleep };
-  const deps = { node: 'gw', audit: bench.audit, dayKeys, clock, log, alarm: () => {} };
-  await (await startCheckpoints(deps)).stop();
-}
+const checkpoint = () => checkpointOf(place, bench);
 
 function write(work: (db: Database.Database) => void): void {
   const db = new Database(join(place.path, 'queue.db'));
@@ -131,7 +111,7 @@ test.each([
   ],
 ])('%s: nothing is destroyed', async (why, sql) => {
   await addHold();
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   await beside((db) => db.exec(sql));
   await expectNothingDestroyed(why);
 });
@@ -140,7 +120,7 @@ test('a month that a row only says was destroyed, with the entry in it', async (
   place.clock.at = MARCH + 4 * DAY;
   await bench.restart();
   await beside((db) => db.exec("UPDATE segment SET state = 'pruned' WHERE no = 1"));
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   place.clock.at = Date.UTC(2026, 6, 10);
   while ((await archive().closeNext(place.clock.at)) !== null);
   expect(await archive().prune(Date.UTC(2026, 5, 1), 1)).toBe(0);
@@ -149,16 +129,16 @@ test('a month that a row only says was destroyed, with the entry in it', async (
 
 test('nor when all entries behind it were made again, so that the chain fits, and checkpoints went', async () => {
   await addHold();
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   await checkpoint();
   await beside(rewrite);
   expect(await bench.audit.verify()).toMatchObject({ intact: true });
   await expectNothingDestroyed('the last that was signed here, is gone or another');
   // What is signed from now on does not make it right.
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   await checkpoint();
   expect(place.alarms.at(-1)).toMatch(/^the audit is not the one that was signed/);
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   await checkpoint();
   await bench.restart();
   await expectNothingDestroyed('the last that was signed here, is gone or another');
@@ -166,9 +146,9 @@ test('nor when all entries behind it were made again, so that the chain fits, an
 
 test('nor when the last checkpoint stays, over entries that were made again', async () => {
   await addHold();
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   await checkpoint();
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   await beside((db) => {
     const kept = db.prepare<[], Record<string, unknown>>('SELECT * FROM checkpoint').all();
     rewrite(db);
@@ -183,7 +163,7 @@ test('nor when the last checkpoint stays, over entries that were made again', as
 
 test('what was seen of a hold while it verified stands, whatever is changed behind it', async () => {
   await addHold();
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   expect((await erase()).messages).toBe(1);
   write((db) => db.exec("DELETE FROM legal_hold; UPDATE audit SET event = 'x' WHERE event = 'log.hold_added'"));
   expect(await prune()).toBe(0);
@@ -194,7 +174,7 @@ test('a key of the audit that was lost keeps nothing from going', async () => {
   await bench.opened.close();
   rmSync(join(place.path, 'audit.keys'));
   bench.opened = await place.open();
-  await delivered('x@y.test');
+  await bench.delivered('x@y.test');
   await checkpoint();
   expect(await bench.audit.verify()).toMatchObject({ intact: false });
   expect([await prune(), place.alarms]).toEqual([1, []]);

@@ -6,14 +6,10 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { QueueId } from '../../src/domain/ids.ts';
 import type { Archive, Step } from '../../src/store/audit/archive-port.ts';
-import { openDayKeys } from '../../src/store/audit/day-keys.ts';
 import type { LogQuery } from '../../src/store/audit/port.ts';
-import { startCheckpoints } from '../../src/watch/checkpoints.ts';
-import { testClock } from '../support/clock.ts';
-import { random } from '../support/vault.ts';
 import { type Bench, BOUNCE, DAY, HOLD, MINUTE, settlement, verb } from './store-bench.ts';
 import { escrowed, KEEP } from './store-escrow.ts';
-import { type Place, withStore } from './store-place.ts';
+import { checkpoint as checkpointOf, type Place, withStore } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
 const YEAR = 365 * DAY;
@@ -26,13 +22,7 @@ withStore((...opened) => {
   [place, bench] = opened;
 }, MARCH);
 
-async function checkpoint(): Promise<void> {
-  const dayKeys = await openDayKeys(place.path, { vault: bench.opened.vault, random });
-  const log = { warn: () => {}, error: (fields: unknown) => expect(fields).toBe('no error') };
-  const clock = { now: () => place.clock.at, sleep: testClock().sleep };
-  const deps = { node: 'gw', audit: bench.audit, dayKeys, clock, log, alarm: () => {} };
-  await (await startCheckpoints(deps)).stop();
-}
+const checkpoint = () => checkpointOf(place, bench);
 
 type Filled = { readonly ids: readonly QueueId[]; readonly held: QueueId };
 

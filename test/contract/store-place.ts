@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { boxKey } from '../../src/crypto/box.ts';
 import { openRing, type Ring } from '../../src/keys/ring.ts';
+import { openDayKeys } from '../../src/store/audit/day-keys.ts';
 import { openStore, type Store, type StoreDeps } from '../../src/store/sqlite/open.ts';
 import { reservePath } from '../../src/store/sqlite/reserve.ts';
 import type { Faults } from '../../src/store/sqlite/thread.ts';
+import { startCheckpoints } from '../../src/watch/checkpoints.ts';
+import { testClock } from '../support/clock.ts';
 import { random } from '../support/vault.ts';
 import { Bench, NOON, type StoreUnderTest } from './store-bench.ts';
 
@@ -91,6 +94,15 @@ export function withStore(given: (place: Place, bench: Bench) => void, at = NOON
     place.remove();
     expect(place.failures).toEqual([]);
   });
+}
+
+/** Signs what stands, as a gateway does that ends. */
+export async function checkpoint(place: Place, bench: Bench): Promise<void> {
+  const dayKeys = await openDayKeys(place.path, { vault: bench.opened.vault, random });
+  const log = { warn: () => {}, error: (fields: unknown) => expect(fields).toBe('no error') };
+  const clock = { now: () => place.clock.at, sleep: testClock().sleep };
+  const deps = { node: 'gw', audit: bench.audit, dayKeys, clock, log, alarm: () => {} };
+  await (await startCheckpoints(deps)).stop();
 }
 
 /** Changes rows behind the back of a gateway that does not run. */
