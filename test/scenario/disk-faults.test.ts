@@ -234,10 +234,11 @@ describe('a full disk', () => {
 });
 
 describe('a disk that fails', () => {
-  /** From now on each thread's first call of that name fails. */
-  async function inject(pid: number, what: string): Promise<ChildProcess> {
+  /** From now on each thread's first call of that name fails; with a path, its first on that file. */
+  async function inject(pid: number, what: string, path?: string): Promise<ChildProcess> {
     const calls = what.slice(0, what.indexOf(':'));
-    const tracer = spawn('strace', ['-f', '-p', String(pid), '-e', `trace=${calls}`, '-e', `inject=${what}`], {
+    const only = path === undefined ? [] : ['-P', path];
+    const tracer = spawn('strace', ['-f', '-p', String(pid), ...only, '-e', `trace=${calls}`, '-e', `inject=${what}`], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let said = '';
@@ -251,22 +252,22 @@ describe('a disk that fails', () => {
     return tracer;
   }
 
-  for (const [what, fault, why] of [
-    ['a sync of bodies fails', 'fdatasync:error=EIO:when=1', /EIO when syncing/],
-    ['a sync of rows fails', 'fsync:error=EIO:when=1', /SQLITE_IOERR/],
+  for (const [what, fault, why, file] of [
+    ['a sync fails', 'fdatasync:error=EIO:when=1', /EIO when syncing|could not be synced \(EIO\)/],
+    ['a sync of rows fails', 'fdatasync:error=EIO:when=1', /could not be synced \(EIO\)/, 'queue.db-wal'],
     [
       'the file system went read-only',
       'pwritev,pwrite64:error=EROFS',
       /EROFS when writing|SQLITE_IOERR_WRITE|SQLITE_READONLY/,
     ],
-  ] as const) {
+  ] as readonly (readonly [string, string, RegExp, string?])[]) {
     testWith(['strace'])(
       `${what}: no 250, the log says what to do, the process ends with 1, and nothing that was acknowledged is lost`,
       async () => {
         refusal = '451 4.2.0 Not now';
         gateway = await startGateway(files);
         expect(await send(10_000)).toMatch(/^250/);
-        const tracer = await inject(gateway.pid, fault);
+        const tracer = await inject(gateway.pid, fault, file && join(files.storage, file));
         const reply = await send(10_000).catch((error: Error) => error.message);
         expect(reply).not.toMatch(/^250/);
         expect(await gateway.ended).toBe(1);

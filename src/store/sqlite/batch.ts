@@ -25,6 +25,8 @@ export type BatchRunner = {
   run(calls: readonly Call[]): Answer[];
   /** Why the store refuses everything; null while it works. */
   readonly failed: () => string | null;
+  /** From now on it refuses everything. */
+  fail(why: string): void;
   /** The next commit fails with this code; fault injection. */
   failNext(code: string): void;
 };
@@ -153,6 +155,9 @@ export function makeRunner(w: Workbench, verbs: Readonly<Record<string, Verb>>):
   return {
     run,
     failed: () => failed,
+    fail: (why) => {
+      failed ??= why;
+    },
     failNext: (code) => {
       failNext = code;
     },

@@ -108,7 +108,9 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
     ...{ reserve: deps.reserve ?? null, faults: faults !== undefined },
   };
   const file = new URL('./writer.ts', import.meta.url);
-  const writer = await startThread(file, writerData, failed, faults, deps.onGrown, deps.onFull);
+  const writer = await startThread(file, writerData, failed, {
+    ...{ log: walPath(database), faults, onGrown: deps.onGrown, onFull: deps.onFull },
+  });
   let reader: Awaited<ReturnType<typeof startThread>>;
   try {
     reader = await startThread(new URL('./reader.ts', import.meta.url), { path: database }, failed);

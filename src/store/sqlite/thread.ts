@@ -3,6 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { QueueError } from '../queue/port.ts';
+import { type LogSync, openLogSync } from './log-sync.ts';
 import type { Answers, Call, ThreadMessage } from './protocol.ts';
 
 /** Test hooks. A lost answer rejects the call with code `lost`; its outcome is unknown, so it is repeated by its id. */
@@ -44,16 +45,25 @@ function nameOf(file: URL): string {
   return file.pathname.endsWith('/writer.ts') ? 'store writer' : 'store reader';
 }
 
-/** Starts `file` and resolves when it is ready; rejects with its words when it refuses. `onGrown`: many entries more; `onFull`: the
- *  reserve was removed. */
+/** What the writer thread has beside a reader's. */
+export type WriterOptions = {
+  /** Path of the log that is synced before an answer is given out. */
+  readonly log: string;
+  readonly faults: Faults | undefined;
+  /** Many entries more. */
+  readonly onGrown: (() => void) | undefined;
+  /** The reserve was removed. */
+  readonly onFull: (() => void) | undefined;
+};
+
+/** Starts `file` and resolves when it is ready; rejects with its words when it refuses. */
 export async function startThread(
   file: URL,
   data: unknown,
   onFailed: (why: string) => void,
-  faults?: Faults,
-  onGrown?: () => void,
-  onFull?: () => void,
+  options?: WriterOptions,
 ): Promise<Thread> {
+  const faults = options?.faults;
   const worker = new Worker(file, {
     workerData: data,
     name: nameOf(file),
@@ -63,6 +73,7 @@ export async function startThread(
   let pending: Call[] = [];
   let next = 1;
   let dead: Error | null = null;
+  let log: LogSync | null = null;
 
   const die = (why: string) => {
     if (dead) return;
@@ -93,10 +104,20 @@ export async function startThread(
     }
   };
 
-  const deliver = (answers: Answers) => {
+  const give = (answers: Answers) => {
     const latency = faults?.latency?.() ?? 0;
     if (latency > 0) setTimeout(answer, latency, answers);
     else answer(answers);
+  };
+  const deliver = (answers: Answers) => {
+    if (log === null) give(answers);
+    else log.after(() => give(answers));
+  };
+  const syncFailed = (code: string) => {
+    const why = `the database's log could not be synced (${code})`;
+    worker.postMessage({ failed: why });
+    onFailed(why);
+    die(why);
   };
 
   const ready = Promise.withResolvers<void>();
@@ -105,12 +126,14 @@ export async function startThread(
     if (Array.isArray(message)) deliver(message);
     else if ('ready' in message) ready.resolve();
     else if ('refused' in message) ready.reject(Object.assign(new Error(message.refused), { code: message.code }));
-    else if ('failed' in message) onFailed(message.failed);
-    else if ('grown' in message) onGrown?.();
-    else if ('full' in message) onFull?.();
+    else if ('failed' in message) {
+      if (!dead) onFailed(message.failed);
+    } else if ('grown' in message) options?.onGrown?.();
+    else if ('full' in message) options?.onFull?.();
   });
   let started = false;
   let closing = false;
+  let isGone = false;
   const ended = (why: string) => {
     if (started && !dead) onFailed(why);
     die('the store thread ended');
@@ -120,12 +143,21 @@ export async function startThread(
     ended(`the store thread ended: ${error.message}`);
   });
   worker.on('exit', () => {
+    isGone = true;
     ready.reject(new Error('the store thread ended'));
     if (closing) die('the store is closed');
     else ended('the store thread ended');
     closed.resolve();
   });
   await ready.promise;
+  if (options !== undefined) {
+    log = await openLogSync(options.log, syncFailed).catch(async (error) => {
+      worker.postMessage({ failed: 'the log could not be opened' });
+      worker.postMessage('close');
+      await closed.promise;
+      throw error;
+    });
+  }
   started = true;
 
   return {
@@ -149,8 +181,9 @@ export async function startThread(
     async close() {
       closing = true;
       while (waiting.size > 0 && !dead) await new Promise((resolve) => setTimeout(resolve, 5));
-      if (!dead) worker.postMessage('close');
+      if (!isGone) worker.postMessage('close');
       await closed.promise;
+      await log?.close();
     },
   };
 }

@@ -47,6 +47,9 @@ export type WriterData = {
   readonly faults: boolean;
 };
 
+/** `failed`: a commit could not be synced. */
+type ToWriter = Call[] | 'close' | { readonly failed: string };
+
 const BATCH_OCTETS = 8 * 1024 * 1024;
 /** Idle time after which the log is moved into the database. */
 const IDLE = 1_000;
@@ -153,15 +156,19 @@ function serve(port: MessagePort, w: Workbench, runner: BatchRunner, data: Write
     else timer.refresh();
   };
 
-  port.on('message', (message: Call[] | 'close') => {
+  port.on('message', (first: ToWriter) => {
     const waiting: Call[] = [];
-    let closing = message === 'close';
-    if (message !== 'close') waiting.push(...message);
+    let closing = false;
+    const take = (message: ToWriter) => {
+      if (message === 'close') closing = true;
+      else if (Array.isArray(message)) waiting.push(...message);
+      else runner.fail(message.failed);
+    };
+    take(first);
     while (waiting.length < batch && !closing) {
-      const more = receiveMessageOnPort(port) as { message: Call[] | 'close' } | undefined;
+      const more = receiveMessageOnPort(port) as { message: ToWriter } | undefined;
       if (!more) break;
-      if (more.message === 'close') closing = true;
-      else waiting.push(...more.message);
+      take(more.message);
     }
     runAll(waiting);
     if (closing) close(port, w, runner, timer);
@@ -207,6 +214,8 @@ function start(port: MessagePort, data: WriterData): void {
     const lock = takeLock(data.lock);
     const db = openWriting(data.path);
     migrate(db);
+    // The main thread syncs the log (log-sync.ts) before it gives an answer out; a checkpoint syncs it by itself before it writes.
+    db.pragma('synchronous = NORMAL');
     const w = openWorkbench(db, data.node);
     const verbs: Record<string, Verb> = { ...verbsOf(w), fault: () => null };
     const runner = makeRunner(w, verbs);
