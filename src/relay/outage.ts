@@ -3,12 +3,13 @@
 // of which the sender is told), a few attempts go on to see when it is over, and afterwards deliveries begin slowly. A clock
 // that jumps ahead, as after a machine was suspended, is the same: that time nobody had. outages.ts keeps and watches.
 //
-// Three destinations that fail while nothing else is tried may simply be dead. So before it is called ours, and every few minutes
-// while it lasts, what ought to answer is asked: destinations that answered last or most often, and the organizations' own domains, unless
-// their way back is configured (that may be next door). A greeting of one of them, or any answer of a next hop, proves resolver
-// and uplink: then all that fail are blamed themselves, and an outage ends. With nothing to ask that ever answered, three are believed.
-// They are strangers, and so may be all that ever answered: while the resolver sees the world clocks stand still by their word alone for
-// eight hours in a week. (Not for none: where the own firewall bars mail, names are still resolved.)
+// Three destinations that fail while nothing else is tried may simply be dead. So before it is called ours, and every few
+// minutes while it lasts, what ought to answer is asked: destinations that answered last or most often, and the organizations'
+// own domains, unless their way back is configured (that may be next door). A greeting of one of them, or any answer of a next
+// hop, proves resolver and uplink: then all that fail are blamed themselves, and an outage ends. With nothing to ask that ever
+// answered, three are believed. They are strangers, and so may be all that ever answered: while the resolver sees the world
+// clocks stand still by their word alone for eight hours in a week. (Not for none: where the own firewall bars mail, names are
+// still resolved.)
 //
 // It cannot see an outage on the way to one destination alone, nor one of a gateway that tries fewer than three destinations
 // and has no smart host: there nobody can tell whose fault it is, and senders are told as ever.
@@ -27,8 +28,8 @@ const FRESH = 90 * MINUTE;
 /** In one outage clocks stand still no longer: by then people must be told. */
 const MOST = 24 * HOUR;
 /** In a week, while the resolver sees the world. */
-export const BY_STRANGERS = 8 * HOUR;
-export const WEEK = 7 * 24 * HOUR;
+const BY_STRANGERS = 8 * HOUR;
+const WEEK = 7 * 24 * HOUR;
 /** Destinations that answered last, those that answered most often, and domains of ours, that are asked. */
 export const ASKED = 3;
 /** Attempts at once in an outage. */
@@ -36,6 +37,7 @@ export const PROBES = 2;
 /** After an outage twice as many deliveries are begun each time this has passed. */
 const DOUBLES = 10_000;
 const REMEMBERED = 10_000;
+const ANSWERERS = 1_000;
 
 /** What became of the last attempts, by destination; times are of a clock that only runs. */
 export function createTally() {
@@ -67,6 +69,45 @@ export function createTally() {
         first = Math.min(first, one.first);
       }
       return count >= needed && at - first >= LASTS ? at - first : null;
+    },
+  };
+}
+
+/** How often destinations answered. */
+export function createAnswerers() {
+  /** The one that did last stands last. */
+  const times = new Map<string, number>();
+  return {
+    answered(destination: string): void {
+      const before = times.get(destination) ?? 0;
+      times.delete(destination);
+      times.set(destination, before + 1);
+      if (times.size > ANSWERERS) times.delete(times.keys().next().value as string);
+    },
+    /** Those that did last, then those that did most often; one may be both. */
+    best(): readonly string[] {
+      const last = [...times].reverse();
+      const often = last.toSorted(([, a], [, b]) => b - a);
+      return [...last.slice(0, ASKED), ...often.slice(0, ASKED)].map(([name]) => name);
+    },
+  };
+}
+
+/** How long clocks stood still, as one process saw it; times are of a clock that only runs. */
+export function createSpells() {
+  let spells: { readonly from: number; readonly until: number | null }[] = [];
+  return {
+    began(at: number): void {
+      spells.push({ from: at, until: null });
+    },
+    ended(at: number): void {
+      spells = spells.map(({ from, until }) => ({ from, until: until ?? at }));
+    },
+    /** In the last week as long as they may by the word of strangers. */
+    areSpent(at: number): boolean {
+      spells = spells.filter(({ until }) => (until ?? at) > at - WEEK);
+      const sum = spells.reduce((all, { from, until }) => all + (until ?? at) - Math.max(from, at - WEEK), 0);
+      return sum >= BY_STRANGERS;
     },
   };
 }

@@ -8,7 +8,8 @@ import { codeOf, type Line, type Settings } from './line.ts';
 import {
   ASKED,
   afterJump,
-  BY_STRANGERS,
+  createAnswerers,
+  createSpells,
   createTally,
   DESTINATIONS,
   endOf,
@@ -17,7 +18,6 @@ import {
   PROBES,
   slowStart,
   stoodStill,
-  WEEK,
   waitThrough,
 } from './outage.ts';
 
@@ -28,8 +28,6 @@ const JUMP = 60 * MINUTE;
 const KEPT = 50;
 /** The clock is in doubt for so long after it jumped. */
 const DOUBT = 24 * 60 * MINUTE;
-/** Destinations that answered. */
-const REMEMBERED = 1_000;
 /** After an attempt that failed none is begun for so long. */
 const PAUSE = 10_000;
 
@@ -50,19 +48,19 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
   // Times of rows are whole.
   const running = () => Math.round(deps.running());
   const tally = createTally();
+  const answerers = createAnswerers();
+  const spells = createSpells();
   let outages = await deps.queue.outages();
   let failedAt = Number.NEGATIVE_INFINITY;
   let endedAt = Number.NEGATIVE_INFINITY;
   let jumpedAt = Number.NEGATIVE_INFINITY;
   let askedAt = Number.NEGATIVE_INFINITY;
-  /** How often destinations answered; the one that did last stands last. */
-  const answerers = new Map<string, number>();
-  /** Outages of this process, by the clock that only runs. */
-  let spells: { readonly from: number; readonly until: number | null }[] = [];
   let seen = { now: clock.now(), running: running() };
   let stopped = false;
 
   const away = (): boolean => outages.at(-1)?.until === null;
+  // How long it lasted before nobody knows by this clock.
+  if (away()) spells.began(seen.running);
 
   function keep(next: readonly Outage[], event: 'outage.began' | 'outage.ended' | 'clock.jumped'): void {
     outages = next.slice(-KEPT);
@@ -99,7 +97,7 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
   function begin(age: Duration, now: Time): void {
     const last = outages.at(-1)?.until ?? 0;
     keep([...outages, { from: Math.max(now - age, last), until: null }], 'outage.began');
-    spells.push({ from: running() - age, until: null });
+    spells.began(running() - age);
     meter.alarm('own outage');
     log.error(
       { minutes: Math.round(age / MINUTE) },
@@ -111,23 +109,12 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
     const last = outages.at(-1) as Outage;
     endedAt = running();
     keep([...outages.slice(0, -1), { from: last.from, until: endOf(last, now) }], 'outage.ended');
-    spells = spells.map(({ from, until }) => ({ from, until: until ?? endedAt }));
+    spells.ended(endedAt);
     log.warn({ minutes: Math.round((now - last.from) / MINUTE) }, why);
   }
 
-  /** Whether clocks stood still for as long in the last week as they may by the word of strangers. */
-  function isSpent(): boolean {
-    const at = running();
-    spells = spells.filter(({ until }) => (until ?? at) > at - WEEK);
-    const sum = spells.reduce((all, { from, until }) => all + (until ?? at) - Math.max(from, at - WEEK), 0);
-    return sum >= BY_STRANGERS;
-  }
-
   function gotAnswer(destination: string, now: Time): void {
-    const before = answerers.get(destination) ?? 0;
-    answerers.delete(destination);
-    answerers.set(destination, before + 1);
-    if (answerers.size > REMEMBERED) answerers.delete(answerers.keys().next().value as string);
+    answerers.answered(destination);
     tally.answered(destination);
     if (away()) end(now);
   }
@@ -137,10 +124,7 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
     if (running() - askedAt < LASTS) return;
     askedAt = running();
     const ours = settings().organizations.flatMap(({ returnHost, domains }) => (returnHost === null ? domains : []));
-    const last = [...answerers].reverse();
-    const often = last.toSorted(([, a], [, b]) => b - a);
-    const known = [...last.slice(0, ASKED), ...often.slice(0, ASKED)].map(([name]) => name);
-    const names = [...new Set([...known, ...ours.slice(0, ASKED)])];
+    const names = [...new Set([...answerers.best(), ...ours.slice(0, ASKED)])];
     const online = deps.online().catch(() => false);
     const answered = await Promise.all(names.map((name) => deps.reaches(name).catch(() => false)));
     const byStrangers = await online;
@@ -148,9 +132,10 @@ export async function openOutages(deps: OutageDeps): Promise<Outages & { stop():
     const one = names.find((_, i) => answered[i]);
     const now = look();
     if (one !== undefined) return gotAnswer(one, now);
-    const spent = byStrangers && isSpent();
-    if (away() && spent)
+    const spent = byStrangers && spells.areSpent(running());
+    if (away() && spent) {
       end(now, 'names are resolved but no destination is reached, for hours: clocks of messages run again');
+    }
     const age = away() || spent ? null : tally.age(running(), DESTINATIONS);
     if (age !== null) begin(age, now);
   }

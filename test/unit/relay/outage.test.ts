@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import type { Outage } from '../../../src/domain/types.ts';
-import { afterJump, createTally, slowStart, stoodStill, waitThrough } from '../../../src/relay/outage.ts';
+import { afterJump, createTally, type Outages, slowStart, stoodStill, waitThrough } from '../../../src/relay/outage.ts';
 import { openOutages } from '../../../src/relay/outages.ts';
 import { settled } from '../../support/clock.ts';
 
@@ -96,8 +96,6 @@ test('it begins slowly again', () => {
 });
 
 describe('an outage', () => {
-  /** Lets go on whatever can. */
-
   async function watch(smartHost: string | null = null, returnHost: string | null = 'exchange.clinic.test:25') {
     const time = { now: NOON, running: 0.37 };
     const alarms: string[] = [];
@@ -138,10 +136,19 @@ describe('an outage', () => {
       time.now += ms;
       time.running += ms + 0.01;
     };
+    /** These are tried every six minutes, in vain. */
+    const failing = async (of: Outages, names: readonly string[], hours: number): Promise<void> => {
+      for (let i = 0; i < hours * 10; i++) {
+        pass(6 * MINUTE);
+        for (const name of names) of.tried(name, false);
+        await settled();
+      }
+    };
     return {
       outages: await open(),
       again: open,
       pass,
+      failing,
       time,
       alarms,
       events,
@@ -228,16 +235,10 @@ describe('an outage', () => {
   });
 
   test('is believed of strangers alone for eight hours in a week, while the resolver sees the world', async () => {
-    const { outages, pass, resolver, alarms, events } = await watch();
+    const { outages, pass, failing, resolver, alarms, events } = await watch();
     resolver.online = true;
     const hostile = ['a.test', 'b.test', 'c.test'];
-    const hours = async (count: number): Promise<void> => {
-      for (let i = 0; i < count * 10; i++) {
-        pass(6 * MINUTE);
-        for (const name of hostile) outages.tried(name, false);
-        await settled();
-      }
-    };
+    const hours = (count: number) => failing(outages, hostile, count);
     for (const name of hostile) outages.tried(name, true);
     await hours(7);
     expect(outages.away()).toBe(true);
@@ -262,6 +263,18 @@ describe('an outage', () => {
     resolver.online = true;
     await hours(1);
     expect(outages.away()).toBe(true);
+  });
+
+  test('that lasted when the last process ended is believed of strangers alone for eight hours more', async () => {
+    const { outages, again, failing, resolver } = await watch();
+    resolver.online = true;
+    const hostile = ['a.test', 'b.test', 'c.test'];
+    await failing(outages, hostile, 1);
+    const second = await again();
+    await failing(second, hostile, 7);
+    expect(second.away()).toBe(true);
+    await failing(second, hostile, 2);
+    expect(second.away()).toBe(false);
   });
 
   test('is not found by an answer that comes after the stop: the store is closed by then', async () => {
