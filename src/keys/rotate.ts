@@ -32,6 +32,8 @@ export type RotateDeps = {
   /** Boxes anew the key slots beside the bodies, and the day keys of the audit; how many that were. */
   readonly slots: () => Promise<number>;
   readonly dayKeys: () => Promise<number>;
+  /** The same for what was signed last (`audit.signed`). */
+  readonly pin: () => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   /** Before each step; a test ends the process there. */
@@ -162,6 +164,7 @@ async function renewOrganizations({ ring, clock }: RotateDeps): Promise<void> {
 
 async function renewAll(deps: RotateDeps, at: (step: RotateStep, rows?: number) => void) {
   const { ring, boxes } = deps;
+  await deps.pin();
   const total = { ...NONE, slots: await deps.slots(), dayKeys: await deps.dayKeys() };
   let rows = 0;
   for (let pass = 1; ; pass++) {

@@ -89,14 +89,9 @@ export async function openState(base: Base): Promise<State> {
   await kept.keep(policy, startedAt);
   const ring = vault.generations;
   const rotation = createRotation({
-    ...{
-      ring,
-      source,
-      boxes: store.keyBoxes,
-      clock,
-      random,
-      dayKeys: () => store.pin.renew().then(() => dayKeys.renew()),
-    },
+    ...{ ring, source, boxes: store.keyBoxes, clock, random },
+    pin: () => store.pin.renew(),
+    dayKeys: () => dayKeys.renew(),
     slots: () => bodies.renewKeys((object, box) => ring.rewrapObject(object, box)),
   });
   return { store, vault, bodies, reserve, kept, checkpoints, rotation, failed: failure.promise };

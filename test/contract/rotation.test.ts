@@ -73,7 +73,8 @@ async function openAll(): Promise<Open> {
       createRotation({
         ...{ ring: ring.generations, source, boxes: store.keyBoxes, clock, random, ...(step && { step }) },
         slots: () => bodies.renewKeys((object, box) => ring.generations.rewrapObject(object, box)),
-        dayKeys: () => store.pin.renew().then(() => dayKeys.renew()),
+        pin: () => store.pin.renew(),
+        dayKeys: () => dayKeys.renew(),
       }),
     async close() {
       await dayKeys.close();
