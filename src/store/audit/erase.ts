@@ -73,8 +73,7 @@ export async function erasureLeft(access: Access): Promise<string | null> {
   const left = new Map<string, number>();
   for (let after: number | null = 0; after !== null; ) {
     const page: ErasedPage = await access.read<ErasedPage>('undone', [after]);
-    if (page.done.length > 0)
-      await access.write('erasedDone', Buffer.from(access.random.bytes(16)).toString('hex'), [page.done]);
+    if (page.done.length > 0) await access.write('erasedDone', verbId(access), [page.done]);
     for (const [segment, entries] of page.left) left.set(segment, (left.get(segment) ?? 0) + entries);
     after = page.next;
   }

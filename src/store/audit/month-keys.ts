@@ -5,7 +5,7 @@
 
 import type { FieldsKey } from '../../crypto/vault.ts';
 import type { Time } from '../../domain/ids.ts';
-import { monthEnd } from '../../domain/months.ts';
+import { monthEnd, monthStart } from '../../domain/months.ts';
 import type { KeyRow } from '../../keys/port.ts';
 import { rowOf } from '../keyring/sqlite.ts';
 import { QueueError, verbId } from '../queue/port.ts';
@@ -30,8 +30,8 @@ export type DestroyKeysOptions = {
 export type DestroyedKeys = { readonly gone: readonly FieldsKey[]; readonly kept: number };
 
 export interface MonthKeys {
-  /** Deletes the keys of months that ended before `before` and under which nothing remains; none while the audit does not verify. Nothing may be closed, pruned
-   *  or erased meanwhile: `archive.still`. Rejects when `stop` is aborted. */
+  /** Deletes the keys of months that ended before `before` and under which nothing remains; none while the audit does not
+   *  verify. Nothing may be closed, pruned or erased meanwhile: `archive.still`. Rejects when `stop` is aborted. */
   destroy(before: Time, options?: DestroyKeysOptions): Promise<DestroyedKeys>;
 }
 
@@ -151,13 +151,11 @@ export function openMonthKeys(access: Access, { proveAll }: Pick<ProvenHolds, 'p
 }
 
 function timeOf({ month }: MonthOf) {
-  const [year, number] = month.split('-').map(Number);
-  return { first_at: Date.UTC(year!, number! - 1), last_at: monthEnd(month) - 1 };
+  return { first_at: monthStart(month), last_at: monthEnd(month) - 1 };
 }
 
-function callOf(one: MonthOf) {
-  const { organization, month, ids } = one;
-  return [organization, month, timeOf(one).first_at, monthEnd(month), ids] as const;
+function callOf({ organization, month, ids }: MonthOf) {
+  return [organization, month, monthStart(month), monthEnd(month), ids] as const;
 }
 
 function monthsOf(rows: readonly KeyRow[], before: Time): MonthOf[] {
