@@ -1,5 +1,5 @@
-// The ring as a rotation sees it (rotate.ts): which master key wraps, which organizations stand under another, new generations of their keys, and
-// the boxes of before made anew.
+// The ring as a rotation sees it (rotate.ts): which master key wraps, which organizations stand under another, new
+// generations of their keys, and the boxes of before made anew. Logs nothing.
 
 import { keyOfBox } from '../crypto/box.ts';
 import { type Vault, VaultError } from '../crypto/vault.ts';

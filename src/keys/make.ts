@@ -1,5 +1,6 @@
-// Makes the keys that an organization lacks, and new generations of them at a rotation, one after another: each is wrapped by one that stands in
-// the keyring already, and stands there itself, durable, before it is used. Of what two processes make at the same time the first stands.
+// Makes the keys that an organization lacks, and new generations of them at a rotation, one after another: each is wrapped by
+// one that stands in the keyring already, and stands there itself, durable, before it is used. Of what two processes make at
+// the same time the first stands. Logs nothing.
 
 import { boxKey, makeBox } from '../crypto/box.ts';
 import type { OrganizationName, Time } from '../domain/ids.ts';

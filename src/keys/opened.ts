@@ -1,6 +1,6 @@
-// The keys of the keyring, opened: KeyObjects in memory, found by what they are for, or by the id that a box names. Rows come in by `take`, in
-// the order in which they wrap each other; nothing is made here. What the rows say of generations is held here too. Logs nothing; its errors name
-// organizations and key ids only.
+// The keys of the keyring, opened: KeyObjects in memory, found by what they are for, or by the id that a box names. Rows come
+// in by `take`, in the order in which they wrap each other; nothing is made here. What the rows say of generations is held here
+// too. Logs nothing; its errors name organizations and key ids only.
 
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { type BoxKey, boxKey, keyOfBox, openBox } from '../crypto/box.ts';

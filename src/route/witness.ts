@@ -1,7 +1,8 @@
 // Whether the resolver can be believed when it says that there is nothing: a captive portal, or a resolver cut off from the
-// world, may say so of every name, and each would bounce. It is believed when a name that it knew before is there now, asked anew;
-// while none is known, when the top of the name itself is, or where that is denied too (mistyped) a top that surely is, and a name that
-// cannot be is not: a captive portal is there under each name. Who lies about some names only is not seen. In memory only; logs nothing.
+// world, may say so of every name, and each would bounce. It is believed when a name that it knew before is there now, asked
+// anew; while none is known, when the top of the name itself is, or where that is denied too (mistyped) a top that surely is,
+// and a name that cannot be is not: a captive portal is there under each name. Who lies about some names only is not seen. In
+// memory only; logs nothing.
 
 import type { Resolver } from '../net/resolver.ts';
 

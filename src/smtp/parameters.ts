@@ -1,5 +1,5 @@
-// What stands after `MAIL FROM:`, `RCPT TO:` and `BDAT`, read strictly (RFC 5321 §4.1.2, RFC 1870, 3030, 3461, 6152, 6531). Pure; an
-// error is the reply to give, and never repeats what the client said.
+// What stands after `MAIL FROM:`, `RCPT TO:` and `BDAT`, read strictly (RFC 5321 §4.1.2, RFC 1870, 3030, 3461, 6152, 6531).
+// Pure; an error is the reply to give, and never repeats what the client said.
 
 import type { Address } from '../domain/ids.ts';
 import type { DsnEnvelope, DsnRecipient, Reply } from '../domain/types.ts';

@@ -151,7 +151,7 @@ class Cursor {
   }
 }
 
-/** Reads a TNEF stream. */
+/** Reads a TNEF stream, up to where it makes no sense; `say` is told why it was not read whole, maybe more than once. */
 export function readTnef(bytes: Buffer, say: (reason: UnreadReason) => void): Tnef {
   const cursor = new Cursor(bytes);
   const found = new Found(say);

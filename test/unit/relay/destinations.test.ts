@@ -4,8 +4,6 @@
 import { createDestinations, type Turn } from '../../../src/relay/destinations.ts';
 import { settled } from '../../support/clock.ts';
 
-/** Lets go on whatever can. */
-
 function begin(connections = 4, deliveriesInFlight = 10, perDestination = 3) {
   let now = 1_000_000;
   let freed = 0;
