@@ -4,6 +4,7 @@
 
 import { type Address, domainOf, type QueueId, queueId, type Time } from '../domain/ids.ts';
 import type {
+  BodyRef,
   Envelope,
   EnvelopeRecipient,
   NewDelivery,
@@ -199,7 +200,7 @@ async function commit(
   const examine = roomToExamine(line) > 0 ? { owner: line.owner, until: now + LEASE } : undefined;
   // A row that is not leased with its accept may be examined the moment it is there: its body is there before.
   if (examine === undefined) await written.durable;
-  const accepted = await bothDurable(line, id, [
+  const accepted = await bothDurable(line, id, written.ref, [
     line.queue.accept(verbId(line), message, message.cause, examine),
     written.durable,
   ]);
@@ -211,14 +212,19 @@ async function commit(
   return { code: 250, enhanced: '2.6.0', text: `Queued as ${id}` };
 }
 
-/** Rows and body. When only the rows came to be, they are taken back: the sender is told that we have nothing. */
+/** Rows and body. When only one of them came to be, it is taken back: the sender is told that we have nothing. */
 async function bothDurable(
   line: Line,
   id: QueueId,
+  ref: BodyRef,
   syncs: readonly [rows: Promise<Accepted>, body: Promise<void>],
 ): Promise<Accepted> {
   const [rows, body] = await Promise.allSettled(syncs);
-  if (rows.status === 'rejected') throw rows.reason;
+  if (rows.status === 'rejected') {
+    // Rows whose sync failed may be there at the next start, which takes back what was not acknowledged and has no body.
+    if (rows.reason instanceof QueueError) await line.bodies.remove(ref).catch(() => {});
+    throw rows.reason;
+  }
   if (body.status === 'fulfilled') return rows.value;
   await line.queue.abandon(verbId(line), id, 'its body could not be stored');
   throw body.reason;

@@ -70,6 +70,25 @@ describe('commits', () => {
     db.close();
   });
 
+  test('what is finished is named when that is durable: its body is destroyed by it', async () => {
+    await b.opened.close();
+    place.remove();
+    let latency = 0;
+    place = setUp({ latency: () => latency });
+    b = new Bench(place, await place.open());
+    const id = await b.decided();
+    const [taken] = await b.take();
+    latency = 300;
+    let isDurable = false;
+    const settling = b.settle(taken!.lease, settlement(taken!.deliveries[0]!.id, 'delivered')).then(() => {
+      isDurable = true;
+    });
+    let found = await b.queue.finished(10);
+    while (found.length === 0) found = await b.queue.finished(10);
+    expect([found.map((one) => one.id), isDurable]).toEqual([[id], true]);
+    await settling;
+  });
+
   test('at most so many verbs in one, in the order of acceptance', async () => {
     await b.opened.close();
     const vault = await readyVault();

@@ -285,6 +285,8 @@ describe('a disk that fails', () => {
         await auditIsIntact();
         await flush();
         expect(acknowledged).toHaveLength(1);
+        // The sender was told that we have nothing of the other.
+        if (file !== undefined) expect(arrived).toHaveLength(1);
       },
       60_000,
     );

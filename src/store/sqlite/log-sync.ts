@@ -1,5 +1,6 @@
-// Syncs the database's write-ahead log after the writer's commits, so that the writer runs its next batch meanwhile. Up to LANES syncs are
-// under way at once: where one takes milliseconds, a commit does not wait for the one before it. Logs nothing.
+// Syncs the database's write-ahead log after the writer's commits, so that the writer runs its next batch meanwhile. Where a sync takes
+// milliseconds, up to LANES are under way at once, and a commit does not wait for the one before it; where it is quick, those that come
+// meanwhile share the next. Logs nothing.
 
 import { close, constants, fdatasync, fsync, open } from 'node:fs';
 import { dirname } from 'node:path';
@@ -12,26 +13,38 @@ export type LogSync = {
 };
 
 const LANES = 4;
+/** A second sync begins so many milliseconds after the first, unless that has ended. */
+const GATHER_MS = 1;
 
 /** `path`: of the log, which lives as long as a connection does. `failed`: a system error code. A sync that failed once may claim success
- *  the next time, so it is the last. */
+ *  the next time, so it is the last. What the log holds already is on stable storage when it resolves: a process that was killed may
+ *  have left it unsynced, and a start acts on it. */
 export async function openLogSync(path: string, failed: (code: string) => void): Promise<LogSync> {
   await syncFolder(dirname(path));
-  const fd = await promisify(open)(path, constants.O_RDONLY);
+  // One for each lane: Linux tells an error of the disk once to each open file, so that of two syncs of one only the first would fail.
+  const idle = await Promise.all(Array.from({ length: LANES }, () => promisify(open)(path, constants.O_RDONLY)));
+  const all = [...idle];
+  await promisify(fdatasync)(idle[0]!);
   const waiting: { readonly no: number; readonly done: () => void }[] = [];
   let last = 0;
   let begun = 0;
-  let running = 0;
+  let begunAt = 0;
+  let timer: NodeJS.Timeout | null = null;
   let isOver = false;
-  let closed: Promise<void> | null = null;
+  let closed: Promise<unknown> | null = null;
 
   const start = () => {
-    if (running === LANES || begun === last) return;
+    if (begun === last || idle.length === 0) return;
+    if (idle.length < LANES && performance.now() - begunAt < GATHER_MS) {
+      timer ??= setTimeout(late, GATHER_MS);
+      return;
+    }
+    const fd = idle.pop()!;
     const upTo = last;
     begun = upTo;
-    running += 1;
+    begunAt = performance.now();
     fdatasync(fd, (error) => {
-      running -= 1;
+      idle.push(fd);
       if (isOver) return;
       if (error) {
         isOver = true;
@@ -43,15 +56,20 @@ export async function openLogSync(path: string, failed: (code: string) => void):
       start();
     });
   };
+  const late = () => {
+    timer = null;
+    start();
+  };
   return {
     after(done) {
       last += 1;
       waiting.push({ no: last, done });
       start();
     },
-    close() {
-      closed ??= promisify(close)(fd);
-      return closed;
+    async close() {
+      isOver = true;
+      closed ??= Promise.all(all.map((fd) => promisify(close)(fd)));
+      await closed;
     },
   };
 }
