@@ -10,7 +10,7 @@ import { decide } from '../policy/decide.ts';
 import { createEscrow } from '../portal/escrow.ts';
 import { createJobs } from '../portal/jobs.ts';
 import { startPortalSweep } from '../portal/sweep.ts';
-import { createDestinations } from '../relay/destinations.ts';
+import { createDestinations } from '../relay/destinations/destinations.ts';
 import type { Line } from '../relay/line.ts';
 import { openOutages } from '../relay/outages.ts';
 import { createSchedule } from '../relay/schedule.ts';

@@ -16,7 +16,7 @@ import type {
 } from '../domain/types.ts';
 import { verbId } from '../store/queue/port.ts';
 import { choose, type Group } from './choose.ts';
-import type { Reached, Turn } from './destinations.ts';
+import type { Attempt, Reached } from './destinations/under-way.ts';
 import { BEFORE_DOT, codeOf, isOurs, LEASE, type Line } from './line.ts';
 import { isBodyLost, keyName, mailOf } from './outgoing.ts';
 import { untilSpace } from './patience.ts';
@@ -217,7 +217,7 @@ async function transfer(
   line: Line,
   sending: Sending,
   protection: Protection,
-  { signal, watch }: Turn & { kind: 'go' },
+  { signal, watch }: Attempt,
   note: (reached: Reached) => void,
 ): Promise<readonly Outcome[] | 'corrupt'> {
   const { message, group, held } = sending;

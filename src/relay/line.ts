@@ -21,7 +21,7 @@ import type { Send } from '../smtp/client.ts';
 import type { MadeBody } from '../store/bodies/made.ts';
 import type { Bodies, BodyHandle } from '../store/bodies/port.ts';
 import type { Queue } from '../store/queue/port.ts';
-import type { Destinations } from './destinations.ts';
+import type { Destinations } from './destinations/destinations.ts';
 import type { Outages } from './outage.ts';
 import type { Clocks } from './settle.ts';
 

@@ -1,7 +1,7 @@
 // Who may have connections: those that answer, more and more; those that do not, one at a time and not at once; and all who
 // are not known to be prompt share half, in which organizations take turns.
 
-import { createDestinations, type Turn } from '../../../src/relay/destinations.ts';
+import { createDestinations, type Turn } from '../../../src/relay/destinations/destinations.ts';
 import { settled } from '../../support/clock.ts';
 
 function begin(connections = 4, deliveriesInFlight = 10, perDestination = 3) {

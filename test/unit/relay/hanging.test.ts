@@ -2,7 +2,7 @@
 // any of them has run into a time-out of RFC 5321. One second takes 50 ms.
 
 import type { Settlement, Transaction } from '../../../src/domain/types.ts';
-import { createDestinations } from '../../../src/relay/destinations.ts';
+import { createDestinations } from '../../../src/relay/destinations/destinations.ts';
 import type { Line } from '../../../src/relay/line.ts';
 import { createSchedule } from '../../../src/relay/schedule.ts';
 import { createClient, type SmtpClient } from '../../../src/smtp/client.ts';

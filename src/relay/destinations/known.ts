@@ -1,6 +1,6 @@
 // What is known of destinations, of 10,000 at most, while the process lives: what their answers make of it. Logs nothing.
 
-import type { Duration, Time } from '../domain/ids.ts';
+import type { Duration, Time } from '../../domain/ids.ts';
 import type { Places } from './places.ts';
 
 /** After the first attempt that reached nobody; doubled after each further one. */

@@ -2,7 +2,7 @@
 // free goes to the one that has the fewest of the half and has had it for the shortest time, and a fifth is kept for those that have
 // few. Who has not failed comes before who has. Logs nothing.
 
-import type { Duration, OrganizationName } from '../domain/ids.ts';
+import type { Duration, OrganizationName } from '../../domain/ids.ts';
 import { type After, PATIENCE } from './places.ts';
 
 /** This part of the half is kept for organizations that have less of it. */

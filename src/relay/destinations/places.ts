@@ -1,6 +1,6 @@
 // Places of which only so many may be taken; who comes when all are waits, in order of arrival, for a while. Logs nothing.
 
-import type { Duration } from '../domain/ids.ts';
+import type { Duration } from '../../domain/ids.ts';
 
 /** How long somebody waits for one. */
 export const PATIENCE: Duration = 45_000;
