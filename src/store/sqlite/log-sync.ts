@@ -29,14 +29,15 @@ export async function openLogSync(path: string, failed: (code: string) => void):
   let last = 0;
   let begun = 0;
   let begunAt = 0;
-  let timer: NodeJS.Timeout | null = null;
+  let isLooking = false;
   let isOver = false;
   let closed: Promise<unknown> | null = null;
 
   const start = () => {
-    if (begun === last || idle.length === 0) return;
+    if (isOver || begun === last || idle.length === 0) return;
     if (idle.length < LANES && performance.now() - begunAt < GATHER_MS) {
-      timer ??= setTimeout(late, GATHER_MS);
+      if (!isLooking) setTimeout(look, GATHER_MS);
+      isLooking = true;
       return;
     }
     const fd = idle.pop()!;
@@ -56,8 +57,8 @@ export async function openLogSync(path: string, failed: (code: string) => void):
       start();
     });
   };
-  const late = () => {
-    timer = null;
+  const look = () => {
+    isLooking = false;
     start();
   };
   return {
