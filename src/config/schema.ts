@@ -199,7 +199,7 @@ const deliverySchema = () =>
         .whole(1, 1000)
         .prefault(100)
         .describe(
-          'Connections at the same time, to all destinations; those that are kept open for five seconds for the next message give way to others. As many again may hang behind the final dot, where none is left: they are set aside.',
+          'Connections at the same time, to all destinations; one that is only kept open for the next message (five seconds) gives way to others. As many more may be open that only wait for the answer to mail that was sent whole, from hosts that are silent for 15 seconds.',
         ),
       per_destination: v.whole(1, 100).prefault(20).describe('Connections at the same time to one destination.'),
       pace: z
