@@ -1,11 +1,10 @@
 // Accounts whose rows somebody else changed: what the audit says of them has the last word.
 
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import type { Operator, SubmissionLogin } from '../../src/store/accounts/port.ts';
 import { type Bench, DAY, NOON, settlement } from './store-bench.ts';
-import { type Place, withStore } from './store-place.ts';
+import { beside, type Place, whileClosed, withStore } from './store-place.ts';
 
 const operator = (name: string, createdAt: number): Operator => ({
   ...{ name, role: 'admin', tokenHash: randomBytes(32), createdAt },
@@ -22,18 +21,10 @@ withStore((...opened) => {
   [place, bench] = opened;
 });
 
-/** What `work` gives, done by another program while the gateway stands still. */
-async function beside<T>(work: (db: Database.Database) => T): Promise<T> {
-  await bench.opened.close();
-  const db = new Database(join(place.path, 'queue.db'));
-  const given = work(db);
-  db.close();
-  bench.opened = await place.open();
-  return given;
-}
+const behind = <T>(work: (db: Database.Database) => T) => whileClosed(place, bench, work);
 type Row = Record<string, unknown>;
 const rowOf = (table: string) =>
-  beside((db) => db.prepare<[], Row>(`SELECT * FROM ${table} WHERE name IN ('bob', 'scanner')`).get()!);
+  behind((db) => db.prepare<[], Row>(`SELECT * FROM ${table} WHERE name IN ('bob', 'scanner')`).get()!);
 const putBack = (table: string, row: Row) => (db: Database.Database) =>
   db.prepare(`INSERT OR REPLACE INTO ${table} VALUES (${Object.keys(row).map(() => '?')})`).run(...Object.values(row));
 const accounts = () => bench.opened.accounts;
@@ -45,7 +36,7 @@ test('an operator who was removed does not come back with the row of before, and
   await accounts().addOperator(operator('bob', NOON), 'ann', '');
   const row = await rowOf('operator');
   await accounts().removeOperator('bob', 'ann', 'left');
-  await beside(putBack('operator', row));
+  await behind(putBack('operator', row));
   expect(await names()).toEqual(['ann']);
   expect(place.alarms).toEqual([expect.stringMatching(/operator bob, .* was put back .*sealrelay log verify/)]);
   expect(place.store().archive.wrong()).toEqual([expect.stringContaining('operator bob')]);
@@ -67,9 +58,7 @@ test('nor with an older token than the one that the name has now, nor while the 
   await accounts().removeOperator('bob', 'gateway', 'token lost');
   await accounts().addOperator(operator('bob', NOON + 1), 'gateway', '');
   expect(await names()).toEqual(['bob']);
-  const db = new Database(join(place.path, 'queue.db'));
-  putBack('operator', row)(db);
-  db.close();
+  beside(place, putBack('operator', row));
   expect(await names()).toEqual([]);
   expect(place.alarms).toHaveLength(1);
 });
@@ -78,7 +67,7 @@ test('a submission login neither', async () => {
   await accounts().addLogin(SCANNER, 'ann', '');
   const row = await rowOf('login');
   await accounts().removeLogin('scanner', 'ann', 'sold');
-  await beside(putBack('login', row));
+  await behind(putBack('login', row));
   expect(await accounts().logins()).toEqual([]);
   expect(place.alarms).toEqual([expect.stringContaining('submission login scanner')]);
   expect((await events()).at(-1)).toMatchObject({ organization: 'clinic', event: 'submission.removed' });
@@ -88,7 +77,7 @@ test('who was made by no entry is not used, and the row stays to be looked at', 
   await accounts().addOperator(operator('bob', NOON), 'gateway', '');
   const row = await rowOf('operator');
   await accounts().removeOperator('bob', 'gateway', 'left');
-  await beside((db) => {
+  await behind((db) => {
     db.exec("DELETE FROM audit WHERE event LIKE 'operator.%'");
     putBack('operator', row)(db);
   });
@@ -121,7 +110,7 @@ describe('when the months of before are gone', () => {
 
   test('but not because a row only says that they are', async () => {
     const row = await aged();
-    await beside((db) => {
+    await behind((db) => {
       db.exec("UPDATE segment SET state = 'pruned'");
       putBack('operator', row)(db);
     });
@@ -130,7 +119,7 @@ describe('when the months of before are gone', () => {
 
   test('a month that cannot be read keeps nobody out', async () => {
     await aged();
-    await beside((db) => db.exec("UPDATE segment SET name = 'away'"));
+    await behind((db) => db.exec("UPDATE segment SET name = 'away'"));
     expect(await names()).toEqual(['ann']);
   });
 });
@@ -139,6 +128,6 @@ test('after a restore no operator of before is one', async () => {
   await accounts().addOperator(operator('bob', NOON), 'gateway', '');
   const row = await rowOf('operator');
   await place.store().recovery.beginRestored(2_000_000_000, {});
-  await beside(putBack('operator', row));
+  await behind(putBack('operator', row));
   expect(await names()).toEqual([]);
 });

@@ -2,11 +2,11 @@
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { digest, link } from '../../src/record/chain.ts';
 import type { StoredEntry } from '../../src/record/verify.ts';
 import { type Bench, DAY, verb } from './store-bench.ts';
-import { checkpoint as checkpointOf, type Place, withStore } from './store-place.ts';
+import { beside, checkpoint as checkpointOf, type Place, whileClosed, withStore } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
 const APRIL = Date.UTC(2026, 3, 1);
@@ -45,17 +45,7 @@ const states = async () => (await archive().segments()).map(({ state }) => state
 
 const checkpoint = () => checkpointOf(place, bench);
 
-function write(work: (db: Database.Database) => void): void {
-  const db = new Database(join(place.path, 'queue.db'));
-  work(db);
-  db.close();
-}
-/** Another program changes rows while the gateway stands still. */
-async function beside(work: (db: Database.Database) => void): Promise<void> {
-  await bench.opened.close();
-  write(work);
-  bench.opened = await place.open();
-}
+const behind = (work: (db: Database.Database) => unknown) => whileClosed(place, bench, work);
 
 /** Takes hold and entry away, and makes all that follows again as if they had never been; signatures that show it go too. */
 function rewrite(db: Database.Database): void {
@@ -112,14 +102,14 @@ test.each([
 ])('%s: nothing is destroyed', async (why, sql) => {
   await addHold();
   await bench.delivered('x@y.test');
-  await beside((db) => db.exec(sql));
+  await behind((db) => db.exec(sql));
   await expectNothingDestroyed(why);
 });
 
 test('a month that a row only says was destroyed, with the entry in it', async () => {
   place.clock.at = MARCH + 4 * DAY;
   await bench.restart();
-  await beside((db) => db.exec("UPDATE segment SET state = 'pruned' WHERE no = 1"));
+  await behind((db) => db.exec("UPDATE segment SET state = 'pruned' WHERE no = 1"));
   await bench.delivered('x@y.test');
   place.clock.at = Date.UTC(2026, 6, 10);
   while ((await archive().closeNext(place.clock.at)) !== null);
@@ -131,7 +121,7 @@ test('nor when all entries behind it were made again, so that the chain fits, an
   await addHold();
   await bench.delivered('x@y.test');
   await checkpoint();
-  await beside(rewrite);
+  await behind(rewrite);
   expect(await bench.audit.verify()).toMatchObject({ intact: true });
   await expectNothingDestroyed('the last that was signed here, is gone or another');
   // What is signed from now on does not make it right.
@@ -149,7 +139,7 @@ test('nor when the last checkpoint stays, over entries that were made again', as
   await bench.delivered('x@y.test');
   await checkpoint();
   await bench.delivered('x@y.test');
-  await beside((db) => {
+  await behind((db) => {
     const kept = db.prepare<[], Record<string, unknown>>('SELECT * FROM checkpoint').all();
     rewrite(db);
     const put = db.prepare(`INSERT OR REPLACE INTO checkpoint VALUES (${Object.keys(kept[0]!).map(() => '?')})`);
@@ -157,7 +147,7 @@ test('nor when the last checkpoint stays, over entries that were made again', as
   });
   await checkpoint();
   expect(place.alarms).toEqual([expect.stringMatching(/^the audit is not the one that was signed: entry \d+/)]);
-  await beside((db) => db.exec('DELETE FROM checkpoint WHERE no = (SELECT max(no) FROM checkpoint)'));
+  await behind((db) => db.exec('DELETE FROM checkpoint WHERE no = (SELECT max(no) FROM checkpoint)'));
   expect(await prune()).toBe(0);
 });
 
@@ -165,7 +155,7 @@ test('what was seen of a hold while it verified stands, whatever is changed behi
   await addHold();
   await bench.delivered('x@y.test');
   expect((await erase()).messages).toBe(1);
-  write((db) => db.exec("DELETE FROM legal_hold; UPDATE audit SET event = 'x' WHERE event = 'log.hold_added'"));
+  beside(place, (db) => db.exec("DELETE FROM legal_hold; UPDATE audit SET event = 'x' WHERE event = 'log.hold_added'"));
   expect(await prune()).toBe(0);
   expect(await archive().holds()).toMatchObject([HOLD]);
 });
@@ -184,7 +174,7 @@ test('a hold that is taken away while keys are looked through keeps them', async
   await addHold();
   const destroyed = archive().still(() =>
     place.store().monthKeys.destroy(APRIL, {
-      at: (step) => (step === 'resting' ? write((db) => db.exec('DELETE FROM legal_hold')) : undefined),
+      at: (step) => (step === 'resting' ? beside(place, (db) => db.exec('DELETE FROM legal_hold')) : undefined),
     }),
   );
   expect((await destroyed).gone).toEqual([]);

@@ -3,13 +3,12 @@
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import type { QueueId } from '../../src/domain/ids.ts';
 import type { Archive, Step } from '../../src/store/audit/archive-port.ts';
 import type { LogQuery } from '../../src/store/audit/port.ts';
 import { type Bench, BOUNCE, DAY, HOLD, MINUTE, settlement, verb } from './store-bench.ts';
 import { escrowed, KEEP } from './store-escrow.ts';
-import { checkpoint as checkpointOf, type Place, withStore } from './store-place.ts';
+import { beside, checkpoint as checkpointOf, type Place, whileClosed, withStore } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
 const YEAR = 365 * DAY;
@@ -64,12 +63,12 @@ async function everything(ids: readonly QueueId[]) {
 }
 
 function rows(table: string): number {
-  const db = new Database(join(place.path, 'queue.db'), { readonly: true });
-  try {
-    return db.prepare<[], number>(`SELECT count(*) FROM ${table}`).pluck().get()!;
-  } finally {
-    db.close();
-  }
+  return beside(place, (db) => db.prepare<[], number>(`SELECT count(*) FROM ${table}`).pluck().get()!);
+}
+
+/** Another program changes rows while the gateway stands still. */
+function change(sql: string, file?: string): Promise<unknown> {
+  return whileClosed(place, bench, (db) => db.exec(sql), file);
 }
 
 test('a closed month is read as if it had not moved, and the table of entries is small', async () => {
@@ -268,24 +267,13 @@ describe('pruning', () => {
 
   test('who removes a month without an entry is found', async () => {
     await threeMonths();
-    await bench.opened.close();
-    const db = new Database(join(place.path, 'queue.db'));
-    db.exec("UPDATE segment SET state = 'pruned' WHERE no = 1");
-    db.close();
-    bench.opened = await place.open();
+    await change("UPDATE segment SET state = 'pruned' WHERE no = 1");
     const verified = await bench.audit.verify();
     expect(verified).toMatchObject({ intact: false, bad: { seq: 1 } });
     expect(verified.bad!.what).toContain('is gone');
   });
 
   describe('what a row says of a month does not destroy it before its term', () => {
-    const change = async (what: string, file = 'queue.db') => {
-      await bench.opened.close();
-      const db = new Database(join(place.path, file));
-      db.exec(what);
-      db.close();
-      bench.opened = await place.open();
-    };
     const kept = async (why: string) => {
       expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(1);
       expect((await archive().segments()).map(({ state }) => state).slice(0, 2)).toEqual(['pruned', 'moved']);
@@ -337,13 +325,6 @@ describe('pruning', () => {
       reason: 'case 7',
       ...march,
     };
-    const write = async (sql: string) => {
-      await bench.opened.close();
-      const db = new Database(join(place.path, 'queue.db'));
-      db.exec(sql);
-      db.close();
-      bench.opened = await place.open();
-    };
     const events = async () => (await bench.audit.read(null, 10_000)).map(({ event }) => event);
 
     test.each([
@@ -353,7 +334,7 @@ describe('pruning', () => {
     ])('%s, it is put back before anything is destroyed: %s', async (word, sql) => {
       await threeMonths();
       await archive().addHold(hold, 'ann');
-      await write(sql);
+      await change(sql);
       expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(0);
       expect(await archive().holds()).toEqual([{ ...hold, addedAt: bench.now }]);
       expect(place.alarms).toEqual([expect.stringContaining(`${hold.id} was ${word}`)]);
@@ -366,7 +347,7 @@ describe('pruning', () => {
     test('nor by what the row of a month says of its time', async () => {
       await threeMonths();
       await archive().addHold(hold, 'ann');
-      await write('UPDATE segment SET first_at = 1, last_at = 2 WHERE no = 1');
+      await change('UPDATE segment SET first_at = 1, last_at = 2 WHERE no = 1');
       expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(0);
       expect(place.alarms).toEqual([expect.stringContaining('of other times than its row says')]);
     });
@@ -375,7 +356,7 @@ describe('pruning', () => {
       bench.pass(10 * DAY);
       await archive().addHold({ ...hold, since: 0, until: 1 }, 'ann');
       await threeMonths();
-      await write('DELETE FROM legal_hold');
+      await change('DELETE FROM legal_hold');
       expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(0);
       await archive().removeHold(hold.id, 'ann', 'closed');
       expect(await archive().prune(Date.UTC(2026, 3, 1), YEAR)).toBe(1);
@@ -385,7 +366,7 @@ describe('pruning', () => {
       await threeMonths();
       const [first] = await archive().segments();
       await archive().addHold({ ...hold, since: Date.UTC(2026, 3, 10), until: Date.UTC(2026, 3, 11) }, 'ann');
-      await write('DELETE FROM legal_hold');
+      await change('DELETE FROM legal_hold');
       renameSync(join(place.path, 'audit', `${first!.name}.db`), join(place.path, 'audit', 'away.db'));
       expect(await archive().prune(Date.UTC(2026, 4, 1), YEAR)).toBe(0);
       expect(archive().wrong()).toEqual([
@@ -403,7 +384,7 @@ describe('pruning', () => {
       for (const one of [stays, ends]) await archive().addHold({ ...one, since: 0, until: 1 }, 'ann');
       await threeMonths();
       await archive().removeHold(ends.id, 'ann', 'closed');
-      await write('DELETE FROM legal_hold');
+      await change('DELETE FROM legal_hold');
       const path = join(place.path, 'audit', `${(await archive().segments())[0]!.name}.db`);
       away(path);
       if (how === 'damaged') writeFileSync(path, Buffer.alloc(8_192, 'x'));
@@ -417,11 +398,10 @@ describe('pruning', () => {
   test('a changed entry of a closed month is named', async () => {
     await threeMonths();
     const [, april] = await archive().segments();
-    await bench.opened.close();
-    const db = new Database(join(place.path, 'audit', `${april!.name}.db`));
-    db.prepare("UPDATE audit SET actor = 'nobody' WHERE seq = ?").run(april!.first + 3);
-    db.close();
-    bench.opened = await place.open();
+    await change(
+      `UPDATE audit SET actor = 'nobody' WHERE seq = ${april!.first + 3}`,
+      join('audit', `${april!.name}.db`),
+    );
     expect(await bench.audit.verify()).toMatchObject({ intact: false, bad: { seq: april!.first + 3 } });
   });
 
@@ -544,12 +524,16 @@ describe('erasing what is boxed of one person', () => {
     const found: Buffer[] = [];
     const files = ['queue.db', ...readdirSync(join(place.path, 'audit')).map((name) => join('audit', name))];
     for (const file of files) {
-      const db = new Database(join(place.path, file), { readonly: true });
-      const boxes = db
-        .prepare<[string], Buffer>('SELECT boxed FROM audit WHERE message = ? AND boxed IS NOT NULL')
-        .pluck();
-      for (const id of ids) found.push(...boxes.all(id));
-      db.close();
+      beside(
+        place,
+        (db) => {
+          const boxes = db
+            .prepare<[string], Buffer>('SELECT boxed FROM audit WHERE message = ? AND boxed IS NOT NULL')
+            .pluck();
+          for (const id of ids) found.push(...boxes.all(id));
+        },
+        file,
+      );
     }
     return found;
   }
@@ -672,11 +656,7 @@ describe('erasing what is boxed of one person', () => {
     await bench.delivered('kim@a.test');
     const hold = { id: verb(), organization: 'clinic', address: 'kim@a.test', message: null, since: null, until: null };
     await archive().addHold({ ...hold, reason: 'case 7' }, 'ann');
-    await bench.opened.close();
-    const db = new Database(join(place.path, 'queue.db'));
-    db.exec('DELETE FROM legal_hold');
-    db.close();
-    bench.opened = await place.open();
+    await change('DELETE FROM legal_hold');
     await expect(erase()).rejects.toMatchObject({ code: 'wrong state' });
     expect(place.alarms).toHaveLength(1);
   });
@@ -700,16 +680,12 @@ describe('erasing what is boxed of one person', () => {
   test('who takes detail away without an entry is found, and so is who changes what is left', async () => {
     const { kim } = await closed();
     await erase();
-    await bench.opened.close();
-    const tamper = (sql: string) => {
-      const db = new Database(join(place.path, 'queue.db'));
-      const n = db.prepare<[string], number>('SELECT n FROM audit WHERE message = ? LIMIT 1').pluck().get(kim.at(-1)!)!;
-      db.exec(sql.replaceAll('$N', String(n)));
-      db.close();
-      return n;
-    };
-    const n = tamper("UPDATE audit SET actor = 'nobody' WHERE n = $N");
-    bench.opened = await place.open();
+    const n = await whileClosed(place, bench, (db) => {
+      const changed = db.prepare<[string], number>('SELECT n FROM audit WHERE message = ? LIMIT 1').pluck();
+      const first = changed.get(kim.at(-1)!)!;
+      db.prepare("UPDATE audit SET actor = 'nobody' WHERE n = ?").run(first);
+      return first;
+    });
     expect(await bench.audit.verify()).toMatchObject({ intact: false, bad: { seq: n } });
   });
 });

@@ -18,7 +18,7 @@ import { type BoxedPage, boxedQueries, type Slice } from '../../src/store/sqlite
 import { openSources } from '../../src/store/sqlite/sources.ts';
 import { newKey } from '../support/keys.ts';
 import { type Bench, by, DAY, HOLD, verb } from './store-bench.ts';
-import { type Place, withStore } from './store-place.ts';
+import { type Place, whileClosed, withStore } from './store-place.ts';
 
 const MARCH = Date.UTC(2026, 2, 20);
 const month = (number: number) => Date.UTC(2026, number - 1);
@@ -90,19 +90,15 @@ test('every column of the schema that holds a box is looked at before a key is d
 });
 
 test('what is asked inside the transaction has an index, wherever rows may be many', async () => {
-  await bench.opened.close();
-  const db = new Database(join(place.path, 'queue.db'));
   for (const { table, columns, number, after } of BOXED) {
     if (number === null) continue;
     const newer = after === null ? '' : `AND ${number} >= 9`;
     const under = columns.map((column) => `substr(${column}, 1, 4) = x'00000001'`).join(' OR ');
-    const plan = db
-      .prepare<[], { detail: string }>(`EXPLAIN QUERY PLAN SELECT 1 FROM ${table} WHERE (${under}) ${newer} LIMIT 1`)
-      .all();
+    const plan = rowsOf<{ detail: string }>(
+      `EXPLAIN QUERY PLAN SELECT 1 FROM ${table} WHERE (${under}) ${newer} LIMIT 1`,
+    );
     expect([table, plan.map(({ detail }) => detail)]).toEqual([table, [expect.stringMatching(/^SEARCH /)]]);
   }
-  db.close();
-  bench.opened = await place.open();
 });
 
 test('what comes while rows are looked through, and is boxed under no key of the month, keeps none', async () => {
@@ -377,11 +373,9 @@ describe('what outlives its month', () => {
     const key = await lasting();
     await asBefore(key);
     await pruned();
-    await bench.opened.close();
-    const db = new Database(join(place.path, 'queue.db'));
-    db.exec('UPDATE operator SET box = CAST(substr(box, 1, 20) || zeroblob(60) AS BLOB)');
-    db.close();
-    bench.opened = await place.open();
+    await whileClosed(place, bench, (db) =>
+      db.exec('UPDATE operator SET box = CAST(substr(box, 1, 20) || zeroblob(60) AS BLOB)'),
+    );
     expect(await store().keyBoxes.moveLasting()).toEqual({ moved: 2, unreadable: 1 });
     expect(months(await destroy(month(4)))).toEqual(['clinic 2026-03', 'practice 2026-03']);
   });

@@ -105,13 +105,33 @@ export async function checkpoint(place: Place, bench: Bench): Promise<void> {
   await (await startCheckpoints(deps)).stop();
 }
 
+/** What `work` gives, done by another program beside the gateway. */
+export function beside<T>({ path }: Place, work: (db: Database.Database) => T, file = 'queue.db'): T {
+  const db = new Database(join(path, file));
+  try {
+    return work(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** The same while the gateway stands still. */
+export async function whileClosed<T>(
+  place: Place,
+  bench: Bench,
+  work: (db: Database.Database) => T,
+  file?: string,
+): Promise<T> {
+  await bench.opened.close();
+  const given = beside(place, work, file);
+  bench.opened = await place.open();
+  return given;
+}
+
 /** Changes rows behind the back of a gateway that does not run. */
 export async function tamper(place: Place, bench: Bench, sql: string, ...values: unknown[]): Promise<void> {
-  await bench.opened.close();
-  const db = new Database(join(place.path, 'queue.db'));
-  expect(db.prepare(sql).run(...values).changes).toBeGreaterThan(0);
-  db.close();
-  bench.opened = await place.open();
+  const { changes } = await whileClosed(place, bench, (db) => db.prepare(sql).run(...values));
+  expect(changes).toBeGreaterThan(0);
 }
 
 /** The caller got no answer either and makes every verb again by its id: the answer must be the same. */
