@@ -61,6 +61,8 @@ export function openExim(port: number, transport: readonly string[] = []): Exim 
           ['-m', 'sh', '-c', `${lend} && exec "$0" "$@"`, program, ...args],
           (error, _out, err) => (error && err !== '' ? reject(new Error(err)) : resolve()),
         );
+        // Where it ends before it has read all, its words say why.
+        child.stdin?.on('error', () => {});
         child.stdin?.end(message);
       });
       return log().slice(before);

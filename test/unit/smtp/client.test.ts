@@ -3,6 +3,7 @@
 import { simpleParser } from 'mailparser';
 import type { Outcome } from '../../../src/domain/types.ts';
 import type { SmtpClient } from '../../../src/smtp/client.ts';
+import { settled } from '../../support/clock.ts';
 import { type Ctx, type Peer, type PeerOptions, startPeer, USUAL } from '../../support/peer.ts';
 import { makeCa } from '../../support/pki.ts';
 import { clientFor, hopTo, message } from '../../support/sending.ts';
@@ -344,8 +345,7 @@ test('idle connections count in the bound: the oldest gives way when one more is
   for (const peer of [a, b, c]) await bound.send(message([hopTo(peer.port)]));
   expect([bound.idle(), open()]).toEqual([3, 3]);
   const slow = bound.send(message([hopTo(d.port)], { beforeDot: () => held.promise }));
-  while (d.mails.length + d.commands.filter((line) => line === 'DATA').length === 0 || a.open() > 0)
-    await new Promise((wake) => setImmediate(wake));
+  while (d.mails.length + d.commands.filter((line) => line === 'DATA').length === 0 || a.open() > 0) await settled();
   expect([bound.idle(), a.open(), b.open(), c.open(), d.open()]).toEqual([2, 0, 1, 1, 1]);
   // One that is idle is used, and no other goes for it.
   await bound.send(message([hopTo(b.port)]));
@@ -355,6 +355,6 @@ test('idle connections count in the bound: the oldest gives way when one more is
   held.resolve(true);
   await slow;
   expect(bound.idle()).toBe(1);
-  while (open() > 1) await new Promise((wake) => setImmediate(wake));
+  while (open() > 1) await settled();
   await bound.close();
 });
