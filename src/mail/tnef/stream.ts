@@ -4,6 +4,19 @@
 // passes over them. Pure; never throws for content, logs nothing.
 
 import type { UnreadReason } from '../../domain/types.ts';
+import {
+  BINARY,
+  Cursor,
+  isText,
+  LONG,
+  NAMED,
+  numberIn,
+  OBJECT,
+  type Property,
+  readProperties,
+  UNICODE,
+  withoutNuls,
+} from './properties.ts';
 
 export type TnefText = {
   readonly octets: Buffer;
@@ -88,68 +101,9 @@ const PROPERTY = {
 /** Identifiers that programs made. */
 const MACHINE_PROPERTIES: ReadonlySet<number> = new Set([0x001a, 0x1035, 0x1039, 0x1042]);
 
-const LONG = 0x0003;
-const OBJECT = 0x000d;
-const STRING8 = 0x001e;
-const UNICODE = 0x001f;
-const BINARY = 0x0102;
-const MANY = 0x1000;
-/** Octets of a value, with its padding. */
-const FIXED: ReadonlyMap<number, number> = new Map([
-  ...[0x02, LONG, 0x04, 0x0a, 0x0b].map((type) => [type, 4] as const),
-  ...[0x05, 0x06, 0x07, 0x14, 0x40].map((type) => [type, 8] as const),
-  [0x48, 16],
-]);
 const I_MESSAGE = Buffer.from('0703020000000000c000000000000046', 'hex');
 /** PS_INTERNET_HEADERS. */
 const HEADERS = Buffer.from('8603020000000000c000000000000046', 'hex');
-const NAMED = 0x8000;
-
-type Property = {
-  readonly id: number;
-  readonly type: number;
-  readonly octets: Buffer;
-  /** Namespace, and name if it has no number, of a property from `NAMED` on. */
-  readonly space: Buffer;
-  readonly label: string;
-};
-
-/** Goes through octets from front to back only; behind the end all is empty and `failed` is set. */
-class Cursor {
-  readonly bytes: Buffer;
-  at = 0;
-  failed = false;
-
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
-  }
-
-  take(length: number): Buffer {
-    if (this.failed || length > this.bytes.length - this.at) {
-      this.failed = true;
-      return this.bytes.subarray(0, 0);
-    }
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
-  }
-
-  number(octets: 1 | 2 | 4): number {
-    const taken = this.take(octets);
-    return taken.length === 0 ? 0 : taken.readUIntLE(0, octets);
-  }
-
-  /** A length, so many octets, and zeros up to a multiple of four, which may be missing at the very end. */
-  sized(): Buffer {
-    const taken = this.take(this.number(4));
-    this.at = Math.min(this.bytes.length, this.at + (-taken.length & 3));
-    return taken;
-  }
-
-  /** Nothing but zeros or blanks follows. */
-  isDone(): boolean {
-    return !this.failed && this.bytes.subarray(this.at).every((octet) => octet === 0 || octet === 10 || octet === 13);
-  }
-}
 
 /** Reads a TNEF stream, up to where it makes no sense; `say` is told why it was not read whole, maybe more than once. */
 export function readTnef(bytes: Buffer, say: (reason: UnreadReason) => void): Tnef {
@@ -175,35 +129,6 @@ function readAttribute(cursor: Cursor, found: Found): void {
   if (cursor.failed) return;
   if (level === 1) found.message(id, octets);
   else found.attached(id, octets);
-}
-
-/** MsgPropertyList of [MS-OXTNEF] §2.1.3.4. */
-function readProperties(cursor: Cursor, give: (property: Property) => void): void {
-  for (let left = cursor.number(4); left > 0 && !cursor.failed; left--) readProperty(cursor, give);
-}
-
-function readProperty(cursor: Cursor, give: (property: Property) => void): void {
-  const coded = cursor.number(2);
-  const id = cursor.number(2);
-  const isNamed = id >= NAMED;
-  const space = cursor.take(isNamed ? 16 : 0);
-  let label = '';
-  if (isNamed && cursor.number(4) === 1) label = cursor.sized().toString('utf16le').replace(/\0+$/, '');
-  else if (isNamed) cursor.take(4);
-  const type = coded & 0x0fff;
-  const property = (octets: Buffer): Property => ({ id, type, octets, space, label });
-  const size = FIXED.get(type);
-  if (size !== undefined) {
-    const octets = cursor.take(size * ((coded & MANY) === 0 ? 1 : cursor.number(4)));
-    if (!cursor.failed) give(property(octets));
-    return;
-  }
-  // The length of what it does not know is not known either.
-  if (![OBJECT, STRING8, UNICODE, BINARY].includes(type)) cursor.failed = true;
-  for (let left = cursor.number(4); left > 0 && !cursor.failed; left--) {
-    const octets = cursor.sized();
-    if (!cursor.failed) give(property(octets));
-  }
 }
 
 type Attached = {
@@ -279,7 +204,7 @@ class Found {
     const { id, type, octets } = property;
     if (id === PROPERTY.internetCodePage && type === LONG) this.pages.internet = numberIn(octets);
     else if (id === PROPERTY.codePage && type === LONG) this.pages.message = numberIn(octets);
-    else if (id === PROPERTY.rtf && type === BINARY) this.rtfs.push(octets);
+    else if (id === PROPERTY.rtf && type === BINARY) this.rtf(octets);
     else if (id === PROPERTY.html && type === BINARY) this.add(this.htmls, { octets, coding: 'html' });
     else if (!isText(property)) this.binary(property);
     else if (id === PROPERTY.html) this.add(this.htmls, textOf(property));
@@ -341,6 +266,10 @@ class Found {
     if (text.octets.length > 0 && this.counts()) list.push(text);
   }
 
+  private rtf(octets: Buffer): void {
+    if (this.counts()) this.rtfs.push(octets);
+  }
+
   private name(file: Attached, rank: number, name: TnefText): void {
     if (this.counts()) file.names.push({ rank, name });
   }
@@ -360,20 +289,11 @@ const SUBJECTS: ReadonlySet<number> = new Set([PROPERTY.subject, PROPERTY.topic,
 /** Best first; the title of the attribute stands between the first two. */
 const NAMES: readonly number[] = [PROPERTY.longName, -1, PROPERTY.displayName, PROPERTY.shortName];
 
-/** 0 where there are no four octets. */
-function numberIn(octets: Buffer): number {
-  return new Cursor(octets).number(4);
-}
-
-function isText({ type }: Property): boolean {
-  return type === STRING8 || type === UNICODE;
-}
-
 function textOf({ id, type, octets, label }: Property): TnefText {
   const coding = type === UNICODE ? 'utf-16le' : id === PROPERTY.html ? 'html' : 'ansi';
   return { octets, coding, ...(label === '' ? {} : { label }) };
 }
 
 function asciiOf({ type, octets }: Property): string {
-  return octets.toString(type === UNICODE ? 'utf16le' : 'latin1').replace(/\0+$/, '');
+  return withoutNuls(octets.toString(type === UNICODE ? 'utf16le' : 'latin1'));
 }
