@@ -317,10 +317,19 @@ describe('what is wrong', () => {
       Buffer.concat([head, ...Array(100_001).fill(attribute(2, 0x00018010, Buffer.from('a')))]),
       'too large',
     ],
+    ['100,001 RTF texts', tnef({ properties: [[PR.rtf, Buffer.alloc(0), { times: 100_001 }]] }), 'too large'],
     ['RTF that becomes 10 MB', tnef({ properties: [[PR.rtf, rtfBomb(10_000_000)]] }), 'too large'],
     ['RTF that becomes it together', tnef({ properties: Array(3).fill([PR.rtf, rtfBomb(4_000_000)]) }), 'too large'],
   ])('%s: said', (_, bytes, reason) => {
     expect(told(bytes)).toContain(reason);
+  });
+
+  test('names that begin with 150,000 NULs take no time with the square of their number', async () => {
+    const nuls = `${'\0'.repeat(150_000)}x`;
+    expect(attached([PR.attachType, nuls])).toHaveLength(1);
+    expect(message({ properties: [[0x8001, 'v', { name: nuls }]] })).toHaveLength(1);
+    // So that the test's own time can run out.
+    for (let i = 0; i < 2; i++) await new Promise((wake) => setImmediate(wake));
   });
 
   test('what stood before it is given', () => {
