@@ -35,3 +35,14 @@ export function charsetOf(page: number): string {
   if (page >= 1250 && page <= 1258) return `windows-${page}`;
   return page >= 28591 && page <= 28606 ? `iso-8859-${page - 28590}` : `cp${page}`;
 }
+
+/** UTF-7, HZ, the ISO 2022 family, UTF-16 and UTF-32: octets below 128 say something else than in ASCII. */
+const NOT_ASCII: ReadonlySet<number> = new Set([
+  ...[1200, 1201, 12000, 12001, 52936, 65000],
+  ...[50220, 50221, 50222, 50225, 50227, 50229],
+]);
+
+/** What is ASCII by its octets says the same in that code page. */
+export function hasAscii(page: number): boolean {
+  return !NOT_ASCII.has(page);
+}

@@ -4,7 +4,7 @@
 import { isAscii } from 'node:buffer';
 import type { UnreadReason } from '../../domain/types.ts';
 import { parseHeader } from '../header.ts';
-import { charsetOf } from './codepage.ts';
+import { charsetOf, hasAscii } from './codepage.ts';
 import { decompressRtf, rtfText } from './rtf.ts';
 import { readTnef, type Tnef, type TnefFile, type TnefText } from './stream.ts';
 
@@ -102,18 +102,17 @@ function isLong({ octets }: TnefText): boolean {
   return octets.length > LINE_MAX;
 }
 
-/** Fields as they were, but those that would say how this part is to be read. */
+/** Fields as they were; those that would say how this part is to be read, as what they say. */
 function headerLines({ label }: TnefText, text: string): string[] {
-  if (label !== undefined)
-    return [`${/^[\w-]{1,100}$/.test(label) ? label : 'Property'}: ${oneLine(text)}`].filter(isFree);
+  if (label !== undefined) return [free(`${/^[\w-]{1,100}$/.test(label) ? label : 'Property'}: ${oneLine(text)}`)];
   const { fields, fault } = parseHeader(Buffer.from(text));
-  const lines = fields.map(({ name, value }) => `${name}: ${oneLine(value)}`).filter(isFree);
+  const lines = fields.map(({ name, value }) => free(`${name}: ${oneLine(value)}`));
   // A line that is no field stands in none of them.
   return fault === null ? lines : [...lines, `Property: ${oneLine(text)}`];
 }
 
-function isFree(line: string): boolean {
-  return !/^(?:content-|mime-version:)/i.test(line);
+function free(line: string): string {
+  return /^(?:content-|mime-version:)/i.test(line) ? `Property: ${line}` : line;
 }
 
 function oneLine(text: string): string {
@@ -128,7 +127,8 @@ const NO_NAME: TnefText = { octets: EMPTY, coding: 'utf-8' };
 
 function charset({ coding, octets }: TnefText, { pages }: Tnef): string {
   if (coding === 'utf-16le' || coding === 'utf-8') return coding;
-  return isAscii(octets) ? 'us-ascii' : charsetOf(coding === 'html' ? pages.html : pages.ansi);
+  const page = coding === 'html' ? pages.html : pages.ansi;
+  return hasAscii(page) && isAscii(octets) ? 'us-ascii' : charsetOf(page);
 }
 
 /** Strings end in a NUL, which may be missing or stand there often. */

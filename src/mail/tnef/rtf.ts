@@ -4,7 +4,7 @@
 
 import { isAscii } from 'node:buffer';
 import type { UnreadReason } from '../../domain/types.ts';
-import { charsetOf } from './codepage.ts';
+import { charsetOf, hasAscii } from './codepage.ts';
 
 type Say = (reason: UnreadReason) => void;
 
@@ -296,7 +296,7 @@ function pageDecoder(say: Say): (bytes: Buffer, page: number) => string {
     }
   };
   return (bytes, page) => {
-    if (isAscii(bytes)) return bytes.toString('latin1');
+    if (hasAscii(page) && isAscii(bytes)) return bytes.toString('latin1');
     const decoder = decoders.has(page) ? (decoders.get(page) ?? null) : open(page);
     decoders.set(page, decoder);
     if (decoder === null) say('charset');

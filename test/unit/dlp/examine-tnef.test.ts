@@ -47,6 +47,7 @@ test.each<[where: string, zone: string, given: TnefMessage]>([
   ['the subject', 'subject', { subject: SSN }],
   ['a field of a form', 'body', { properties: [[0x8001, '536-22-1847', { name: 'SSN' }]] }],
   ['another property', 'header', { properties: [[0x0e04, SSN]] }],
+  ['a header field', 'header', { properties: [[PR.headers, `Subject: b\r\nContent-Description: ${SSN}\r\n`]] }],
   ['a recipient', 'header', { recipients: [[[PR.displayName, SSN]]] }],
   ['octets that nobody knows', 'header', { properties: [[0x7001, Buffer.from(`\x01\x02${SSN}\0`)]] }],
   ['a file', 'attachment', { attachments: [csv] }],
@@ -60,6 +61,22 @@ test.each<[where: string, zone: string, given: TnefMessage]>([
   expect(findings.phi).toBe(true);
   expect(findings.places[0]).toMatchObject({ type: 'SSN', zone });
   expect(coverage.state).toBe('full');
+});
+
+test.each<[page: number, given: TnefMessage]>([
+  [65000, { codePage: 65000, body: '+AFMAUwBOACAANQAzADYALQAyADIALQAxADgANAA3-' }],
+  [
+    65000,
+    {
+      properties: [
+        [PR.internetCodePage, 65000],
+        [PR.html, Buffer.from('<p>+AFMAUwBOACAANQAzADY-')],
+      ],
+    },
+  ],
+  [52936, { codePage: 52936, body: '~{VPND~}' }],
+])('octets of ASCII in code page %i, which says something else by them, are not read as ASCII', (_, given) => {
+  expect(unread(examined(given)).map((one) => one.split(' ')[1])).toContain('charset');
 });
 
 test('a person in one place and health in another are one mail', () => {

@@ -78,7 +78,7 @@ describe('what it gives', () => {
       ['text/plain Property: Ann|Property: Bob'],
     ],
     [
-      'header fields, but not those that say how to read',
+      'header fields; those that say how to read as what they say',
       {
         properties: [
           [PR.headers, 'Subject: S\r\nReceived: by x\r\nContent-Type: image/png\r\nX-Note:\r\n n\r\n'],
@@ -86,7 +86,9 @@ describe('what it gives', () => {
           [0x8002, 'v', { name: 'content-type', space: '8603020000000000c000000000000046' }],
         ],
       },
-      ['text/plain subject: S|received: by x|x-note: n|x-note: v'],
+      [
+        'text/plain subject: S|received: by x|Property: content-type: image/png|x-note: n|x-note: v|Property: content-type: v',
+      ],
     ],
     [
       'what is readable of unknown octets',
