@@ -96,7 +96,8 @@ export function createUnderWay(deps: UnderWayDeps): UnderWay {
         if (half.hasRoom(organization) || !yields()) unwatch = after(AGAIN, look);
       };
       unwatch();
-      unwatch = after(HANGS + larger, look);
+      // Another next hop of the same attempt, which counts as none already.
+      if (!apart) unwatch = after(HANGS + larger, look);
     };
     const leave = (reached: Reached): void => {
       cancel();

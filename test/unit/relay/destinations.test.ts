@@ -305,6 +305,18 @@ describe('one that hangs after it was prompt', () => {
     expect(destinations.waiting()).toBe(0);
   });
 
+  test('behind the dot of one next hop and then of another, it is set aside once', async () => {
+    const { destinations, pass, gone, freed } = await hanging();
+    for (const stage of ['behind the dot', 'behind the dot'] as const) {
+      gone[0]?.watch(stage);
+      pass(15_000);
+    }
+    expect(freed()).toBe(1);
+    for (const { leave } of gone) leave('unknown');
+    pass(45_000);
+    expect(destinations.waiting()).toBe(0);
+  });
+
   test('behind the dot, no more are set aside than there may be connections', async () => {
     const { destinations, pass, go, freed } = begin(4, 100, 4);
     for (const name of ['a.test', 'b.test', 'c.test']) for (let i = 0; i < 4; i++) (await go(name))('answered');
