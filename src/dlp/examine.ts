@@ -31,7 +31,7 @@ export const UNREADABLE: Coverage = { state: 'unreadable', parts: [] };
 const NO_FINDINGS: Findings = { phi: false, counts: [], places: [] };
 
 const NOTHING = Buffer.alloc(0);
-const ZIP_HEAD = 8;
+const HEAD = 24;
 
 type Reader = { readonly text: TextReader; readonly scan: TextScan };
 
@@ -64,7 +64,7 @@ function createExamination(options: ExamineOptions): InProgress {
   const scanner = createScanner();
   const coverage: PartCoverage[] = [];
   const readers = new Map<Part, Reader>();
-  /** First octets of parts that are not read, until there are enough to tell an encrypted ZIP. */
+  /** First octets of parts that are not read, until there are enough to tell an encrypted ZIP, and a signature from what says it is one. */
   const heads = new Map<Part, Buffer>();
   const facts = { subject: '', messageId: '', subjectTags: [] as string[], autoSubmitted: false, utf8Headers: false };
   let eightBit = false;
@@ -94,12 +94,10 @@ function createExamination(options: ExamineOptions): InProgress {
     content: (part, bytes) => {
       const reader = readers.get(part);
       if (!reader) {
-        const head = Buffer.concat([heads.get(part) ?? NOTHING, bytes.subarray(0, ZIP_HEAD)]);
+        const head = Buffer.concat([heads.get(part) ?? NOTHING, bytes.subarray(0, HEAD)]);
         heads.set(part, head);
-        if (readingOf(part).as === 'signature') {
-          if (head[0] !== DER_SEQUENCE) part.unread ??= 'format';
-        } else if (isEncryptedZip(head)) part.unread = 'encrypted';
-        return head.length < ZIP_HEAD;
+        if (readingOf(part).as !== 'signature' && isEncryptedZip(head)) part.unread = 'encrypted';
+        return head.length < HEAD;
       }
       octets += bytes.length;
       const late = overrun();
@@ -110,6 +108,8 @@ function createExamination(options: ExamineOptions): InProgress {
     end: (part) => {
       const reader = readers.get(part);
       const unread = reader?.text.end();
+      const head = heads.get(part);
+      if (head && readingOf(part).as === 'signature' && !isSignature(part, head)) part.unread ??= 'format';
       reader?.scan.end();
       readers.delete(part);
       heads.delete(part);
@@ -140,11 +140,17 @@ function createExamination(options: ExamineOptions): InProgress {
   };
 }
 
-/** First octet of a CMS signature (RFC 5652 §3). */
-const DER_SEQUENCE = 0x30;
+/** id-signedData, behind the tag and length of the sequence that it begins (RFC 5652 §3 and §5.1). */
+const SIGNED_DATA = Buffer.from('06092a864886f70d010702', 'hex');
 const SIGNATURE = /^application\/(?:x-)?(?:pgp|pkcs7)-(?:signature|keys)$/;
 /** A signature with its certificates; what claims to be one and is longer counts as unread. */
 const SIGNATURE_MAX = 40_000;
+
+/** A file of another name is opened as what its name says. */
+function isSignature({ fileName }: Part, head: Buffer): boolean {
+  const at = head.indexOf(SIGNED_DATA);
+  return head[0] === 0x30 && at >= 2 && at <= 6 && (fileName === '' || /\.p7s$/i.test(fileName));
+}
 
 function coverageOf(part: Part): PartCoverage {
   const { index, type, size, unread } = part;

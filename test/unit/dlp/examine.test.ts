@@ -6,6 +6,8 @@ function examined(text: string | Buffer, options: Partial<ExamineOptions> = {}):
   const bytes = typeof text === 'string' ? Buffer.from(text.replace(/\n/g, '\r\n')) : text;
   return examine([bytes], { subjectTags: ['secure', 'check'], ...options });
 }
+/** As all signatures of S/MIME begin. */
+const CMS = '\nContent-Transfer-Encoding: base64\n\nMIAGCSqGSIb3DQEHAqCAMIACAQExDzANBglghkgBZQMEAgEFADCA';
 const unread = ({ coverage }: Examination) => coverage.parts.map((part) => part.unread ?? 'read');
 
 describe('facts of the header section', () => {
@@ -87,8 +89,17 @@ describe('what could not be read is named', () => {
     ['S/MIME opaque signature', 'Content-Type: application/pkcs7-mime; smime-type=signed-data\n\nx', ['format']],
     ['PGP/MIME', 'Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--\n', ['encrypted', 'read']],
     ['a signature', multipart('Content-Type: application/pgp-signature\n\nx'), ['read', 'read']],
-    ['a signature of S/MIME', multipart('Content-Type: application/pkcs7-signature\n\n0\x80x'), ['read', 'read']],
-    ['what says it is one', multipart('Content-Type: application/pkcs7-signature\n\nSSN'), ['read', 'format']],
+    [
+      'a signature of S/MIME',
+      multipart(`Content-Type: application/pkcs7-signature; name=smime.p7s${CMS}`),
+      ['read', 'read'],
+    ],
+    ['what says it is one', multipart('Content-Type: application/pkcs7-signature\n\n0, SSN'), ['read', 'format']],
+    [
+      'one with the name of a table',
+      multipart(`Content-Type: application/pkcs7-signature; name=lab.csv${CMS}`),
+      ['read', 'format'],
+    ],
     [
       'a signature that is too long',
       multipart(`Content-Type: application/pgp-signature\n\n${'x'.repeat(50_000)}`),
