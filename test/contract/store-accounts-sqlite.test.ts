@@ -86,6 +86,23 @@ test('who was made by no entry is not used, and the row stays to be looked at', 
   expect(await rowOf('operator')).toEqual(row);
 });
 
+test.each([
+  '{',
+  'null',
+  '7',
+])('an entry whose detail is damaged (%s) keeps nobody out but whom it made', async (detail) => {
+  await accounts().addOperator(operator('ann', NOON), 'gateway', '');
+  await accounts().addOperator(operator('bob', NOON), 'ann', '');
+  await accounts().addLogin(SCANNER, 'ann', '');
+  await behind((db) =>
+    db.prepare("UPDATE audit SET detail = ? WHERE event = 'operator.added' AND detail LIKE '%bob%'").run(detail),
+  );
+  expect(await names()).toEqual(['ann']);
+  expect((await accounts().logins()).map(({ name }) => name)).toEqual(['scanner']);
+  expect(await place.store().archive.holds()).toEqual([]);
+  expect(place.alarms).toEqual([expect.stringMatching(/operator bob is not used.*sealrelay log verify/)]);
+});
+
 describe('when the months of before are gone', () => {
   const aged = async () => {
     await accounts().addOperator(operator('ann', NOON), 'gateway', '');

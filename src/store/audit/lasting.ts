@@ -39,13 +39,17 @@ export function nothingTold(): Told {
   return { holds: new Map(), accounts: new Map(), restored: false, pruned: null };
 }
 
-/** Takes entries in order; what comes later has the last word. */
+type Detail = HoldDetail & {
+  readonly name: string;
+  readonly created?: number;
+  readonly pruned?: { readonly digest?: string };
+};
+
+/** Takes entries in order; what comes later has the last word. One whose detail is damaged tells nothing, and keeps no other from
+ *  being read: whoever verifies names it. */
 export function take(told: Told, { organization, at, event, detail: text, boxed }: LastingRow): void {
-  const detail = JSON.parse(text) as HoldDetail & {
-    readonly name: string;
-    readonly created?: number;
-    readonly pruned?: { readonly digest?: string };
-  };
+  const detail = detailOf(text);
+  if (detail === null) return;
   const [kind] = event.split('.') as [AccountKind];
   switch (event) {
     case 'log.hold_added':
@@ -69,6 +73,15 @@ export function take(told: Told, { organization, at, event, detail: text, boxed 
       break;
     case 'log.pruned':
       told.pruned = detail.pruned?.digest ?? null;
+  }
+}
+
+function detailOf(text: string): Detail | null {
+  try {
+    const detail: unknown = JSON.parse(text);
+    return typeof detail === 'object' ? (detail as Detail | null) : null;
+  } catch {
+    return null;
   }
 }
 
