@@ -216,6 +216,23 @@ test('a legal hold keeps the keys of the months that it covers, and of the one i
   expect(months(await destroy(month(4)))).toEqual(['- 2026-03', 'clinic 2026-03', 'practice 2026-03']);
 });
 
+test('nor does a row that hides what a segment under a legal hold is boxed by', async () => {
+  const late = await bench.decided({ to: ['late@a.test'] }, HOLD);
+  await age(month(4) + 5 * DAY, month(3));
+  place.clock.at = month(4) + 10 * DAY;
+  await bench.queue.drop(by('no'), { messages: [late] });
+  for (const one of await bench.queue.finished(100)) await bench.queue.bodiless(verb(), one.id);
+  place.clock.at = month(5) + 10 * DAY;
+  await bench.delivered();
+  const hold = { id: verb(), organization: 'clinic', address: null, message: null, reason: 'case 7' };
+  await store().archive.addHold({ ...hold, since: month(4) + DAY, until: month(5) - DAY }, 'ann');
+  await age(month(7) + 10 * DAY, month(4));
+  expect(months(await destroy(month(4)))).toEqual(['- 2026-03', 'practice 2026-03']);
+  await whileClosed(place, bench, (db) => db.exec("UPDATE segment_keys SET keys = '[]'"));
+  expect(months(await destroy(month(4)))).toEqual([]);
+  expect(await standing()).toContain('2026-03');
+});
+
 test('while a segment cannot be read no key goes, and a person is told', async () => {
   await marchAndMay();
   await age(month(6) + 10 * DAY, month(4));

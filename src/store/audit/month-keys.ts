@@ -73,16 +73,22 @@ export function openMonthKeys(access: Access, { proveAll }: Pick<ProvenHolds, 'p
     return { keys, marks };
   }
 
-  /** Keys that the segments' boxes are under; one that was not looked through yet is now, once. Null: one cannot be read. */
-  async function keysOfSegments(stop?: AbortSignal): Promise<Set<string> | null> {
+  /** What this process saw itself of segments. */
+  const seen = new Map<string, readonly string[]>();
+
+  /** Keys that the segments' boxes are under; one that was not looked through yet is now, once. Null: one cannot be read. `believing`:
+   *  what rows say that an earlier process saw, which anybody can change who writes rows. */
+  async function keysOfSegments(believing: boolean, stop?: AbortSignal): Promise<Set<string> | null> {
     const looked = new Map(
       (await access.read<{ name: string; keys: string }[]>('segmentKeys', null)).map((one) => [one.name, one.keys]),
     );
     const used = new Set<string>();
     for (const { name, state } of await access.read<SegmentRow[]>('segments', null)) {
       if (state === 'pruned') continue;
-      const known = looked.get(name);
-      const keys = known === undefined ? await lookThrough(name, stop) : (JSON.parse(known) as string[]);
+      const noted = looked.get(name);
+      // Where none is noted it is noted again: the transaction asks these rows.
+      const known = noted && (seen.get(name) ?? (believing ? (JSON.parse(noted) as string[]) : undefined));
+      const keys = known || (await lookThrough(name, stop));
       if (keys === null) return null;
       for (const key of keys) used.add(key);
     }
@@ -99,6 +105,7 @@ export function openMonthKeys(access: Access, { proveAll }: Pick<ProvenHolds, 'p
       return null;
     }
     await access.write('segmentKeys', verbId(access), [name, keys]);
+    seen.set(name, keys);
     return keys;
   }
 
@@ -114,10 +121,15 @@ export function openMonthKeys(access: Access, { proveAll }: Pick<ProvenHolds, 'p
       const without = (months: readonly MonthOf[], keys: ReadonlySet<string>) =>
         months.filter(({ ids }) => !ids.some((id) => keys.has(id)));
       let free = without(over, used);
-      const inSegments = free.length > 0 ? await keysOfSegments(stop) : null;
+      const inSegments = free.length > 0 ? await keysOfSegments(true, stop) : null;
       free = inSegments === null ? [] : without(free, inSegments);
       await at('looked');
       const holds = free.length > 0 ? await proveAll(stop) : null;
+      if (holds !== null && holds.length > 0) {
+        // A hold keeps months in which something ended, and with them what is boxed there under keys of months before.
+        const seenInSegments = await keysOfSegments(false, stop);
+        free = seenInSegments === null ? [] : without(free, seenInSegments);
+      }
       // By these, and once more by the rows when they go.
       free = holds === null ? [] : free.filter((one) => !holds.some((hold) => holdTouches(hold, timeOf(one))));
       if (free.length === 0) return { gone: [], kept: over.length };
