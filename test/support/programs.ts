@@ -29,6 +29,8 @@ const PACKAGES = {
   '/usr/share/gocode/src/github.com/jhillyerd/enmime/testdata': 'golang-github-jhillyerd-enmime-dev',
   '/usr/share/doc/spamassassin/examples': 'spamassassin',
   '/usr/lib/python3/dist-packages/dkim/tests/data': 'python3-dkim',
+  dkimsign: 'python3-dkim',
+  '/usr/lib/python3/dist-packages/nacl': 'python3-nacl',
 } as const;
 
 export type Wanted = keyof typeof PACKAGES;
