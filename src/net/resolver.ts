@@ -30,6 +30,8 @@ export type Resolver = {
   readonly mx: (name: string, anew?: 'anew') => Promise<Lookup<MxRecord>>;
   /** A and AAAA together; `found` when either has an address. */
   readonly addresses: (name: string, anew?: 'anew') => Promise<Lookup<AddressRecord>>;
+  /** The strings of each record joined (RFC 7208 §3.3, RFC 6376 §3.6.2.2), Latin-1. */
+  readonly txt: (name: string, anew?: 'anew') => Promise<Lookup<string>>;
 };
 
 export type ResolverDeps = {
@@ -104,6 +106,11 @@ export function createResolver(deps: ResolverDeps): Resolver {
       if (!isHostName(name)) return { kind: 'nxdomain', authenticated: false };
       const [v4, v6] = await Promise.all([records(name, 'A', anew), records(name, 'AAAA', anew)]);
       return mergeAddresses(readAddresses(v4, 4), readAddresses(v6, 6));
+    },
+    txt: async (given, anew) => {
+      const name = normalName(given);
+      if (!isHostName(name)) return { kind: 'nxdomain', authenticated: false };
+      return readTxt(await records(name, 'TXT', anew));
     },
   };
 }
@@ -207,6 +214,16 @@ function readMx(lookup: Lookup<DnsRecord>): Lookup<MxRecord> {
   });
   // Only names that cannot be: as good as no answer, and nothing that a sender could be told is final.
   if (records.length === 0) return { kind: 'failed', reason: 'MX records hold no valid name' };
+  return { kind: 'found', records, authenticated: lookup.authenticated };
+}
+
+function readTxt(lookup: Lookup<DnsRecord>): Lookup<string> {
+  if (lookup.kind !== 'found') return lookup;
+  const records = lookup.records.flatMap((record) => {
+    if (record.type !== 'TXT') return [];
+    const strings = Array.isArray(record.data) ? record.data : [record.data];
+    return [strings.map((one) => Buffer.from(one as Uint8Array | string).toString('latin1')).join('')];
+  });
   return { kind: 'found', records, authenticated: lookup.authenticated };
 }
 

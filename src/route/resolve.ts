@@ -39,8 +39,10 @@ export type Posture = {
   readonly references: (destination: string, mx: string, mxAuthenticated: boolean) => readonly Reference[];
 };
 
+export type Names = Pick<Resolver, 'mx' | 'addresses'>;
+
 export type ResolveDeps = {
-  readonly resolver: Resolver;
+  readonly resolver: Names;
   readonly egress: Egress;
   readonly random: Random;
   /** Our own names, as MX records may give them. */
@@ -151,7 +153,7 @@ async function routeToSmartHost(deps: ResolveDeps, smartHost: SmartHost): Promis
   return deps.egress.mode === 'live' ? { kind: 'hops', hops } : withinEgress(deps.egress, hops);
 }
 
-async function literalOrLookup(resolver: Resolver, name: string): Promise<Lookup<AddressRecord>> {
+async function literalOrLookup(resolver: Pick<Resolver, 'addresses'>, name: string): Promise<Lookup<AddressRecord>> {
   // RFC 6761 §6.3: never asked of a server.
   const host = name === 'localhost' ? '127.0.0.1' : name;
   const family = /^[0-9.]+$/.test(host) ? 4 : host.includes(':') ? 6 : null;

@@ -132,7 +132,9 @@ function follow(zones: Zones, name: string, type: string): { answers: packet.Ans
       for (const [preference, exchange] of records.MX ?? [])
         answers.push({ type, ...base, data: { preference, exchange } });
     if (type === 'A' || type === 'AAAA') for (const data of records[type] ?? []) answers.push({ type, ...base, data });
-    if (type === 'TXT') for (const data of records.TXT ?? []) answers.push({ type, ...base, data });
+    // A string of a record has 255 octets at most.
+    if (type === 'TXT')
+      for (const text of records.TXT ?? []) answers.push({ type, ...base, data: text.match(/.{1,255}/gs) ?? [''] });
     return { answers, exists: true };
   }
   return { answers, exists: true };

@@ -12,6 +12,8 @@ const ZONES = {
   'mx1.good.test': { A: ['127.0.0.10'], AAAA: ['::1'] },
   'none.test': { A: ['127.0.0.11'] },
   'null.test': { MX: [[0, '.']] },
+  'text.test': { TXT: ['one', 'two'] },
+  'text-alias.test': { CNAME: 'text.test' },
   'alias.test': { CNAME: 'good.test' },
   'alias4.test': { CNAME: 'v4.test' },
   'v4.test': { A: ['127.0.0.12', '127.0.0.13'] },
@@ -50,6 +52,17 @@ describe('resolver', () => {
     resolver = createResolver(deps);
   });
   afterEach(() => dns.close());
+
+  test('text records', async () => {
+    const found = { kind: 'found', records: ['one', 'two'] };
+    expect(await resolver.txt('TEXT.test')).toMatchObject(found);
+    expect(await resolver.txt('text-alias.test')).toMatchObject(found);
+    expect(await resolver.txt('none.test')).toMatchObject({ kind: 'none' });
+    expect(await resolver.txt('missing.test')).toMatchObject({ kind: 'nxdomain' });
+    expect(await resolver.txt('a b.test')).toMatchObject({ kind: 'nxdomain' });
+    expect(await resolver.txt('fail.test')).toMatchObject({ kind: 'failed' });
+    expect(dns.asked.filter((one) => one.startsWith('udp TXT'))).toHaveLength(6);
+  });
 
   test.each([
     [

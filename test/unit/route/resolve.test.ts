@@ -1,6 +1,6 @@
 import { createEgress } from '../../../src/net/egress.ts';
-import type { AddressRecord, Lookup, MxRecord, Resolver } from '../../../src/net/resolver.ts';
-import { createResolve, type ResolveDeps } from '../../../src/route/resolve.ts';
+import type { AddressRecord, Lookup, MxRecord } from '../../../src/net/resolver.ts';
+import { createResolve, type Names, type ResolveDeps } from '../../../src/route/resolve.ts';
 import { seeded } from '../../support/random.ts';
 
 type Zone = {
@@ -8,7 +8,7 @@ type Zone = {
   readonly a?: readonly string[] | 'failed';
 };
 
-function resolverOf(zones: Record<string, Zone>, authenticated = false): Resolver {
+function resolverOf(zones: Record<string, Zone>, authenticated = false): Names {
   const failed = { kind: 'failed', reason: 'DNS timeout' } as const;
   const mx = async (name: string): Promise<Lookup<MxRecord>> => {
     const found = zones[name]?.mx;
@@ -209,7 +209,7 @@ describe('a resolver that says of everything that it is not there', () => {
   } satisfies Record<string, Zone>;
   const begin = () => {
     const world: { zones: Record<string, Zone> } = { zones: outside };
-    const resolver: Resolver = {
+    const resolver: Names = {
       mx: (name) => resolverOf(world.zones).mx(name),
       addresses: (name) => resolverOf(world.zones).addresses(name),
     };
