@@ -5,7 +5,7 @@ import type { X509Certificate } from 'node:crypto';
 import { certificateWarnings, keyProblem, readChain } from './certificates.ts';
 import type { Source } from './document.ts';
 import { type ConfigDeps, whyUntrusted } from './files.ts';
-import { type Cidr, isLoopback } from './names.ts';
+import { type Cidr, isLoopback, overlap } from './names.ts';
 import type { ConfigProblem, KeyPath } from './problem.ts';
 import type { ParsedConfig } from './schema.ts';
 import type { Secrets } from './secrets.ts';
@@ -35,13 +35,41 @@ function checkOrganizations(config: ParsedConfig, { problem, warn }: Report): vo
     if (help !== undefined && !help.startsWith('https://')) {
       warn([...at, 'help', 'url'], 'is shown as text and leads nowhere: only https:// makes a link');
     }
-    organization.from.networks.forEach((network: Cidr, place) => {
+    const { networks, shared } = organization.from;
+    const large = (network: Cidr, path: KeyPath): void => {
       if (network.prefix >= (network.family === 4 ? 8 : 16)) return;
-      problem([...at, 'from', 'networks', place], `${network.text} is a large part of the Internet and proves nothing`);
-    });
-    if (organization.from.networks.length === 0 && !config.listen.submit) {
+      problem(path, `${network.text} is a large part of the Internet and proves nothing`);
+    };
+    networks.forEach((one: Cidr, place) => void large(one, [...at, 'from', 'networks', place]));
+    shared?.networks.forEach((one: Cidr, place) => void large(one, [...at, 'from', 'shared', 'networks', place]));
+    if (networks.length === 0 && shared === undefined && !config.listen.submit) {
       warn(at, 'nobody can send for it: no networks, and no listen.submit', 'value');
     }
+  }
+}
+
+/** What DKIM proves must be said of one organization, and a network that others share must prove nothing alone. */
+function checkShared({ organizations }: ParsedConfig, { problem }: Report): void {
+  const senders = new Map(
+    organizations.flatMap(({ name, domains }) => domains.map((domain) => [domain, name] as const)),
+  );
+  const signers = new Map<string, string>();
+  const everybodys = organizations.flatMap(({ name, from }) =>
+    (from.shared?.networks ?? []).map((network: Cidr) => ({ name, network })),
+  );
+  for (const [index, { name, from }] of organizations.entries()) {
+    const at = ['organizations', index, 'from'] as const;
+    for (const [place, domain] of (from.shared?.dkim ?? []).entries()) {
+      const owner = senders.get(domain) ?? signers.get(domain) ?? name;
+      if (owner !== name) problem([...at, 'shared', 'dkim', place], `${domain} already belongs to ${owner}`);
+      signers.set(domain, owner);
+    }
+    from.networks.forEach((own: Cidr, place) => {
+      const other = everybodys.find(({ network }) => overlap(own, network));
+      if (other === undefined) return;
+      const words = `overlaps ${other.network.text}, which ${other.name} shares with others (from.shared)`;
+      problem([...at, 'networks', place], `${words}: it proves nothing by itself`);
+    });
   }
 }
 
@@ -130,6 +158,7 @@ function checkAlerts({ alerts, organizations, mode }: ParsedConfig, { problem, w
 /** Checks that need no file but this one. */
 export function checkTogether(config: ParsedConfig, report: Report): void {
   checkOrganizations(config, report);
+  checkShared(config, report);
   checkListeners(config, report);
   checkPortal(config, report);
   checkQueue(config, report);

@@ -136,6 +136,13 @@ export function cidrContains(cidr: Cidr, address: string): boolean {
   return ip.bytes.every((byte, index) => (byte & mask(cidr.prefix, index)) === cidr.bytes[index]);
 }
 
+/** True when an address lies in both. */
+export function overlap(one: Cidr, other: Cidr): boolean {
+  const prefix = Math.min(one.prefix, other.prefix);
+  if (one.family !== other.family) return false;
+  return one.bytes.every((byte, index) => ((byte ^ (other.bytes[index] ?? 0)) & mask(prefix, index)) === 0);
+}
+
 /** True for 127.0.0.0/8 and ::1. */
 export function isLoopback(address: string): boolean {
   const ip = parseIp(address);

@@ -19,6 +19,16 @@ const organizationSchema = () =>
           .array(v.cidr())
           .prefault([])
           .describe('Networks whose connections prove the organization: printers, EHR, on-premises servers.'),
+        shared: z
+          .strictObject({
+            networks: z.array(v.cidr()).min(1).describe('Networks of a provider, which its other customers use too.'),
+            dkim: z
+              .array(v.domain())
+              .min(1)
+              .describe('d= of the signatures that it makes for this organization alone.'),
+          })
+          .exactOptional()
+          .describe('Networks that others share, such as those of Microsoft 365: they prove nothing without DKIM.'),
       })
       .prefault({})
       .describe('What proves that mail comes from this organization.'),

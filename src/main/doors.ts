@@ -49,6 +49,7 @@ export async function openDoors(base: Base, state: State, running: Watched, conf
     organizations: trustedOrganizations(inForce),
     accounts: store.accounts,
     space: () => spaceLeft(config, state),
+    lookUpKey: running.lookUpKey,
     certificate: await certificateOf(config, clock.now()),
     clock,
     opened: (listener) => smtp.push(listener),

@@ -19,6 +19,8 @@ import { createWayOut } from '../relay/way-out.ts';
 import { createWays } from '../relay/ways.ts';
 import { openMade } from '../store/bodies/made.ts';
 import { verbId } from '../store/queue/port.ts';
+import type { LookUpKey } from '../trust/dkim/verify.ts';
+import { createLookUpKey } from '../trust/shared.ts';
 import { startAnchors } from '../watch/anchors.ts';
 import { startRetention } from '../watch/retention.ts';
 import { minVersionOf } from '../web/certificates.ts';
@@ -33,6 +35,8 @@ export type Running = {
   readonly line: Line;
   readonly keys: Pick<ControlDeps, 'book' | 'judge' | 'readKeys'>;
   readonly jobs: ReturnType<typeof createJobs>;
+  /** Keys of DKIM signatures. */
+  readonly lookUpKey: LookUpKey;
 };
 
 export async function openLine(base: Base, state: State, worker: URL): Promise<Running> {
@@ -145,7 +149,7 @@ export async function openLine(base: Base, state: State, worker: URL): Promise<R
   const retention = startRetention({ line, archive: store.archive, destroyKeys, months });
   closers.push(() => retention.stop());
   const keys = { book: store.book, judge: ways.judge, readKeys: createReadKeys(pool.run, clock) };
-  return { line, keys, jobs: createJobs(makers, made) };
+  return { line, keys, jobs: createJobs(makers, made), lookUpKey: createLookUpKey(resolver) };
 }
 
 function after(wait: number, call: () => void): () => void {

@@ -1,6 +1,7 @@
 // The first step: bytes come in, and the 250 means that they are ours. The header section is read first, since it
-// proves the organization; then everything is sealed as it arrives. Body and rows are synced side by side (the body first
-// where another could take up the row before us), and only when both are on stable storage is the message acknowledged (P1). Logs the queue id and the organization.
+// proves the organization, or names a candidate that DKIM proves behind the last octet; meanwhile everything is sealed as it
+// arrives. Body and rows are synced side by side (the body first where another could take up the row before us), and only when
+// both are on stable storage is the message acknowledged (P1). Logs the queue id and the organization.
 
 import { type Address, domainOf, type QueueId, queueId, type Time } from '../domain/ids.ts';
 import type {
@@ -21,6 +22,7 @@ import { encodeEnvelope } from '../store/bodies/envelope.ts';
 import { BodyError, type BodyWriter } from '../store/bodies/port.ts';
 import { type Accepted, QueueError, verbId } from '../store/queue/port.ts';
 import type { Proven, Unproven } from '../trust/prove.ts';
+import type { Undecided } from '../trust/shared.ts';
 import { examineInBackground, roomToExamine } from './examine.ts';
 import { codeOf, destinationOf, LEASE, type Line, type Load, organizationOf } from './line.ts';
 
@@ -47,8 +49,8 @@ function isPostmaster(line: Line, recipient: string): boolean {
   return lower === 'postmaster' || lower === `postmaster@${line.settings().hostname.toLowerCase()}`;
 }
 
-/** Whose mail it is, by header From and what is known of the session. */
-export type Prove = (from: readonly Address[]) => Proven | Unproven;
+/** Whose mail it is, by header From and what is known of the session; where a signature must say so, behind its last octet. */
+export type Prove = (from: readonly Address[], header: HeaderSection) => Proven | Unproven | Undecided;
 
 /** Takes one message's data and gives the reply to it; 250 only when it is durable. Reads `body` to its end. */
 export async function acceptData(
@@ -115,21 +117,34 @@ async function takeData(
   if (header.fault === 'too large') return REPLY.header;
   if (countReceived(header) >= line.settings().maxHops) return REPLY.loop;
   const sender = senderOf(header);
-  const proof = prove(sender);
-  if ('refused' in proof) {
-    line.log.warn({ code: proof.refused.code, because: proof.because, listener: client.listener }, 'sender not proven');
-    return proof.refused;
-  }
-  await line.ready(proof.organization);
-  const writer = line.bodies.create(proof.organization, head.length);
+  const claim = prove(sender, header);
+  if ('refused' in claim) return notProven(line, client, claim);
+  const verified = 'end' in claim ? claim : null;
+  await line.ready(claim.organization);
+  // A candidate's mail is sealed while its signature is verified.
+  const writer = line.bodies.create(claim.organization, head.length);
+  let proof: Proven | Unproven;
   try {
+    // The writer may seal a chunk in its place.
+    verified?.body(head.subarray(header.size));
     await writer.write(head);
-    for (let next = await chunks.next(); !next.done; next = await chunks.next()) await writer.write(next.value);
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+      verified?.body(next.value);
+      await writer.write(next.value);
+    }
+    proof = 'end' in claim ? await claim.end() : claim;
   } catch (error) {
     await writer.abort();
     throw error;
   }
-  return commit(line, client, envelope, sender, proof, writer);
+  if ('proof' in proof) return commit(line, client, envelope, sender, proof, writer);
+  await writer.abort();
+  return notProven(line, client, proof);
+}
+
+function notProven(line: Line, client: Client, { refused, because }: Unproven): Reply {
+  line.log.warn({ code: refused.code, because, listener: client.listener }, 'sender not proven');
+  return refused;
 }
 
 /** What has come up to and including the chunk that ends the header section; null when that is longer than its limit. */

@@ -2,7 +2,9 @@
 
 import type { EnvelopeRecipient, Reply } from '../domain/types.ts';
 import type { Client, Handlers, MailFrom } from '../smtp/listener.ts';
-import { type LoginFacts, prove, sieve, type TrustedOrganization } from '../trust/prove.ts';
+import type { LookUpKey } from '../trust/dkim/verify.ts';
+import { type LoginFacts, sieve, type TrustedOrganization } from '../trust/prove.ts';
+import { whose } from '../trust/shared.ts';
 import { acceptData, checkRecipient } from './accept.ts';
 import { roomToExamine } from './examine.ts';
 import type { Line } from './line.ts';
@@ -13,6 +15,8 @@ export type IntakeDeps = {
   readonly verify: (name: string, secret: string) => Promise<boolean>;
   /** Octets of disk that bodies may still take. */
   readonly space: () => Promise<number>;
+  /** Keys of DKIM signatures. */
+  readonly lookUpKey: LookUpKey;
 };
 
 const BUSY: Reply = { code: 452, enhanced: '4.3.1', text: 'Too much mail is waiting, try again later' };
@@ -49,9 +53,11 @@ export function intakeHandlers(line: Line, deps: IntakeDeps): Handlers {
     },
     data: async (client, envelope, body) => {
       const login = client.login === undefined ? null : await deps.login(client.login);
-      return acceptData(line, client, envelope, body, (from) =>
-        prove(client, from, envelope.reversePath, deps.organizations(), login),
-      );
+      const { reversePath } = envelope;
+      return acceptData(line, client, envelope, body, (from, header) => {
+        const sent = { connection: client, header, from, reversePath, login };
+        return whose(sent, deps.organizations(), deps.lookUpKey, line.clock.now());
+      });
     },
   };
 }

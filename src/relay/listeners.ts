@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import type { Clock } from '../domain/types.ts';
 import { type Certificate, type Listener, listen } from '../smtp/listener.ts';
 import type { Accounts } from '../store/accounts/port.ts';
+import type { LookUpKey } from '../trust/dkim/verify.ts';
 import { createAuthenticator } from '../trust/login.ts';
 import type { TrustedOrganization } from '../trust/prove.ts';
 import { intakeHandlers } from './intake.ts';
@@ -15,6 +16,7 @@ export type ListenersDeps = {
   readonly accounts: Pick<Accounts, 'logins'>;
   /** Octets of disk that bodies may still take. */
   readonly space: () => Promise<number>;
+  readonly lookUpKey: LookUpKey;
   readonly certificate: Certificate;
   readonly clock: Clock;
   /** Told of each as it opens, so that it is closed also when a later one cannot open. */
@@ -25,9 +27,9 @@ export type ListenersDeps = {
 export async function openListeners(line: Line, deps: ListenersDeps): Promise<void> {
   const { config, accounts, clock, certificate } = deps;
   const find = async (name: string) => (await accounts.logins()).find((one) => one.name === name) ?? null;
-  const { organizations, space } = deps;
+  const { organizations, space, lookUpKey } = deps;
   const { verify } = createAuthenticator({ find, clock });
-  const handlers = intakeHandlers(line, { organizations, login: find, verify, space });
+  const handlers = intakeHandlers(line, { organizations, login: find, verify, space, lookUpKey });
   const { limits, hostname } = config;
   const common = {
     hostname,

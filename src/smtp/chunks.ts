@@ -1,8 +1,8 @@
 // Mail data that BDAT counts (RFC 3030): no dot means anything here, and only the count says where a chunk ends. A bare LF
 // becomes CRLF, since that is what CHUNKING is used for; a bare CR and NUL are refused as in DATA. Pure; logs nothing.
 //
-// What `push` is given is the last that anybody sees of the octets as they were sent: whoever must judge those (a DKIM
-// signature over bare LFs) reads them there.
+// What `push` is given is the last that anybody sees of the octets as they were sent: a DKIM signature over bare LFs could be
+// verified there only.
 
 import type { Reply } from '../domain/types.ts';
 import { Controls } from '../mail/lines.ts';

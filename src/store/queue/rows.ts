@@ -124,11 +124,12 @@ function causeFrom(text: string): Cause {
   return { kind: text.slice(0, colon) as Cause['kind'], key: text.slice(colon + 2) };
 }
 
-/** Clear audit detail of an acceptance: sizes, counts, protocol; no address. */
+/** Clear audit detail of an acceptance: sizes, counts, protocol, what proved the organization; no address. */
 export function acceptedDetail(message: NewMessage): string {
   const { trace, size, origin, parent, deliveries } = message;
+  const proof = trace.proof.length > 0 ? trace.proof : undefined;
   const detail = { size, recipients: deliveries.length, origin, with: trace.with, parent, tls: trace.tls?.version };
-  return JSON.stringify(detail);
+  return JSON.stringify({ ...detail, proof });
 }
 
 export function decisionCall(

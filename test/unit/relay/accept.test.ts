@@ -30,8 +30,12 @@ function lineWith(room: number) {
     },
     bodies: {
       create: () => ({
-        write: async (octets: Uint8Array) => void written.push(Buffer.from(octets)),
-        abort: async () => {},
+        write: async (octets: Uint8Array) => {
+          written.push(Buffer.from(octets));
+          // A chunk belongs to the writer.
+          octets.fill(0);
+        },
+        abort: async () => void order.push('aborted'),
         end: () => ({ ref: {}, size: 1, digest: new Uint8Array(), durable: durable.promise }),
       }),
     },
@@ -85,6 +89,32 @@ test('without room and body there is no row', async () => {
   durable.reject(new Error('disk'));
   expect((await reply).code).toBe(451);
   expect(order).toEqual([]);
+});
+
+test('where a signature has to say it, the body is shown to it as it came, and what it does not prove leaves nothing', async () => {
+  const text = 'Text\r\nmore\r\n';
+  async function* chunks() {
+    for (const octet of Buffer.from(`From: a@clinic.test\r\n\r\n${text}`)) yield Buffer.of(octet);
+  }
+  for (const proves of [true, false]) {
+    const { line, order, written, durable } = lineWith(1);
+    durable.resolve();
+    let seen = '';
+    const refused = { code: 550, enhanced: '5.7.1', text: 'no' };
+    const claim = () => ({
+      ...{ organization, priority: 'normal' as const },
+      body: (chunk: Uint8Array) => {
+        seen += Buffer.from(chunk).toString();
+      },
+      end: async () => {
+        expect([seen, order]).toEqual([text, []]);
+        return proves ? prove() : { refused, because: 'DKIM' };
+      },
+    });
+    expect((await acceptData(line, client, envelope, chunks(), claim)).code).toBe(proves ? 250 : 550);
+    expect(order).toEqual(proves ? ['rows', 'acknowledged'] : ['aborted']);
+    expect(Buffer.concat(written).toString()).toContain(text);
+  }
 });
 
 test('a header section that comes octet by octet is whole, and takes no time with the square of its size', async () => {
