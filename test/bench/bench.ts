@@ -7,7 +7,7 @@ import { flag, oneOf, readOptions, someOf, text, whole } from '../support/option
 import { lacking } from '../support/programs.ts';
 import { type Bound, boundsOf, type Setting } from './bounds.ts';
 import { largeBy } from './large.ts';
-import { compare, type Measured, median, type Results, ratio, SESSIONS } from './measure.ts';
+import { compare, type Measured, median, type Results, ratio, SESSIONS, WARM_UP } from './measure.ts';
 import { makeMessages, SHAPES, type Shape, WORDS_OF } from './messages.ts';
 import { makeSlowSync, type SlowSync, without } from './slow-sync.ts';
 import { type Bed, type Name, openBed, SYSTEMS } from './systems.ts';
@@ -60,7 +60,9 @@ async function runSetting(setting: Setting, names: readonly Name[], options: Opt
     const lines: Line[] = [];
     for (const shape of options.shapes) {
       const count = countOf(shape, options);
-      console.log(`\n${shape}: ${describe(shape)}; ${setting}; ${count} messages a round, ${SESSIONS} sessions`);
+      console.log(
+        `\n${shape}: ${describe(shape)}; ${setting}; ${count} messages a round after ${WARM_UP} rounds of warm-up, ${SESSIONS} sessions`,
+      );
       const results = await compare({ bed, shape, count, rounds: options.rounds, tls, slow }, printRound);
       for (const [name, rounds] of results) printParts(name, rounds);
       if (slow) checkSlow(bed, slow, results);

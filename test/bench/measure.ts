@@ -9,6 +9,8 @@ import type { SlowSync } from './slow-sync.ts';
 import type { Bed, Name, System } from './systems.ts';
 
 export const SESSIONS = 20;
+/** Rounds' worth of messages that each system gets before the first round: V8 goes on compiling for some 10,000 messages. */
+export const WARM_UP = 4;
 /** Work that follows the last delivery belongs to the messages too; its CPU is counted, its time is not. */
 const SETTLE_MS = 300;
 
@@ -29,7 +31,7 @@ export type Measured = {
 export type Run = {
   readonly bed: Bed;
   readonly shape: Shape;
-  /** Messages in the warm-up and in each round. */
+  /** Messages in each round. */
   readonly count: number;
   readonly rounds: number;
   readonly tls: boolean;
@@ -41,7 +43,7 @@ export type Results = ReadonlyMap<Name, readonly Measured[]>;
 export async function compare(run: Run, told: (name: Name, measured: Measured) => void): Promise<Results> {
   const { systems } = run.bed;
   const messages = makeMessages(run.shape);
-  for (const system of systems) await measure(run, system, messages);
+  for (const system of systems) await measure({ ...run, count: WARM_UP * run.count }, system, messages);
   const results = new Map<Name, Measured[]>(systems.map(({ name }) => [name, []]));
   for (let round = 0; round < run.rounds; round++) {
     for (let i = 0; i < systems.length; i++) {
