@@ -164,7 +164,7 @@ async function transact(
   what.signal?.addEventListener('abort', stop, { once: true });
   try {
     const result = await runTransaction(connection, what, recipients, judged.evidence, inner.timeouts);
-    if (result.reusable) inner.pool.give(poolKey(hop, what.helo, inner.deps.localAddress), connection);
+    if (result.reusable) await inner.pool.give(poolKey(hop, what.helo, inner.deps.localAddress), connection);
     return result;
   } finally {
     what.signal?.removeEventListener('abort', stop);

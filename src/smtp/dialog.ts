@@ -175,15 +175,20 @@ export class Dialog {
     this.#fail(error);
   }
 
-  /** Takes leave: QUIT, then closes; destroys after `ms`. */
-  quit(ms: Duration): void {
-    if (this.#error !== null) return;
+  /** Takes leave: QUIT, then closes; destroys after `ms`. Resolves when the connection is closed; never rejects. */
+  quit(ms: Duration): Promise<void> {
+    if (this.#error !== null) return Promise.resolve();
     const socket = this.#socket;
     this.#owed += 1;
     this.#error = new DialogError('closed', 'connection closed by us');
     const timer = setTimeout(() => socket.destroy(), ms).unref();
-    socket.once('close', () => clearTimeout(timer));
-    socket.end('QUIT\r\n');
+    return new Promise((resolve) => {
+      socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      socket.end('QUIT\r\n');
+    });
   }
 
   readonly #onData = (chunk: Buffer): void => {

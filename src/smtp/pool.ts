@@ -14,11 +14,14 @@ export type PoolLimits = {
 
 export const DEFAULT_LIMITS: PoolLimits = { messages: 100, idle: 5_000, life: 600_000 };
 
+/** How long a delivery waits for the end of a connection that it was the last of: who answers promptly stays who does. */
+const SPENT_MS: Duration = 500;
+
 export type Pool = {
   /** An idle connection for the key that `fits`, or null. */
   readonly take: (key: string, fits: (connection: Connection) => boolean) => Connection | null;
-  /** Keeps it, or takes leave of it when it is used up. */
-  readonly give: (key: string, connection: Connection) => void;
+  /** Keeps it, or takes leave of it when it is used up: then it resolves when it is closed, so that the next one is none more. */
+  readonly give: (key: string, connection: Connection) => Promise<void>;
   /** No more than so many stay, the oldest go first: at once, since another takes its place. */
   readonly trim: (most: number) => void;
   readonly idle: () => number;
@@ -60,9 +63,9 @@ export function createPool(deps: { readonly clock: Pick<Clock, 'now'>; readonly 
       }
       return null;
     },
-    give: (key, connection) => {
+    give: async (key, connection) => {
       if (connection.dialog.ended !== null) return;
-      if (closed || isSpent(connection)) return connection.dialog.quit(QUIT_MS);
+      if (closed || isSpent(connection)) return connection.dialog.quit(SPENT_MS);
       const timer = setTimeout(() => remove(entry).dialog.quit(QUIT_MS), limits.idle).unref();
       const entry: Kept = { key, connection, timer };
       kept.add(entry);

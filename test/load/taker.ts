@@ -15,11 +15,14 @@ export type TakerOptions = {
 
 const EHLO = '250-taker.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n';
 
+const CLOSING_MS = 5;
+
 export async function openTaker(options: TakerOptions): Promise<{ close(): Promise<void> }> {
   const open = new Set<Socket>();
   const server = createServer((socket) => {
     open.add(socket);
-    options.onConnections(open.size);
+    // A moment later: of one that was closed before, this process may not have heard yet.
+    setTimeout(() => options.onConnections(open.size), CLOSING_MS);
     socket.on('close', () => open.delete(socket)).on('error', () => socket.destroy());
     serve(socket, options);
   });
